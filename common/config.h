@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COMMON_CONFIG_H
+#define COMMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/*
+ * The configuration: one `keyword value...` a line, `#` begins a comment.
+ * The keywords are one table (config_keywords), from which the reader,
+ * `postrider check` and postrider.conf(5) come.
+ */
+
+struct config_list { /* of strings, in the order of the file */
+	size_t n;
+	char **items;
+};
+
+struct config_net { /* an address and a prefix length */
+	struct sockaddr_storage address; /* port 0 */
+	unsigned prefix;
+};
+
+struct config_nets {
+	size_t n;
+	struct config_net *items;
+};
+
+enum listener_kind {
+	LISTENER_SMTP,
+	LISTENER_SUBMISSION,
+	LISTENER_SUBMISSIONS,
+	LISTENER_POP3,
+	LISTENER_POP3S,
+	LISTENER_KINDS
+};
+
+struct config_listener {
+	enum listener_kind kind;
+	struct sockaddr_storage address; /* with port */
+	char text[64];			 /* as written: 0.0.0.0:25, [::1]:25 */
+};
+
+struct config_listeners {
+	size_t n;
+	struct config_listener *items;
+};
+
+struct config_server { /* an address with port */
+	struct sockaddr_storage address;
+};
+
+struct config_servers {
+	size_t n;
+	struct config_server *items;
+};
+
+struct config_ports {
+	size_t n;
+	uint16_t *items;
+};
+
+struct config_certificate {
+	char *certificate, *key;
+};
+
+struct config_certificates {
+	size_t n;
+	struct config_certificate *items;
+};
+
+enum address_family { FAMILY_ANY, FAMILY_IPV4, FAMILY_IPV6 };
+
+/* Durations are in seconds, sizes in octets. */
+struct config {
+	char *hostname;
+	struct config_list domains; /* lower case */
+	struct config_listeners listen;
+	struct config_certificates certificates;
+	char *spool_dir, *mail_dir, *database_dir, *run_dir;
+	struct config_servers dns_servers; /* none: resolv.conf */
+	struct config_ports smtp_ports;	   /* at least one */
+	char *relay_host;		   /* NULL: none; brackets kept */
+	uint16_t relay_port;
+	struct config_nets relay_from, allow_plaintext_auth;
+	uint64_t max_message_size;
+	uint64_t max_recipients, max_line_length, max_hops, max_errors;
+	uint64_t smtp_timeout, pop3_timeout, queue_lifetime;
+	uint64_t retry_minimum, retry_maximum;
+	char *log_file; /* NULL: syslog */
+	struct config_list source_addresses; /* at most one a family */
+	enum address_family address_family;
+	uint64_t minimum_uid;
+	bool junk_folder; /* junk folder */
+	bool system_users;
+	char *postmaster; /* NULL: postmaster@ the first domain */
+	uint64_t smtpd_processes, pop3d_processes, deliver_processes;
+	uint64_t spare_processes;
+};
+
+enum { CONFIG_ERROR_MAX = 512 };
+
+struct config_keyword {
+	const char *name;
+	const char *type;     /* "host name", "duration", ...: for the man page */
+	const char *fallback; /* the default as it would be written, or NULL */
+	const char *bounds;   /* in words, or NULL */
+	const char *help;     /* one line */
+	bool repeatable;
+};
+
+/* Ends with a NULL name. */
+const struct config_keyword *config_keywords(void);
+
+/*
+ * Read a config.  On failure -1, and error (CONFIG_ERROR_MAX octets) says
+ * file, line, what is wrong and the nearest keyword.  The config is whole
+ * (every default filled in) or untouched.
+ */
+int config_load(struct config *, const char *path, char *error);
+int config_load_fd(struct config *, int fd, const char *name, char *error);
+void config_free(struct config *);
+
+/* The file that is read without -c: sysconfdir/postrider/postrider.conf */
+const char *config_default_path(void);
+
+/* Is the address (any port) within one of the networks?  ::ffff:a.b.c.d
+ * counts as a.b.c.d. */
+bool config_net_contains(
+    const struct config_nets *, const struct sockaddr_storage *);
+
+bool config_has_domain(const struct config *, const char *domain);
+
+const char *listener_name(enum listener_kind); /* "smtp", ... */
+
+#endif

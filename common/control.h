@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COMMON_CONTROL_H
+#define COMMON_CONTROL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A service's side of its conversation with the supervisor, over the
+ * inherited descriptor "control" (packets of common/ipc.h):
+ *
+ *	service -> supervisor
+ *	  ready					serving now
+ *	  crashed				a worker died of a signal: start a
+ *						fresh parent, then drain me
+ *	  status processes= busy= [messages=]	the answer to status
+ *	supervisor -> service
+ *	  drain					finish what runs, then exit 0
+ *	  status
+ *	  reload, with the new config as a descriptor
+ *
+ * When the supervisor is gone the service drains.
+ */
+struct control_status;
+
+struct control_handlers {
+	void (*drain)(void);
+	/* NULL where a fresh parent is started instead.  fd is the callee's. */
+	void (*reload)(int config_fd);
+	void (*status)(struct control_status *);
+};
+
+struct control_status {
+	uint64_t processes; /* of this service, its parent included */
+	uint64_t busy;	    /* that serve somebody now */
+	uint64_t messages;  /* in the queue; only the queue sets it */
+	bool has_messages;
+};
+
+/*
+ * Begin to listen on the loop (common/loop.h).  SIGTERM drains, too.  Does
+ * nothing but that when there is no inherited "control" (a test, a tool).
+ */
+void control_begin(const struct control_handlers *);
+void control_ready(void);
+void control_crashed(void);
+
+/*
+ * What every service does first: inherited descriptors, log, config.  The
+ * config comes from the inherited descriptor "config", else from path.
+ * Ends the process with EX_CONFIG and a message when it is bad.
+ */
+struct config;
+void service_begin(const char *program, struct config *, const char *path);
+
+#endif

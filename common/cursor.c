@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/cursor.h"
+
+#include <string.h>
+
+struct cursor
+cursor_over(const void *octets, size_t n)
+{
+	const unsigned char *p = octets;
+
+	return (struct cursor){.start = p, .pos = p, .end = p + n};
+}
+
+struct span
+cursor_take(struct cursor *c, size_t n)
+{
+	struct span taken = {"", 0};
+
+	if (n > cursor_left(c)) {
+		c->failed = true;
+		return taken;
+	}
+	if (c->failed)
+		return taken;
+	taken = (struct span){(const char *)c->pos, n};
+	c->pos += n;
+	return taken;
+}
+
+void
+cursor_skip(struct cursor *c, size_t n)
+{
+	(void)cursor_take(c, n);
+}
+
+uint8_t
+cursor_u8(struct cursor *c)
+{
+	struct span s = cursor_take(c, 1);
+
+	return s.len == 1 ? (uint8_t)s.data[0] : 0;
+}
+
+uint16_t
+cursor_u16(struct cursor *c)
+{
+	struct span s = cursor_take(c, 2);
+	const unsigned char *p = (const unsigned char *)s.data;
+
+	return s.len == 2 ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+}
+
+uint32_t
+cursor_u32(struct cursor *c)
+{
+	struct span s = cursor_take(c, 4);
+	const unsigned char *p = (const unsigned char *)s.data;
+
+	if (s.len != 4)
+		return 0;
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
+
+void
+cursor_seek(struct cursor *c, size_t offset)
+{
+	if (c->failed)
+		return;
+	if (offset > (size_t)(c->end - c->start)) {
+		c->failed = true;
+		return;
+	}
+	c->pos = c->start + offset;
+}
+
+struct span
+cursor_until(struct cursor *c, unsigned char stop)
+{
+	struct span taken = {"", 0};
+	const unsigned char *p = NULL;
+
+	if (cursor_left(c) > 0)
+		p = memchr(c->pos, stop, cursor_left(c));
+	if (p == NULL) {
+		c->failed = true;
+		return taken;
+	}
+	taken = cursor_take(c, (size_t)(p - c->pos));
+	c->pos++;
+	return taken;
+}
+
+const char *
+cursor_string(struct cursor *c, size_t max)
+{
+	struct span s = cursor_until(c, '\0');
+
+	if (!c->failed && s.len > max)
+		c->failed = true;
+	return c->failed ? NULL : s.data;
+}
+
+uint64_t
+cursor_decimal(struct cursor *c)
+{
+	uint64_t value = 0;
+	unsigned digits = 0;
+
+	while (cursor_left(c) > 0 && *c->pos >= '0' && *c->pos <= '9') {
+		if (__builtin_mul_overflow(value, (uint64_t)10, &value) ||
+		    __builtin_add_overflow(
+			value, (uint64_t)(*c->pos - '0'), &value)) {
+			c->failed = true;
+			return 0;
+		}
+		c->pos++;
+		digits++;
+	}
+	if (digits == 0 || digits > 20)
+		c->failed = true;
+	return c->failed ? 0 : value;
+}
+
+void
+cursor_expect(struct cursor *c, const char *text)
+{
+	size_t n = strlen(text);
+	struct span s = cursor_take(c, n);
+
+	if (s.len != n || memcmp(s.data, text, n) != 0)
+		c->failed = true;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/utf8.h"
+
+static struct {
+	enum { SINK_STDERR, SINK_SOCKET, SINK_SYSLOG, SINK_FILE } kind;
+	int fd;
+	const char *program;
+	enum log_level threshold;
+} sink = {SINK_STDERR, STDERR_FILENO, NULL, LEVEL_INFO};
+
+void
+log_to_socket(int fd)
+{
+	sink.kind = SINK_SOCKET;
+	sink.fd = fd;
+}
+
+void
+log_to_stderr(const char *program)
+{
+	sink.kind = SINK_STDERR;
+	sink.fd = STDERR_FILENO;
+	sink.program = program;
+}
+
+void
+log_to_syslog(const char *program)
+{
+	sink.kind = SINK_SYSLOG;
+	sink.program = program;
+	/* Opened now: a chroot taken later has no /dev/log. */
+	openlog("postrider", LOG_NDELAY, LOG_MAIL);
+}
+
+void
+log_to_file(int fd, const char *program)
+{
+	sink.kind = SINK_FILE;
+	sink.fd = fd;
+	sink.program = program;
+}
+
+void
+log_threshold(enum log_level level)
+{
+	sink.threshold = level;
+}
+
+static bool
+is_plain(uint32_t code)
+{
+	return code > ' ' && code != 0x7f && code != '"' && code != '\\' &&
+	    (code < 0x80 || code > 0x9f) && code != 0x2028 && code != 0x2029;
+}
+
+static void
+add_escaped(struct buf *out, const char *value, size_t n)
+{
+	uint32_t code;
+	size_t length;
+
+	for (; n > 0; value += length, n -= length) {
+		length = utf8_decode(value, n, &code);
+		if (length > 0 && (is_plain(code) || code == ' ')) {
+			buf_add(out, value, length);
+		} else if (length == 1 && (code == '"' || code == '\\')) {
+			buf_addf(out, "\\%c", (int)code);
+		} else {
+			if (length == 0)
+				length = 1;
+			for (size_t i = 0; i < length; i++)
+				buf_addf(
+				    out, "\\x%02x", (unsigned char)value[i]);
+		}
+	}
+}
+
+void
+log_escape(struct buf *out, const char *value, size_t n)
+{
+	bool quoted = n == 0;
+
+	for (size_t i = 0; i < n && !quoted; i++)
+		quoted = value[i] == ' ' || value[i] == '"' || value[i] == '=';
+	if (quoted)
+		buf_addc(out, '"');
+	add_escaped(out, value, n);
+	if (quoted)
+		buf_addc(out, '"');
+}
+
+/* A value too long for a line loses its tail, not the rest of the line. */
+enum { VALUE_MAX = 1024 };
+
+static void
+add_pair(struct buf *line, const struct log_pair *pair)
+{
+	size_t n;
+
+	if ((pair->form == 't' || pair->form == 'a') && pair->text == NULL)
+		return;
+	buf_addf(line, " %s=", pair->key);
+	switch (pair->form) {
+	case 'n':
+		buf_addf(line, "%lld", (long long)pair->number);
+		break;
+	case 'd':
+		buf_addf(line, "%lld.%03lld", (long long)pair->number / 1000,
+		    (long long)(pair->number < 0 ? 0 : pair->number % 1000));
+		break;
+	case 'a':
+		buf_addc(line, '<');
+		add_escaped(line, pair->text, strnlen(pair->text, VALUE_MAX));
+		buf_addc(line, '>');
+		break;
+	default:
+		n = strnlen(pair->text, VALUE_MAX);
+		log_escape(line, pair->text, n);
+	}
+}
+
+static void
+write_stamped(const char *program, int pid, const char *line, size_t n)
+{
+	char head[128];
+	struct tm tm;
+	int64_t now = clock_now_ms();
+	time_t seconds = (time_t)(now / 1000);
+	int length = 0;
+
+	if (sink.kind == SINK_FILE) {
+		gmtime_r(&seconds, &tm);
+		length = snprintf(head, sizeof(head),
+		    "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", tm.tm_year + 1900,
+		    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		    (int)(now % 1000));
+	}
+	length += snprintf(head + length, sizeof(head) - (size_t)length,
+	    "%.40s[%d]: ", program, pid);
+
+	/* One call, so that lines of several writers do not mix. */
+	struct iovec parts[] = {
+	    {head, (size_t)length}, {(char *)line, n}, {(char *)"\n", 1}};
+	while (writev(sink.fd, parts, 3) == -1 && errno == EINTR)
+		continue;
+}
+
+void
+log_forward(enum log_level level, const char *program, int pid,
+    const char *line, size_t n)
+{
+	char clean[LOG_LINE_MAX];
+
+	if (n > sizeof(clean))
+		n = sizeof(clean);
+	for (size_t i = 0; i < n; i++)
+		clean[i] = (unsigned char)line[i] < ' ' || line[i] == 0x7f
+		    ? '?'
+		    : line[i];
+	if (sink.kind == SINK_SYSLOG)
+		syslog((int)level, "%s[%d]: %.*s", program, pid, (int)n, clean);
+	else
+		write_stamped(program, pid, clean, n);
+}
+
+void
+log_write(enum log_level level, const char *event, const struct log_pair *pairs)
+{
+	struct buf line = BUF_INIT(LOG_LINE_MAX - 1);
+	int saved = errno;
+
+	if (level > sink.threshold)
+		return;
+	if (sink.kind == SINK_SOCKET)
+		buf_addc(&line, (char)('0' + (int)level));
+	buf_adds(&line, event);
+	for (; pairs->key != NULL; pairs++)
+		add_pair(&line, pairs);
+	if (line.len == 0)
+		; /* no memory for a log line: nothing to be done about it */
+	else if (sink.kind == SINK_SOCKET)
+		while (send(sink.fd, line.data, line.len, MSG_NOSIGNAL) == -1 &&
+		    errno == EINTR)
+			continue;
+	else
+		log_forward(level,
+		    sink.program != NULL ? sink.program : "postrider",
+		    (int)getpid(), line.data, line.len);
+	buf_free(&line);
+	errno = saved;
+}
+
+void
+log_errno(enum log_level level, const char *event, const char *what)
+{
+	log_event(level, event, log_text("what", what),
+	    log_text("reason", strerror(errno)));
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COMMON_PREFORK_H
+#define COMMON_PREFORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A pool of worker processes, forked from one warmed parent.
+ *
+ * The rule: when fewer than `spare` workers are idle and fewer than
+ * `maximum` exist, one more is forked.  A worker that dies of a signal, or
+ * fails before its first session, throttles its service (no fork for a
+ * second, doubling to a minute) and makes the parent ask for a fresh one
+ * (control_crashed), so that no address layout is probed crash by crash.
+ *
+ * A worker tells its parent over a socket pair of its own when it becomes
+ * busy and idle; its siblings never see that descriptor.
+ */
+struct worker;
+
+struct prefork {
+	const char *service;
+	unsigned spare;	  /* idle workers wanted, at least 1 */
+	unsigned maximum; /* processes at the most */
+	/*
+	 * In the child: confine, then serve until worker_stopping().  The
+	 * return value is its exit code.
+	 */
+	int (*serve)(struct worker *, void *context);
+	void *context;
+};
+
+/* The parent's life: until drained.  Needs loop_init().  Its exit code. */
+int prefork_run(const struct prefork *);
+
+/* -- in a worker -- */
+
+/*
+ * Wait for a connection on one of n listening sockets (non-blocking ones).
+ * Returns its descriptor, *which tells the listener; the worker is busy from
+ * then on and idle again at its next call.  -1 when it is time to exit.
+ */
+int worker_accept(
+    struct worker *, const int *listeners, size_t n, size_t *which);
+
+/* For workers whose work does not come from a listener. */
+void worker_busy(struct worker *);
+void worker_idle(struct worker *);
+
+/* Drained: finish this session, take no further one. */
+bool worker_stopping(const struct worker *);
+
+/* Readable when drained: to be polled beside other descriptors. */
+int worker_stop_fd(const struct worker *);
+
+#endif

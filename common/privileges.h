@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COMMON_PRIVILEGES_H
+#define COMMON_PRIVILEGES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* The accounts of the suite; `postrider init` makes them. */
+#define ACCOUNT_SMTPD	"postrider-smtpd"
+#define ACCOUNT_POP3D	"postrider-pop3d"
+#define ACCOUNT_DELIVER "postrider-deliver"
+#define ACCOUNT_QUEUE	"postrider-queue"
+#define ACCOUNT_MAIL	"postrider-mail"
+#define ACCOUNT_DB	"postrider-db"
+
+struct account {
+	uid_t uid;
+	gid_t gid;
+	char home[256];
+};
+
+/* 0; -1 with errno ENOENT when there is no such account. */
+int account_find(const char *name, struct account *);
+
+/* Started by root: chroots and other users are possible. */
+bool privileges_are_root(void);
+
+/*
+ * The one way down.  As root: enter the chroot (NULL: none), set the groups
+ * to the account's own and those that the system lists for it, then gid,
+ * uid, and check that there is no way back.  As an ordinary user: nothing.
+ * Either way umask 077 and no_new_privs.  Ends the process (EX_OSERR) when
+ * any of it fails.
+ */
+void privileges_drop(const char *account, const char *chroot);
+
+/*
+ * The same without a chroot, keeping exactly CAP_SETUID and CAP_SETGID: for
+ * the part of mailbox that becomes users.
+ */
+void privileges_drop_to_become(const char *account);
+
+/*
+ * From there, in a child: become this user for good.  Also from root.
+ */
+int privileges_become(const struct account *, const char *name);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COMMON_PROGRAM_H
+#define COMMON_PROGRAM_H
+
+/*
+ * What every program takes before its command: -c FILE, -V, -h.  Returns
+ * optind behind them.  -V prints name and version and exits 0, -h prints
+ * usage and exits 0, an unknown option prints usage and exits EX_USAGE.
+ * extra: further option letters as getopt has them, given to option().
+ */
+struct program_options {
+	const char *program;
+	const char *usage; /* whole text */
+	const char *extra; /* "" or NULL: none */
+	/* false: bad; NULL when extra is empty */
+	int (*option)(int letter, const char *argument);
+	const char *config_path; /* out: -c, else config_default_path() */
+};
+
+int program_options(struct program_options *, int argc, char **argv);
+
+#endif

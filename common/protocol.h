@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COMMON_PROTOCOL_H
+#define COMMON_PROTOCOL_H
+
+/*
+ * Who says what to whom inside the house.  Packets are those of
+ * common/ipc.h; "->" is a request, "<-" its answer, [x] is optional,
+ * +fd is a descriptor that travels with it.
+ *
+ * A role is the socket that a request arrives on.  The supervisor binds
+ * every one of these (below run-dir) and hands the listening end to the
+ * owner under the name given; the folder belongs to the role's group and is
+ * its chroot, so a role cannot even see another's sockets:
+ *
+ *	path		  listener's name	owner	  who connects
+ *	smtpd/userdb	  role-smtpd		userdb	  smtpd
+ *	smtpd/queue	  role-smtpd		queue	  smtpd
+ *	pop3d/userdb	  role-pop3d		userdb	  pop3d
+ *	deliver/queue	  role-deliver		queue	  deliver
+ *	userdb/queue	  role-userdb		queue	  userdb
+ *	userdb/mailbox	  role-userdb		mailbox	  userdb
+ *	queue/userdb	  role-queue		userdb	  queue
+ *	queue/mailbox	  role-queue		mailbox	  queue
+ *	admin/userdb	  role-admin		userdb	  postrider-user
+ *	admin/queue	  role-admin		queue	  postrider-queue
+ *	public/queue	  role-public		queue	  sendmail, mailq
+ *	control		  (its own)		supervisor  postrider
+ *
+ * Verdicts travel by name (common/verdict.h).  Addresses travel as
+ * address_format() writes them, without brackets; "" is the null path.
+ *
+ *
+ * userdb
+ *
+ * role-smtpd:
+ *   -> recipient address=
+ *   <- recipient verdict=		recipient-ok; relay-denied when the
+ *					domain is not ours; user-unknown ...
+ *   -> login user= password= client= +fd	fd: one end of smtpd's pair
+ *   <- login verdict= [user=]		user: the login's canonical address;
+ *					the end is with queue by then
+ *   -> sender user= address=		may this login send as that?
+ *   <- sender verdict=
+ * role-pop3d:
+ *   -> login user= password= client= +fd
+ *   <- login verdict= [user=]		the end is with mailbox by then
+ * role-queue, many outstanding, answers in any order:
+ *   -> route serial= address=
+ *   <- route serial= kind= [target=] [more=1]
+ *	kind mailbox	target: canonical address of a virtual user
+ *	kind system	target: login name of a system user
+ *	kind alias	target: one address; one packet per target, all but
+ *			the last with more=1
+ *	kind remote	target: the domain
+ *	kind unknown	target: a verdict
+ *	kind later	target: a verdict
+ * role-admin: see userdb/admin.c
+ *
+ *
+ * queue
+ *
+ * role-smtpd, role-public, and a login's end (role-userdb passes it):
+ * one message at a time on a connection
+ *   -> open [client-fd=1] [+fd]	fd: the client's TCP socket, when its
+ *					address is one of relay-from's: queue
+ *					asks the kernel for the address
+ *   <- opened id= time= +fd +fd	a file to write, the same to read;
+ *					time: unix seconds, for Received
+ *   <- refused verdict=
+ *   -> commit id= sender= start= wire= body= utf8= client= helo= protocol=
+ *					start: octets before the part that
+ *					may leave this house; wire: octets as
+ *					CRLF, all of it; body 7bit|8bitmime;
+ *					utf8 0|1; the writer is closed
+ *   -> recipient address=		each
+ *   -> end count=
+ *   <- committed +fd +fd		content and envelope, read-only: the
+ *					peer starts writing both out, then
+ *					syncs both, then
+ *   <- refused verdict= [address=]	nothing is left of it
+ *   -> synced				no answer: now it is ours
+ *   -> abort				no answer: forget it, at any time
+ *   A connection that ends before "synced" is an abort.
+ * role-userdb:
+ *   -> login user= +fd			no answer; the end is as above, and may
+ *					name recipients that are not local
+ * role-deliver, the worker speaks first:
+ *   -> ready
+ *   <- job id= sender= domain= start= size= wire= body= utf8= count= +fd
+ *   <- recipient index= address=	each
+ *   -> result index= status= dsn= relay= text= [delay=]
+ *					each; status delivered|deferred|failed,
+ *					dsn an enhanced code, relay host[addr]:
+ *					port, text the remote reply or ours
+ *   -> done id=			then ready again
+ * role-public also, role-admin: see queue/admin.c
+ *
+ *
+ * mailbox
+ *
+ * Every connection begins with (userdb: on one connection repeats) a record
+ * of exactly MAILBOX_RECORD octets, read by the part that can change uid:
+ * kind padded to 16 octets with NULs, then a name, padded likewise.
+ *   kind "virtual-session"  name: user's canonical address  +fd session end
+ *   kind "system-session"   name: login name		     +fd session end
+ *	from role-userdb; no answer on that connection
+ *   kind "virtual-deliver"  name: ""
+ *   kind "system-deliver"   name: login name
+ *	from role-queue; the connection itself then speaks:
+ *   -> deliver serial= id= mailbox= time= size= wire= again= +fd
+ *					mailbox: canonical address or login
+ *					name; again 1: look whether it is there
+ *					(recovered at start)
+ *   <- delivered serial= verdict= [text=]
+ *					many outstanding, answers in any order
+ *
+ * A session's end, pop3d speaks after the greeting:
+ *   <- mailbox verdict= count= octets=	octets: as on the wire
+ *   <- refused verdict= [reason=in-use]	and the end is closed
+ *   -> list from=			1-based
+ *   <- list from= m="OCTETS UIDL" m=...	as many as fit; none at the end
+ *   -> open number=
+ *   <- open wire= +fd			read-only
+ *   <- gone
+ *   -> delete n= n= ...		marks, no answer
+ *   -> seen n= n= ...			marks, no answer
+ *   -> commit
+ *   <- committed deleted= failed=	and the process ends
+ */
+enum { MAILBOX_RECORD = 512, MAILBOX_RECORD_KIND = 16 };
+
+/* Longest values in packets. */
+enum {
+	PROTOCOL_ADDRESS_MAX = 400, /* >= ADDRESS_TEXT_MAX */
+	PROTOCOL_ID_MAX = 32,
+	PROTOCOL_LOGIN_MAX = 400,
+	PROTOCOL_PASSWORD_MAX = 1024,
+	PROTOCOL_TEXT_MAX = 2048, /* replies, reasons */
+	PROTOCOL_NAME_MAX = 64	  /* verdicts, kinds */
+};
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COMMON_SANDBOX_H
+#define COMMON_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * What a process shuts itself in with after it has what it needs: it becomes
+ * undumpable, takes no_new_privs, limits, a Landlock domain of its own and a
+ * seccomp filter.  What the kernel lacks is done without (sandbox_probe()
+ * tells what that is, for `postrider check`).
+ */
+enum sandbox_right {
+	SANDBOX_READ = 1,   /* open files for reading */
+	SANDBOX_LIST = 2,   /* open and read folders */
+	SANDBOX_WRITE = 4,  /* open files for writing, truncate */
+	SANDBOX_CREATE = 8, /* make regular files, link and rename here */
+	SANDBOX_REMOVE = 16, /* unlink, rename away */
+	SANDBOX_MOVE = 32,  /* links and renames between folders (REFER) */
+	SANDBOX_FOLDERS = 64 /* make folders */
+};
+
+struct sandbox_folder {
+	int fd;		 /* open folder or file, or -1 and */
+	const char *path; /* opened by name; one that is missing is skipped */
+	unsigned rights;
+};
+
+struct sandbox {
+	const struct sandbox_folder *folders;
+	size_t nfolders;
+	bool tcp_connect;   /* may connect by TCP and look up names */
+	bool forks;	    /* a parent: fork and kill(2) of children stay */
+	unsigned files;     /* RLIMIT_NOFILE, 0: as it is */
+	size_t memory;	    /* bound on the address space in octets, 0: none */
+};
+
+/* Ends the process when the kernel has a part and refuses it. */
+void sandbox_enter(const struct sandbox *);
+
+struct sandbox_support {
+	int landlock; /* ABI, 0: none */
+	bool seccomp;
+};
+struct sandbox_support sandbox_probe(void);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COMMON_STREAM_H
+#define COMMON_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/cursor.h"
+
+/*
+ * A conversation with a peer over a socket (or a pair of pipes): buffered
+ * lines in and out, with one deadline over a whole command or reply, so that
+ * neither silence nor a byte now and then holds a process.
+ *
+ * Writes are collected until stream_flush(); a reader that would wait
+ * flushes first, so replies to pipelined commands leave together
+ * (RFC 2920 section 3.1).
+ */
+enum stream_result {
+	STREAM_OK,
+	STREAM_EOF,	 /* the peer closed */
+	STREAM_TIMEOUT,	 /* the deadline passed */
+	STREAM_TOO_LONG, /* a line over the limit: skipped up to its end */
+	STREAM_ERROR,	 /* errno */
+	STREAM_STOP	 /* stream_stop was set while nothing had come */
+};
+
+struct stream {
+	int in, out;
+	int64_t deadline; /* monotonic, negative: none */
+	struct buf input, output;
+	size_t taken;	  /* octets of input already given out */
+	bool skipping;	  /* in the rest of a line that was too long */
+	bool broken;	  /* a write failed: later ones do nothing */
+	uint64_t octets_in, octets_out;
+};
+
+enum { STREAM_INPUT = 65536 };
+
+/* Descriptors become non-blocking and the stream's. */
+void stream_init(struct stream *, int in, int out);
+void stream_close(struct stream *);
+
+/* All of what follows must end within this many milliseconds from now. */
+void stream_limit(struct stream *, int64_t ms);
+
+/*
+ * The next line without its CRLF; valid until the next call that reads.  At
+ * most max octets with the CRLF.  *bare tells of a line that ended in LF
+ * alone.
+ */
+enum stream_result stream_line(
+    struct stream *, size_t max, struct span *line, bool *bare);
+
+/*
+ * What has come and was not yet taken, waiting for at least one octet; then
+ * stream_took() says how much of it was used.
+ */
+enum stream_result stream_peek(struct stream *, struct span *octets);
+void stream_took(struct stream *, size_t n);
+
+/* Input that has come already: the peer did not wait for the answer. */
+bool stream_has_input(struct stream *);
+
+/* Collected; failures show at the next flush. */
+void stream_put(struct stream *, const void *octets, size_t n);
+void stream_puts(struct stream *, const char *text);
+void stream_printf(struct stream *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+enum stream_result stream_flush(struct stream *);
+
+/*
+ * Set (from a signal handler) to make a reader that waits for the start of a
+ * command return STREAM_STOP.  SIGTERM must be blocked outside the wait:
+ * see prefork.h, which arranges it.
+ */
+extern volatile int stream_stop;
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/cursor.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "common/utf8.h"
+
+static void
+buf_keeps_its_bound(void **state)
+{
+	struct buf b = BUF_INIT(10);
+
+	(void)state;
+	assert_true(buf_adds(&b, "0123456"));
+	assert_false(buf_adds(&b, "0123456"));
+	assert_false(buf_ok(&b));
+	assert_false(buf_adds(&b, "7"));
+	assert_int_equal(b.len, 7);
+	buf_reset(&b);
+	assert_true(buf_addf(&b, "%d-%s", 42, "abc"));
+	assert_string_equal(buf_text(&b), "42-abc");
+	buf_consume(&b, 3);
+	assert_string_equal(buf_text(&b), "abc");
+	assert_false(buf_reserve(&b, SIZE_MAX));
+	buf_free(&b);
+}
+
+static void
+cursor_failure_sticks(void **state)
+{
+	struct cursor c = cursor_over("\x01\x02\x03", 3);
+
+	(void)state;
+	assert_int_equal(cursor_u16(&c), 0x0102);
+	assert_int_equal(cursor_u16(&c), 0);
+	assert_false(cursor_ok(&c));
+	assert_int_equal(cursor_u8(&c), 0);
+	assert_int_equal(cursor_left(&c), 0);
+
+	c = cursor_over("18446744073709551615", 20);
+	assert_true(cursor_decimal(&c) == UINT64_MAX);
+	assert_true(cursor_done(&c));
+	c = cursor_over("18446744073709551616", 20);
+	(void)cursor_decimal(&c);
+	assert_false(cursor_ok(&c));
+}
+
+static void
+utf8_refuses_what_rfc_3629_refuses(void **state)
+{
+	static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf",
+	    "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
+	    "\xf4\x90\x80\x80", "\xe2\x82", "\xff"};
+
+	(void)state;
+	assert_true(utf8_valid("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x93\xaf", 10));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(utf8_valid(bad[i], strlen(bad[i])));
+}
+
+static void
+packets_carry_attributes_and_descriptors(void **state)
+{
+	static struct packet p;
+	const char *id, *more;
+	uint64_t size;
+	struct attribute set[] = {ATTRIBUTE_TEXT("id", 4, &id),
+	    ATTRIBUTE_NUMBER("size", &size),
+	    ATTRIBUTE_TEXT_OPTIONAL("more", 1, &more)};
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(ipc_pair(ends), 0);
+	packet_start(&p, "open");
+	packet_text(&p, "id", "abcd");
+	packet_number(&p, "size", 7);
+	packet_attach(&p, STDIN_FILENO);
+	assert_int_equal(ipc_send(ends[0], &p, -1), IPC_OK);
+	assert_int_equal(ipc_receive(ends[1], &p, -1), IPC_OK);
+	assert_true(packet_read(&p, "open", set, 3, 1));
+	assert_string_equal(id, "abcd");
+	assert_int_equal(size, 7);
+	assert_null(more);
+	assert_false(packet_read(&p, "open", set, 3, 0));
+	assert_false(packet_read(&p, "open", set, 1, 1));
+	assert_false(packet_read(&p, "shut", set, 3, 1));
+	set[0].max = 3;
+	assert_false(packet_read(&p, "open", set, 3, 1));
+	packet_close(&p);
+
+	assert_int_equal(ipc_receive(ends[1], &p, 0), IPC_TIMEOUT);
+	assert_int_equal(write(ends[0], "no-nul", 6), 6);
+	assert_int_equal(ipc_receive(ends[1], &p, -1), IPC_OK);
+	assert_false(packet_read(&p, "no-nul", set, 0, 0));
+	close(ends[0]);
+	assert_int_equal(ipc_receive(ends[1], &p, -1), IPC_CLOSED);
+	close(ends[1]);
+}
+
+static void
+log_values_cannot_break_a_line(void **state)
+{
+	static const struct {
+		const char *value, *escaped;
+	} cases[] = {
+	    {"plain", "plain"},
+	    {"", "\"\""},
+	    {"two words", "\"two words\""},
+	    {"a\r\nb", "a\\x0d\\x0ab"},
+	    {"q\"b\\", "\"q\\\"b\\\\\""},
+	    {"\x1b[31m", "\\x1b[31m"},
+	    {"caf\xc3\xa9", "caf\xc3\xa9"},
+	    {"\xc2\x9b", "\\xc2\\x9b"},
+	    {"\xff", "\\xff"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf b = BUF_INIT(100);
+
+		log_escape(&b, cases[i].value, strlen(cases[i].value));
+		assert_string_equal(buf_text(&b), cases[i].escaped);
+		buf_free(&b);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(buf_keeps_its_bound),
+	    cmocka_unit_test(cursor_failure_sticks),
+	    cmocka_unit_test(utf8_refuses_what_rfc_3629_refuses),
+	    cmocka_unit_test(packets_carry_attributes_and_descriptors),
+	    cmocka_unit_test(log_values_cannot_break_a_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
