@@ -26,19 +26,21 @@ int account_find(const char *name, struct account *);
 bool privileges_are_root(void);
 
 /*
- * The one way down.  As root: enter the chroot (NULL: none), set the groups
+ * The one way down.  folder is the process's own in run-dir; it becomes the
+ * current folder, where the sockets of the owners that it may talk to lie
+ * (ipc_connect("userdb")).  As root: chroot there if asked to, set the groups
  * to the account's own and those that the system lists for it, then gid,
- * uid, and check that there is no way back.  As an ordinary user: nothing.
- * Either way umask 077 and no_new_privs.  Ends the process (EX_OSERR) when
- * any of it fails.
+ * uid, and check that there is no way back.  As an ordinary user: only the
+ * change of folder.  Either way umask 077 and no_new_privs.  Ends the process
+ * (EX_OSERR) with a log line when any of it fails.
  */
-void privileges_drop(const char *account, const char *chroot);
+void privileges_drop(const char *account, const char *folder, bool chroot);
 
 /*
  * The same without a chroot, keeping exactly CAP_SETUID and CAP_SETGID: for
  * the part of mailbox that becomes users.
  */
-void privileges_drop_to_become(const char *account);
+void privileges_drop_to_become(const char *account, const char *folder);
 
 /*
  * From there, in a child: become this user for good.  Also from root.
