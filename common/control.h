@@ -21,7 +21,12 @@
  *
  * When the supervisor is gone the service drains.
  */
-struct control_status;
+struct control_status {
+	uint64_t processes; /* of this service, its parent included */
+	uint64_t busy;	    /* that serve somebody now */
+	uint64_t messages;  /* in the queue; only the queue sets it */
+	bool has_messages;
+};
 
 struct control_handlers {
 	void (*drain)(void);
@@ -30,19 +35,16 @@ struct control_handlers {
 	void (*status)(struct control_status *);
 };
 
-struct control_status {
-	uint64_t processes; /* of this service, its parent included */
-	uint64_t busy;	    /* that serve somebody now */
-	uint64_t messages;  /* in the queue; only the queue sets it */
-	bool has_messages;
-};
-
 /*
  * Begin to listen on the loop (common/loop.h).  SIGTERM drains, too.  Does
  * nothing but that when there is no inherited "control" (a test, a tool).
  */
 void control_begin(const struct control_handlers *);
 void control_ready(void);
+
+/* In a forked child: the conversation is the parent's alone. */
+void control_after_fork(void);
+
 void control_crashed(void);
 
 /*

@@ -24,11 +24,17 @@ enum stream_result {
 	STREAM_TIMEOUT,	 /* the deadline passed */
 	STREAM_TOO_LONG, /* a line over the limit: skipped up to its end */
 	STREAM_ERROR,	 /* errno */
-	STREAM_STOP	 /* stream_stop was set while nothing had come */
+	STREAM_STOP	 /* stop_fd became readable between two lines */
 };
 
 struct stream {
 	int in, out;
+	/*
+	 * When this becomes readable (worker_stop_fd() of common/prefork.h), a
+	 * reader that waits for the first octet of a line returns STREAM_STOP.
+	 * -1: none.
+	 */
+	int stop_fd;
 	int64_t deadline; /* monotonic, negative: none */
 	struct buf input, output;
 	size_t taken;	  /* octets of input already given out */
@@ -70,12 +76,5 @@ void stream_puts(struct stream *, const char *text);
 void stream_printf(struct stream *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 enum stream_result stream_flush(struct stream *);
-
-/*
- * Set (from a signal handler) to make a reader that waits for the start of a
- * command return STREAM_STOP.  SIGTERM must be blocked outside the wait:
- * see prefork.h, which arranges it.
- */
-extern volatile int stream_stop;
 
 #endif

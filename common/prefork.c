@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE /* accept4 */
+#include "common/prefork.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/control.h"
+#include "common/log.h"
+#include "common/loop.h"
+
+enum {
+	LISTENERS = 64,
+	THROTTLE_FIRST = 1000,
+	THROTTLE_LAST = 60000,
+	SHRINK_EVERY = 10000
+};
+
+struct worker {
+	int fd;    /* to the parent; EOF there means stop */
+	bool busy; /* as last told */
+};
+
+/* The parent's view of one worker. */
+struct member {
+	struct watch watch;
+	struct member *next;
+	pid_t pid;
+	bool busy, served, stopping;
+};
+
+static struct {
+	const struct prefork *rules;
+	struct member *members;
+	unsigned total, idle;
+	bool draining;
+	int64_t throttle;   /* 0: none */
+	struct timer later; /* the throttle's end */
+	struct timer shrink;
+} pool;
+
+static void fill(void);
+
+/* -- in a worker -- */
+
+static void
+tell(struct worker *w, bool busy)
+{
+	if (w->busy == busy)
+		return;
+	w->busy = busy;
+	while (send(w->fd, busy ? "B" : "I", 1, MSG_NOSIGNAL) == -1 &&
+	    errno == EINTR)
+		continue;
+}
+
+void
+worker_busy(struct worker *w)
+{
+	tell(w, true);
+}
+
+void
+worker_idle(struct worker *w)
+{
+	tell(w, false);
+}
+
+int
+worker_stop_fd(const struct worker *w)
+{
+	return w->fd;
+}
+
+bool
+worker_stopping(const struct worker *w)
+{
+	struct pollfd poller = {.fd = w->fd, .events = POLLIN};
+
+	return poll(&poller, 1, 0) != 0;
+}
+
+static int
+accept_one(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd == -1 &&
+	    (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		errno == ENOMEM)) {
+		log_errno(LEVEL_WARNING, "cannot accept", "connection");
+		poll(NULL, 0, 100);
+	}
+	return fd;
+}
+
+int
+worker_accept(struct worker *w, const int *listeners, size_t n, size_t *which)
+{
+	struct pollfd pollers[LISTENERS + 1];
+	int fd;
+
+	if (n > LISTENERS)
+		n = LISTENERS;
+	for (size_t i = 0; i < n; i++)
+		pollers[i] =
+		    (struct pollfd){.fd = listeners[i], .events = POLLIN};
+	pollers[n] = (struct pollfd){.fd = w->fd, .events = POLLIN};
+	tell(w, false);
+	for (;;) {
+		if (poll(pollers, (nfds_t)n + 1, -1) == -1) {
+			if (errno == EINTR)
+				continue;
+			return -1;
+		}
+		if (pollers[n].revents != 0)
+			return -1;
+		for (size_t i = 0; i < n; i++) {
+			if (pollers[i].revents == 0)
+				continue;
+			fd = accept_one(listeners[i]);
+			if (fd == -1)
+				continue;
+			tell(w, true);
+			*which = i;
+			return fd;
+		}
+	}
+}
+
+/* -- in the parent -- */
+
+static void
+drop_member(struct member *m)
+{
+	struct member **at = &pool.members;
+
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	loop_unwatch(&m->watch);
+	close(m->watch.fd);
+	pool.total--;
+	if (!m->busy && !m->stopping)
+		pool.idle--;
+	free(m);
+}
+
+/* Its socket becomes readable there; its last words still come. */
+static void
+stop_member(struct member *m)
+{
+	if (m->stopping)
+		return;
+	m->stopping = true;
+	if (!m->busy)
+		pool.idle--;
+	shutdown(m->watch.fd, SHUT_WR);
+}
+
+static void
+hear_member(struct watch *w, uint32_t events)
+{
+	struct member *m = container_of(w, struct member, watch);
+	char word;
+	ssize_t n;
+
+	(void)events;
+	while ((n = recv(w->fd, &word, 1, MSG_DONTWAIT)) == 1) {
+		bool busy = word == 'B';
+
+		if (busy == m->busy)
+			continue;
+		m->busy = busy;
+		if (!busy)
+			m->served = true;
+		if (!m->stopping)
+			pool.idle += busy ? -1U : 1U;
+	}
+	if (n == 0)
+		loop_unwatch(w);
+	fill();
+}
+
+static void
+become_worker(int fd, sigset_t *mask)
+{
+	struct worker self = {.fd = fd, .busy = false};
+	const struct prefork *rules = pool.rules;
+
+	loop_after_fork();
+	control_after_fork();
+	for (struct member *m = pool.members; m != NULL; m = m->next)
+		close(m->watch.fd);
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	exit(rules->serve(&self, rules->context));
+}
+
+static void
+throttle_on(const char *why)
+{
+	if (pool.later.slot != 0)
+		return;
+	pool.throttle = pool.throttle == 0 ? THROTTLE_FIRST : pool.throttle * 2;
+	if (pool.throttle > THROTTLE_LAST)
+		pool.throttle = THROTTLE_LAST;
+	log_event(LEVEL_WARNING, "throttled",
+	    log_text("service", pool.rules->service),
+	    log_delay("delay", pool.throttle), log_text("reason", why));
+	loop_timer(&pool.later, pool.throttle);
+}
+
+static bool
+start_member(void)
+{
+	struct member *m = calloc(1, sizeof(*m));
+	int ends[2];
+	sigset_t all, mask;
+
+	if (m == NULL ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1) {
+		free(m);
+		return false;
+	}
+	/* The child must not run the parent's handlers. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &mask);
+	m->pid = fork();
+	if (m->pid == 0) {
+		free(m);
+		close(ends[0]);
+		become_worker(ends[1], &mask);
+	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	close(ends[1]);
+	m->watch = (struct watch){
+	    .fd = ends[0], .events = EPOLLIN, .ready = hear_member};
+	if (m->pid == -1 || loop_watch(&m->watch) == -1) {
+		close(ends[0]);
+		free(m);
+		return false;
+	}
+	m->next = pool.members;
+	pool.members = m;
+	pool.total++;
+	pool.idle++;
+	return true;
+}
+
+static void
+fill(void)
+{
+	if (pool.draining || pool.later.slot != 0)
+		return;
+	while (
+	    pool.idle < pool.rules->spare && pool.total < pool.rules->maximum) {
+		if (!start_member()) {
+			throttle_on(strerror(errno));
+			return;
+		}
+	}
+}
+
+static void
+throttle_ended(struct timer *t)
+{
+	(void)t;
+	fill();
+}
+
+/* After a rush: one idle worker less at a time, down to twice the spare. */
+static void
+shrink(struct timer *t)
+{
+	loop_timer(t, SHRINK_EVERY);
+	if (pool.idle <= 2 * pool.rules->spare)
+		return;
+	for (struct member *m = pool.members; m != NULL; m = m->next)
+		if (!m->busy && !m->stopping) {
+			stop_member(m);
+			return;
+		}
+}
+
+static void
+judge_end(struct member *m, int status)
+{
+	if (WIFSIGNALED(status)) {
+		log_event(LEVEL_ERROR, "worker crashed",
+		    log_text("service", pool.rules->service),
+		    log_number("pid", m->pid),
+		    log_number("signal", WTERMSIG(status)));
+		throttle_on("crash");
+		if (!pool.draining)
+			control_crashed();
+	} else if (WEXITSTATUS(status) != 0 && !m->served) {
+		throttle_on("a worker ended before its first session");
+	} else if (m->served || m->busy) {
+		pool.throttle = 0;
+	}
+}
+
+static void
+reap(int signo)
+{
+	int status;
+	pid_t pid;
+
+	(void)signo;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct member *m = pool.members;
+
+		while (m != NULL && m->pid != pid)
+			m = m->next;
+		if (m == NULL)
+			continue;
+		judge_end(m, status);
+		drop_member(m);
+	}
+	if (pool.draining && pool.total == 0)
+		loop_stop(EX_OK);
+	fill();
+}
+
+static void
+drain(void)
+{
+	pool.draining = true;
+	for (struct member *m = pool.members; m != NULL; m = m->next)
+		stop_member(m);
+	if (pool.total == 0)
+		loop_stop(EX_OK);
+}
+
+static void
+status(struct control_status *out)
+{
+	out->processes = pool.total + 1;
+	for (struct member *m = pool.members; m != NULL; m = m->next)
+		out->busy += m->busy;
+}
+
+int
+prefork_run(const struct prefork *rules)
+{
+	static const struct control_handlers handlers = {
+	    .drain = drain, .status = status};
+
+	pool.rules = rules;
+	pool.later.fire = throttle_ended;
+	pool.shrink.fire = shrink;
+	loop_signal(SIGCHLD, reap);
+	control_begin(&handlers);
+	loop_timer(&pool.shrink, SHRINK_EVERY);
+	fill();
+	control_ready();
+	return loop_run();
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+/* What is collected before it is written whatever else happens. */
+enum { OUTPUT_ENOUGH = 16384, OUTPUT_MAX = 1 << 20, READ_SIZE = 16384 };
+
+static void
+set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags != -1)
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+void
+stream_init(struct stream *s, int in, int out)
+{
+	memset(s, 0, sizeof(*s));
+	s->in = in;
+	s->out = out;
+	s->deadline = -1;
+	s->stop_fd = -1;
+	s->input = BUF_INIT(STREAM_INPUT);
+	s->output = BUF_INIT(OUTPUT_MAX);
+	set_nonblocking(in);
+	if (out != in)
+		set_nonblocking(out);
+}
+
+void
+stream_close(struct stream *s)
+{
+	close(s->in);
+	if (s->out != s->in)
+		close(s->out);
+	buf_free(&s->input);
+	buf_free(&s->output);
+}
+
+void
+stream_limit(struct stream *s, int64_t ms)
+{
+	s->deadline = clock_monotonic_ms() + ms;
+}
+
+static enum stream_result
+wait_for(struct stream *s, int fd, short events, bool may_stop)
+{
+	struct pollfd pollers[2] = {{.fd = fd, .events = events},
+	    {.fd = may_stop ? s->stop_fd : -1, .events = POLLIN}};
+	int n;
+
+	do
+		n = poll(pollers, 2, clock_left(s->deadline));
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return STREAM_ERROR;
+	if (n == 0)
+		return STREAM_TIMEOUT;
+	return pollers[0].revents != 0 ? STREAM_OK : STREAM_STOP;
+}
+
+enum stream_result
+stream_flush(struct stream *s)
+{
+	size_t done = 0;
+	enum stream_result result = STREAM_OK;
+
+	while (!s->broken && done < s->output.len) {
+		ssize_t n =
+		    write(s->out, s->output.data + done, s->output.len - done);
+
+		if (n >= 0) {
+			done += (size_t)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		result = errno == EAGAIN ? wait_for(s, s->out, POLLOUT, false)
+					 : STREAM_ERROR;
+		if (result != STREAM_OK)
+			s->broken = true;
+	}
+	s->octets_out += done;
+	buf_reset(&s->output);
+	if (s->broken && result == STREAM_OK)
+		result = STREAM_ERROR;
+	return result;
+}
+
+void
+stream_put(struct stream *s, const void *octets, size_t n)
+{
+	if (s->output.len + n > OUTPUT_ENOUGH && s->output.len > 0)
+		(void)stream_flush(s);
+	if (!s->broken && !buf_add(&s->output, octets, n))
+		s->broken = true;
+	if (s->output.len > OUTPUT_ENOUGH)
+		(void)stream_flush(s);
+}
+
+void
+stream_puts(struct stream *s, const char *text)
+{
+	stream_put(s, text, strlen(text));
+}
+
+void
+stream_printf(struct stream *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (!s->broken && !buf_addv(&s->output, format, args))
+		s->broken = true;
+	va_end(args);
+	if (s->output.len > OUTPUT_ENOUGH)
+		(void)stream_flush(s);
+}
+
+static size_t
+untaken(const struct stream *s)
+{
+	return s->input.len - s->taken;
+}
+
+/* Read what has come into the input, waiting for at least one octet. */
+static enum stream_result
+fill(struct stream *s, bool may_stop)
+{
+	enum stream_result result;
+	ssize_t n;
+
+	result = stream_flush(s);
+	if (result != STREAM_OK)
+		return result;
+	if (s->taken > 0) {
+		buf_consume(&s->input, s->taken);
+		s->taken = 0;
+	}
+	if (!buf_reserve(&s->input, READ_SIZE))
+		return STREAM_ERROR;
+	for (;;) {
+		n = read(s->in, s->input.data + s->input.len, READ_SIZE);
+		if (n > 0) {
+			s->input.len += (size_t)n;
+			s->octets_in += (uint64_t)n;
+			return STREAM_OK;
+		}
+		if (n == 0 || errno == ECONNRESET)
+			return STREAM_EOF;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return STREAM_ERROR;
+		result = wait_for(s, s->in, POLLIN, may_stop);
+		if (result != STREAM_OK)
+			return result;
+	}
+}
+
+/* Throw away up to the end of the line; its length no longer matters. */
+static enum stream_result
+skip_line(struct stream *s)
+{
+	for (;;) {
+		const char *from = s->input.data + s->taken;
+		const char *end =
+		    untaken(s) > 0 ? memchr(from, '\n', untaken(s)) : NULL;
+
+		if (end != NULL) {
+			s->taken += (size_t)(end - from) + 1;
+			s->skipping = false;
+			return STREAM_TOO_LONG;
+		}
+		s->taken = s->input.len;
+		enum stream_result result = fill(s, false);
+		if (result != STREAM_OK)
+			return result;
+	}
+}
+
+enum stream_result
+stream_line(struct stream *s, size_t max, struct span *line, bool *bare)
+{
+	size_t searched = 0;
+
+	if (max > STREAM_INPUT - READ_SIZE)
+		max = STREAM_INPUT - READ_SIZE;
+	while (!s->skipping) {
+		size_t have = untaken(s);
+		const char *from = have > 0 ? s->input.data + s->taken : NULL;
+		const char *end = have > searched
+		    ? memchr(from + searched, '\n', have - searched)
+		    : NULL;
+
+		if (end != NULL && (size_t)(end - from) < max) {
+			size_t n = (size_t)(end - from);
+
+			s->taken += n + 1;
+			*bare = n == 0 || from[n - 1] != '\r';
+			*line = (struct span){from, *bare ? n : n - 1};
+			return STREAM_OK;
+		}
+		if (end != NULL || have >= max) {
+			s->skipping = true;
+			break;
+		}
+		searched = have;
+		enum stream_result result = fill(s, have == 0);
+		if (result != STREAM_OK)
+			return result;
+	}
+	return skip_line(s);
+}
+
+enum stream_result
+stream_peek(struct stream *s, struct span *octets)
+{
+	if (untaken(s) == 0) {
+		enum stream_result result = fill(s, false);
+
+		if (result != STREAM_OK)
+			return result;
+	}
+	*octets = (struct span){s->input.data + s->taken, untaken(s)};
+	return STREAM_OK;
+}
+
+void
+stream_took(struct stream *s, size_t n)
+{
+	s->taken += n < untaken(s) ? n : untaken(s);
+}
+
+bool
+stream_has_input(struct stream *s)
+{
+	struct pollfd poller = {.fd = s->in, .events = POLLIN};
+
+	return untaken(s) > 0 || poll(&poller, 1, 0) > 0;
+}
