@@ -76,6 +76,7 @@ enum address_family { FAMILY_ANY, FAMILY_IPV4, FAMILY_IPV6 };
 /* Durations are in seconds, sizes in octets. */
 struct config {
 	char *hostname;
+	bool hostname_guessed; /* the file does not say it */
 	struct config_list domains; /* lower case */
 	struct config_listeners listen;
 	struct config_certificates certificates;
@@ -102,13 +103,20 @@ struct config {
 
 enum { CONFIG_ERROR_MAX = 512 };
 
+struct config_reader;
+
 struct config_keyword {
 	const char *name;
 	const char *type;     /* "host name", "duration", ...: for the man page */
-	const char *fallback; /* the default as it would be written, or NULL */
-	const char *bounds;   /* in words, or NULL */
+	const char *fallback; /* the default as it would be written, or NULL;
+			       * several values have ", " between them */
+	const char *bounds;   /* "1 to 1000", "any|ipv4|ipv6", or NULL */
 	const char *help;     /* one line */
 	bool repeatable;
+	/* The reader's: takes a value, and where in struct config it goes. */
+	bool (*take)(struct config_reader *, const struct config_keyword *,
+	    const char *value);
+	size_t where;
 };
 
 /* Ends with a NULL name. */

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdint.h>
+#include <string.h>
+
+#include "common/config_reader.h"
+
+#define AT(member) offsetof(struct config, member)
+
+static const struct config_keyword keywords[] = {
+    {"hostname", "host name", NULL, NULL,
+	"this machine's full name, in the greeting, Received and Message-ID",
+	false, take_hostname, AT(hostname)},
+    {"domain", "domain...", NULL, NULL,
+	"a domain whose mail is at home here, beside those in the database",
+	true, take_domains, AT(domains)},
+    {"listen", "service address[:port]...",
+	"smtp 0.0.0.0:25, smtp [::]:25, submission 0.0.0.0:587, "
+	"submission [::]:587, pop3 0.0.0.0:110, pop3 [::]:110",
+	"smtp|submission|submissions|pop3|pop3s",
+	"where a service takes connections", true, take_listeners, AT(listen)},
+    {"tls-certificate", "path", SYSCONFDIR "/postrider/tls/cert.pem", NULL,
+	"certificate with its chain (PEM); chosen by the name a client asks "
+	"for",
+	true, take_certificate, AT(certificates)},
+    {"tls-key", "path", SYSCONFDIR "/postrider/tls/key.pem", NULL,
+	"private key of the tls-certificate before it", true, take_key,
+	AT(certificates)},
+    {"spool-dir", "path", LOCALSTATEDIR "/spool/postrider", NULL,
+	"messages on their way", false, take_path, AT(spool_dir)},
+    {"mail-dir", "path", LOCALSTATEDIR "/mail/postrider", NULL,
+	"Maildirs of virtual users, DOMAIN/USER", false, take_path,
+	AT(mail_dir)},
+    {"database-dir", "path", LOCALSTATEDIR "/lib/postrider", NULL,
+	"users, domains and aliases", false, take_path, AT(database_dir)},
+    {"run-dir", "path", RUNSTATEDIR "/postrider", NULL,
+	"the sockets between the programs; their chroots", false, take_path,
+	AT(run_dir)},
+    {"dns-server", "address[:port]...", NULL, NULL,
+	"name server to ask instead of those in resolv.conf", true,
+	take_servers, AT(dns_servers)},
+    {"smtp-port", "port...", "25", "1 to 65535",
+	"port of remote servers, tried in order", true, take_ports,
+	AT(smtp_ports)},
+    {"relay-host", "host[:port]", NULL, NULL,
+	"send all outgoing mail there; in [brackets] without an MX look-up",
+	false, take_relay_host, AT(relay_host)},
+    {"relay-from", "network...", NULL, NULL,
+	"clients that may relay without a login", true, take_networks,
+	AT(relay_from)},
+    {"allow-plaintext-auth", "network...", NULL, NULL,
+	"clients that may log in without TLS", true, take_networks,
+	AT(allow_plaintext_auth)},
+    {"max-message-size", "size", "50M", "1K to 4G",
+	"largest message taken, in octets as on the wire", false, take_size,
+	AT(max_message_size)},
+    {"max-recipients", "number", "100", "1 to 100000",
+	"recipients of one message; RFC 5321 asks for 100", false, take_number,
+	AT(max_recipients)},
+    {"max-line-length", "number", "998", "998 to 65536",
+	"octets in a line of a message, its CRLF not counted", false,
+	take_number, AT(max_line_length)},
+    {"max-hops", "number", "50", "10 to 1000",
+	"Received fields that make a loop", false, take_number, AT(max_hops)},
+    {"max-errors", "number", "20", "1 to 1000",
+	"bad commands in a session before it is closed", false, take_number,
+	AT(max_errors)},
+    {"smtp-timeout", "duration", "5m", "1s to 1h",
+	"for a client's next command or the end of its message's next part",
+	false, take_duration, AT(smtp_timeout)},
+    {"pop3-timeout", "duration", "10m", "1s to 1d",
+	"for a client's next command; RFC 1939 asks for 10m", false,
+	take_duration, AT(pop3_timeout)},
+    {"queue-lifetime", "duration", "5d", "1m to 30d",
+	"how long delivery is tried before the sender is told", false,
+	take_duration, AT(queue_lifetime)},
+    {"retry-minimum", "duration", "5m", "1s to 1d",
+	"wait before the second attempt; doubles with each", false,
+	take_duration, AT(retry_minimum)},
+    {"retry-maximum", "duration", "4h", "1s to 1d",
+	"longest wait between attempts", false, take_duration,
+	AT(retry_maximum)},
+    {"log-file", "path", NULL, NULL, "log to this file instead of syslog",
+	false, take_path, AT(log_file)},
+    {"source-address", "address...", NULL, NULL,
+	"local address of outgoing connections, one a family", true,
+	take_sources, AT(source_addresses)},
+    {"address-family", "choice", "any", "any|ipv4|ipv6",
+	"family of outgoing connections", false, take_family,
+	AT(address_family)},
+    {"minimum-uid", "number", "1000", "1 to 4294967294",
+	"system users below get no mail", false, take_number, AT(minimum_uid)},
+    {"junk", "choice", "inbox", "inbox|folder",
+	"where suspected junk goes: the inbox or the folder Junk", false,
+	take_choice, AT(junk_folder)},
+    {"system-users", "choice", "no", "no|yes",
+	"whether the system's accounts get mail in ~/Maildir", false,
+	take_choice, AT(system_users)},
+    {"postmaster", "address", NULL, NULL,
+	"who gets postmaster's mail; postmaster in the first domain", false,
+	take_address, AT(postmaster)},
+    {"smtpd-processes", "number", "100", "1 to 10000",
+	"SMTP sessions at a time", false, take_number, AT(smtpd_processes)},
+    {"pop3d-processes", "number", "100", "1 to 10000",
+	"POP3 sessions at a time", false, take_number, AT(pop3d_processes)},
+    {"deliver-processes", "number", "50", "1 to 10000",
+	"outgoing connections at a time", false, take_number,
+	AT(deliver_processes)},
+    {"spare-processes", "number", "2", "1 to 1000",
+	"idle processes each of those keeps ready", false, take_number,
+	AT(spare_processes)},
+    {.name = NULL},
+};
+
+_Static_assert(sizeof(keywords) / sizeof(keywords[0]) <= CONFIG_KEYWORDS_MAX,
+    "the reader counts in an array of that size");
+
+const struct config_keyword *
+config_keywords(void)
+{
+	return keywords;
+}
+
+const struct config_keyword *
+config_keyword_find(const char *name)
+{
+	for (const struct config_keyword *k = keywords; k->name != NULL; k++)
+		if (strcmp(k->name, name) == 0)
+			return k;
+	return NULL;
+}
+
+enum { WORD_MAX = 32 };
+
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Optimal string alignment distance: how many octets inserted, left out,
+ * exchanged or swapped with their neighbour make one word of the other.
+ */
+static unsigned
+distance(const char *a, const char *b)
+{
+	unsigned d[WORD_MAX + 1][WORD_MAX + 1];
+	size_t m = strnlen(a, WORD_MAX), n = strnlen(b, WORD_MAX);
+
+	for (size_t i = 0; i <= m; i++)
+		d[i][0] = (unsigned)i;
+	for (size_t j = 0; j <= n; j++)
+		d[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= m; i++)
+		for (size_t j = 1; j <= n; j++) {
+			d[i][j] =
+			    least(d[i - 1][j - 1] + (a[i - 1] != b[j - 1]),
+				1 + least(d[i - 1][j], d[i][j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1])
+				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
+		}
+	return d[m][n];
+}
+
+const char *
+config_keyword_nearest(const char *name)
+{
+	const char *nearest = keywords[0].name;
+
+	for (const struct config_keyword *k = keywords + 1; k->name != NULL;
+	     k++)
+		if (distance(name, k->name) < distance(name, nearest))
+			nearest = k->name;
+	return nearest;
+}

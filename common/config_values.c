@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "common/config_reader.h"
+#include "common/netaddr.h"
+#include "common/utf8.h"
+
+void *
+config_member(struct config_reader *r, const struct config_keyword *k)
+{
+	return (char *)r->config + k->where;
+}
+
+/* Room for one element more: a new block, or NULL with the error told. */
+void *
+config_grow(struct config_reader *r, void *items, size_t n, size_t size)
+{
+	void *grown = reallocarray(items, n + 1, size);
+
+	if (grown == NULL)
+		config_fail(r, "out of memory");
+	return grown;
+}
+
+bool
+config_set_text(struct config_reader *r, char **where, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (copy == NULL)
+		return config_fail(r, "out of memory");
+	free(*where);
+	*where = copy;
+	return true;
+}
+
+bool
+config_add_text(
+    struct config_reader *r, struct config_list *list, const char *value)
+{
+	char **grown = config_grow(r, list->items, list->n, sizeof(*grown));
+
+	if (grown == NULL)
+		return false;
+	list->items = grown;
+	list->items[list->n] = NULL;
+	if (!config_set_text(r, &list->items[list->n], value))
+		return false;
+	list->n++;
+	return true;
+}
+
+/* -- words of a value -- */
+
+enum { WORD_SIZE = 512 };
+
+/*
+ * The next word of *rest, which moves behind it; false at the end.  A line
+ * is never longer than a word may be (see config.c).
+ */
+static bool
+next_word(const char **rest, char word[WORD_SIZE])
+{
+	size_t n;
+
+	*rest += strspn(*rest, " \t");
+	n = strcspn(*rest, " \t");
+	if (n == 0 || n >= WORD_SIZE)
+		return false;
+	memcpy(word, *rest, n);
+	word[n] = '\0';
+	*rest += n;
+	return true;
+}
+
+bool
+config_each_word(struct config_reader *r, const struct config_keyword *k,
+    const char *value, config_take *take)
+{
+	char word[WORD_SIZE];
+
+	while (next_word(&value, word))
+		if (!take(r, k, word))
+			return false;
+	return *value == '\0' ||
+	    config_fail(
+		r, "\"%s\": a word of over %d octets", k->name, WORD_SIZE - 1);
+}
+
+/* The place of a word among "this|that|another"; -1 when it is not there. */
+static int
+choice_of(const char *choices, const char *word, size_t n)
+{
+	int place = 0;
+
+	for (;; place++) {
+		size_t length = strcspn(choices, "|");
+
+		if (length == n && strncmp(choices, word, n) == 0)
+			return place;
+		if (choices[length] == '\0')
+			return -1;
+		choices += length + 1;
+	}
+}
+
+static int
+choose(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	int place = choice_of(k->bounds, value, strlen(value));
+
+	if (place == -1)
+		config_fail(r, "\"%s\": \"%s\" is none of %s", k->name, value,
+		    k->bounds);
+	return place;
+}
+
+bool
+take_choice(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	int place = choose(r, k, value);
+
+	*(bool *)config_member(r, k) = place == 1;
+	return place != -1;
+}
+
+bool
+take_family(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	int place = choose(r, k, value);
+
+	if (place != -1)
+		*(enum address_family *)config_member(r, k) =
+		    (enum address_family)place;
+	return place != -1;
+}
+
+/* -- names -- */
+
+static bool
+is_label(const char *label, size_t n, bool utf8)
+{
+	if (n == 0 || n > 63 || label[0] == '-' || label[n - 1] == '-')
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		char c = label[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			(c >= '0' && c <= '9') || c == '-' ||
+			(utf8 && (c & 0x80) != 0)))
+			return false;
+	}
+	return true;
+}
+
+bool
+config_is_domain(const char *text, bool utf8)
+{
+	size_t n;
+
+	if (strlen(text) > 253 || !utf8_valid(text, strlen(text)))
+		return false;
+	for (;; text += n + 1) {
+		n = strcspn(text, ".");
+		if (!is_label(text, n, utf8))
+			return false;
+		if (text[n] == '\0')
+			return true;
+	}
+}
+
+bool
+take_hostname(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	struct sockaddr_storage ignored;
+
+	if (!config_is_domain(value, false) ||
+	    netaddr_parse(value, 0, &ignored))
+		return config_fail(
+		    r, "\"%s\": \"%s\" is not a host name", k->name, value);
+	return config_set_text(r, config_member(r, k), value);
+}
+
+static void
+lower_case(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text - 'A' + 'a');
+}
+
+static bool
+take_domain(
+    struct config_reader *r, const struct config_keyword *k, const char *word)
+{
+	struct config_list *list = config_member(r, k);
+
+	if (!config_is_domain(word, true))
+		return config_fail(
+		    r, "\"%s\": \"%s\" is not a domain", k->name, word);
+	for (size_t i = 0; i < list->n; i++)
+		if (strcasecmp(list->items[i], word) == 0)
+			return config_fail(
+			    r, "\"%s\": %s is there twice", k->name, word);
+	if (!config_add_text(r, list, word))
+		return false;
+	lower_case(list->items[list->n - 1]);
+	return true;
+}
+
+bool
+take_domains(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	return config_each_word(r, k, value, take_domain);
+}
+
+bool
+take_path(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	if (value[0] != '/')
+		return config_fail(r, "\"%s\": \"%s\" is not an absolute path",
+		    k->name, value);
+	return config_set_text(r, config_member(r, k), value);
+}
+
+bool
+take_address(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	const char *at = strrchr(value, '@');
+
+	if (at == NULL || at == value || at - value > 64 ||
+	    strpbrk(value, " \t<>") != NULL || !config_is_domain(at + 1, true))
+		return config_fail(
+		    r, "\"%s\": \"%s\" is not user@domain", k->name, value);
+	return config_set_text(r, config_member(r, k), value);
+}
+
+/* -- certificates -- */
+
+/*
+ * tls-certificate and tls-key come in pairs; a keyword's first line replaces
+ * nothing, since defaults are filled in after the file was read.
+ */
+bool
+take_certificate(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	struct config_certificates *list = config_member(r, k);
+	struct config_certificate *grown;
+
+	if (value[0] != '/')
+		return config_fail(r, "\"%s\": \"%s\" is not an absolute path",
+		    k->name, value);
+	if (list->n > 0 && list->items[list->n - 1].key == NULL)
+		return config_fail(r,
+		    "\"%s\": the one before, %s, has no \"tls-key\" after it",
+		    k->name, list->items[list->n - 1].certificate);
+	grown = config_grow(r, list->items, list->n, sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	list->items = grown;
+	grown[list->n] = (struct config_certificate){NULL, NULL};
+	if (!config_set_text(r, &grown[list->n].certificate, value))
+		return false;
+	list->n++;
+	return true;
+}
+
+bool
+take_key(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	struct config_certificates *list = config_member(r, k);
+
+	if (value[0] != '/')
+		return config_fail(r, "\"%s\": \"%s\" is not an absolute path",
+		    k->name, value);
+	if (list->n == 0 || list->items[list->n - 1].key != NULL)
+		return config_fail(
+		    r, "\"%s\": no \"tls-certificate\" before it", k->name);
+	return config_set_text(r, &list->items[list->n - 1].key, value);
+}
+
+/* -- numbers -- */
+
+struct unit {
+	char letter;
+	uint64_t factor;
+};
+
+static const struct unit no_units[] = {{'\0', 0}};
+static const struct unit size_units[] = {{'K', UINT64_C(1) << 10},
+    {'M', UINT64_C(1) << 20}, {'G', UINT64_C(1) << 30}, {'k', 1 << 10},
+    {'\0', 0}};
+static const struct unit time_units[] = {{'s', 1}, {'m', 60}, {'h', 3600},
+    {'d', 86400}, {'w', UINT64_C(7) * 86400}, {'\0', 0}};
+
+/* Digits and at most one unit, up to the end or a space. */
+static bool
+measure(const char *text, const struct unit *units, uint64_t *value)
+{
+	const char *p = text;
+
+	for (*value = 0; *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(*value, 10, value) ||
+		    __builtin_add_overflow(*value, (uint64_t)(*p - '0'), value))
+			return false;
+	if (p == text)
+		return false;
+	for (; units->letter != '\0'; units++)
+		if (*p == units->letter) {
+			p++;
+			if (__builtin_mul_overflow(
+				*value, units->factor, value))
+				return false;
+			break;
+		}
+	return *p == '\0' || *p == ' ';
+}
+
+static bool
+within(const char *bounds, const struct unit *units, uint64_t value)
+{
+	const char *to = strstr(bounds, " to ");
+	uint64_t low, high;
+
+	/* The table's own text: a mistake there is not the user's. */
+	if (to == NULL || !measure(bounds, units, &low) ||
+	    !measure(to + 4, units, &high))
+		abort();
+	return value >= low && value <= high;
+}
+
+static bool
+take_measure(struct config_reader *r, const struct config_keyword *k,
+    const char *value, const struct unit *units, const char *form,
+    uint64_t *out)
+{
+	if (strchr(value, ' ') != NULL || !measure(value, units, out))
+		return config_fail(r, "\"%s\": \"%s\" is not a %s (%s)",
+		    k->name, value, k->type, form);
+	return within(k->bounds, units, *out) ||
+	    config_fail(
+		r, "\"%s\": %s is not within %s", k->name, value, k->bounds);
+}
+
+bool
+take_number(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	return take_measure(
+	    r, k, value, no_units, "digits only", config_member(r, k));
+}
+
+bool
+take_size(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	return take_measure(r, k, value, size_units,
+	    "octets, or with K, M or G: 50M", config_member(r, k));
+}
+
+bool
+take_duration(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	return take_measure(r, k, value, time_units,
+	    "seconds, or with m, h, d or w: 5d", config_member(r, k));
+}
+
+static bool
+take_port(
+    struct config_reader *r, const struct config_keyword *k, const char *word)
+{
+	struct config_ports *list = config_member(r, k);
+	uint16_t *grown;
+	uint64_t port;
+
+	if (!measure(word, no_units, &port) ||
+	    !within(k->bounds, no_units, port))
+		return config_fail(r, "\"%s\": \"%s\" is not a port (%s)",
+		    k->name, word, k->bounds);
+	grown = config_grow(r, list->items, list->n, sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	list->items = grown;
+	list->items[list->n++] = (uint16_t)port;
+	return true;
+}
+
+bool
+take_ports(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	return config_each_word(r, k, value, take_port);
+}

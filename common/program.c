@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "build.h"
+#include "common/config.h"
+
+static _Noreturn void
+misused(const struct program_options *o)
+{
+	fputs(o->usage, stderr);
+	exit(EX_USAGE);
+}
+
+/* Output that was asked for and did not arrive is a failure. */
+static _Noreturn void
+finish_output(void)
+{
+	exit(fflush(stdout) == 0 && !ferror(stdout) ? EX_OK : EX_IOERR);
+}
+
+int
+program_options(struct program_options *o, int argc, char **argv)
+{
+	char letters[64];
+	int letter;
+
+	/* "+": options end at the command, whose own follow it. */
+	if (snprintf(letters, sizeof(letters), "+c:Vh%s",
+		o->extra != NULL ? o->extra : "") >= (int)sizeof(letters))
+		abort();
+	o->config_path = config_default_path();
+	while ((letter = getopt(argc, argv, letters)) != -1) {
+		switch (letter) {
+		case 'c':
+			o->config_path = optarg;
+			break;
+		case 'V':
+			printf("%s %s\n", o->program, PACKAGE_VERSION);
+			finish_output();
+		case 'h':
+			fputs(o->usage, stdout);
+			finish_output();
+		case '?':
+			misused(o);
+		default:
+			if (!o->option(letter, optarg))
+				misused(o);
+		}
+	}
+	return optind;
+}

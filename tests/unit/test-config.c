@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/config.h"
+#include "common/netaddr.h"
+
+static int
+file_with(const char *octets, size_t n)
+{
+	FILE *file = tmpfile();
+	int fd;
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(octets, 1, n, file), n);
+	assert_int_equal(fflush(file), 0);
+	fd = dup(fileno(file));
+	assert_true(fd >= 0);
+	fclose(file);
+	return fd;
+}
+
+static int
+load(struct config *config, const char *octets, size_t n, char *error)
+{
+	int fd = file_with(octets, n);
+	int rc = config_load_fd(config, fd, "test.conf", error);
+
+	close(fd);
+	return rc;
+}
+
+static void
+read_good(struct config *config, const char *text)
+{
+	char error[CONFIG_ERROR_MAX] = "";
+
+	if (load(config, text, strlen(text), error) != 0)
+		fail_msg("%s", error);
+}
+
+/* -- defaults -- */
+
+static void
+test_defaults(void **state)
+{
+	struct config c;
+
+	(void)state;
+	read_good(&c, "");
+	assert_true(c.hostname_guessed);
+	assert_non_null(c.hostname);
+	assert_int_equal(c.domains.n, 0);
+	assert_int_equal(c.listen.n, 6);
+	assert_string_equal(c.listen.items[1].text, "[::]:25");
+	assert_int_equal(c.listen.items[5].kind, LISTENER_POP3);
+	assert_int_equal(c.certificates.n, 1);
+	assert_non_null(c.certificates.items[0].key);
+	assert_int_equal(c.smtp_ports.n, 1);
+	assert_int_equal(c.smtp_ports.items[0], 25);
+	assert_null(c.relay_host);
+	assert_null(c.log_file);
+	assert_null(c.postmaster);
+	assert_int_equal(c.relay_from.n, 0);
+	assert_int_equal(c.allow_plaintext_auth.n, 0);
+	assert_int_equal(c.max_message_size, 50 * 1024 * 1024);
+	assert_int_equal(c.max_recipients, 100);
+	assert_int_equal(c.smtp_timeout, 300);
+	assert_int_equal(c.pop3_timeout, 600);
+	assert_int_equal(c.queue_lifetime, 5 * 86400);
+	assert_int_equal(c.retry_minimum, 300);
+	assert_int_equal(c.retry_maximum, 4 * 3600);
+	assert_int_equal(c.minimum_uid, 1000);
+	assert_int_equal(c.address_family, FAMILY_ANY);
+	assert_false(c.junk_folder);
+	assert_false(c.system_users);
+	assert_int_equal(c.spare_processes, 2);
+	config_free(&c);
+}
+
+/* A default written into a file gives what leaving it out gives. */
+static void
+test_defaults_written_out(void **state)
+{
+	char text[8192] = "", line[1024];
+	const char *rest, *end;
+	struct config c;
+
+	(void)state;
+	for (const struct config_keyword *k = config_keywords();
+	     k->name != NULL; k++) {
+		for (rest = k->fallback; rest != NULL;
+		     rest = end != NULL ? end + 2 : NULL) {
+			end = k->repeatable ? strstr(rest, ", ") : NULL;
+			snprintf(line, sizeof(line), "%s %.*s\n", k->name,
+			    (int)(end != NULL ? end - rest
+					      : (long)strlen(rest)),
+			    rest);
+			strncat(text, line, sizeof(text) - strlen(text) - 1);
+		}
+		assert_non_null(k->help);
+		assert_non_null(k->type);
+	}
+	read_good(&c, text);
+	assert_int_equal(c.listen.n, 6);
+	assert_int_equal(c.max_message_size, 50 * 1024 * 1024);
+	config_free(&c);
+}
+
+/* -- a file that uses everything -- */
+
+static const char full[] =
+    "# a comment\r\n"
+    "\n"
+    "\thostname mail.example.org\t# its name\n"
+    "domain Example.ORG example.net\r\n"
+    "domain b\xc3\xbc"
+    "cher.example\n"
+    "listen smtp 127.0.0.1:2525 [::1]:2525\n"
+    "listen pop3s 192.0.2.1\n"
+    "tls-certificate /etc/with space/a#b.pem\n"
+    "tls-key /etc/a.key\n"
+    "tls-certificate /etc/b.pem\n"
+    "tls-key /etc/b.key\n"
+    "spool-dir /s\nmail-dir /m\ndatabase-dir /d\nrun-dir /r\n"
+    "dns-server 127.0.0.1:5353 ::1\n"
+    "smtp-port 25 2525\n"
+    "relay-host [relay.example.net]:587\n"
+    "relay-from 192.0.2.0/24 2001:db8::/32\n"
+    "allow-plaintext-auth 127.0.0.1\n"
+    "max-message-size 2k\nmax-recipients 1000\n"
+    "smtp-timeout 90\nqueue-lifetime 2w\nretry-maximum 1h\n"
+    "log-file /var/log/x\nsource-address 192.0.2.7 2001:db8::7\n"
+    "address-family ipv6\nminimum-uid 500\njunk folder\nsystem-users yes\n"
+    "postmaster root@example.org\n"
+    "smtpd-processes 7"; /* no line end */
+
+static void
+test_everything(void **state)
+{
+	char text[NETADDR_TEXT_MAX];
+	struct config c;
+
+	(void)state;
+	read_good(&c, full);
+	assert_false(c.hostname_guessed);
+	assert_string_equal(c.hostname, "mail.example.org");
+	assert_int_equal(c.domains.n, 3);
+	assert_string_equal(c.domains.items[0], "example.org");
+	assert_true(config_has_domain(&c, "EXAMPLE.net"));
+	assert_false(config_has_domain(&c, "example.com"));
+	assert_int_equal(c.listen.n, 3);
+	assert_int_equal(c.listen.items[1].kind, LISTENER_SMTP);
+	assert_string_equal(c.listen.items[1].text, "[::1]:2525");
+	assert_string_equal(c.listen.items[2].text, "192.0.2.1:995");
+	assert_int_equal(c.certificates.n, 2);
+	assert_string_equal(
+	    c.certificates.items[0].certificate, "/etc/with space/a#b.pem");
+	assert_string_equal(c.certificates.items[1].key, "/etc/b.key");
+	assert_int_equal(c.dns_servers.n, 2);
+	netaddr_format_port(&c.dns_servers.items[1].address, text);
+	assert_string_equal(text, "[::1]:53");
+	assert_int_equal(c.smtp_ports.n, 2);
+	assert_string_equal(c.relay_host, "[relay.example.net]");
+	assert_int_equal(c.relay_port, 587);
+	assert_int_equal(c.max_message_size, 2048);
+	assert_int_equal(c.smtp_timeout, 90);
+	assert_int_equal(c.queue_lifetime, 14 * 86400);
+	assert_int_equal(c.address_family, FAMILY_IPV6);
+	assert_true(c.junk_folder);
+	assert_true(c.system_users);
+	assert_int_equal(c.smtpd_processes, 7);
+	config_free(&c);
+}
+
+/* -- networks -- */
+
+static void
+test_networks(void **state)
+{
+	static const struct {
+		const char *address;
+		bool inside;
+	} rows[] = {
+	    {"192.0.2.1", true},
+	    {"::ffff:192.0.2.200", true},
+	    {"192.0.3.0", false},
+	    {"192.0.1.255", false},
+	    {"10.1.2.3", true},
+	    {"10.1.2.4", false},
+	    {"10.64.0.1", true},
+	    {"10.128.0.1", false},
+	    {"198.51.100.9", true},
+	    {"198.51.100.16", false},
+	    {"2001:db8:ffff::1", true},
+	    {"2001:db9::1", false},
+	    {"::1", false},
+	    {"127.0.0.1", false},
+	};
+	struct sockaddr_storage a;
+	struct config c;
+
+	(void)state;
+	read_good(&c,
+	    "relay-from 192.0.2.0/24 10.1.2.3 10.64.0.0/10\n"
+	    "relay-from 2001:db8::/32 ::ffff:198.51.100.0/124\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_true(netaddr_parse(rows[i].address, 99, &a));
+		if (config_net_contains(&c.relay_from, &a) != rows[i].inside)
+			fail_msg("%s", rows[i].address);
+		assert_false(config_net_contains(&c.allow_plaintext_auth, &a));
+	}
+	a.ss_family = AF_UNIX;
+	assert_false(config_net_contains(&c.relay_from, &a));
+	config_free(&c);
+	read_good(&c, "relay-from 0.0.0.0/0\n");
+	assert_true(netaddr_parse("203.0.113.1", 0, &a));
+	assert_true(config_net_contains(&c.relay_from, &a));
+	assert_true(netaddr_parse("2001:db8::1", 0, &a));
+	assert_false(config_net_contains(&c.relay_from, &a));
+	config_free(&c);
+}
+
+/* -- what is wrong -- */
+
+#define QUOTE_100                                                              \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"                   \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+static const struct {
+	const char *text, *error; /* error: its beginning */
+} faults[] = {
+    {"hostname a.example\nlisen smtp 0.0.0.0:25\n",
+	"test.conf:2: unknown keyword \"lisen\"; nearest: \"listen\""},
+    {"max-mesage-size 1M",
+	"test.conf:1: unknown keyword \"max-mesage-size\"; nearest: "
+	"\"max-message-size\""},
+    {"\n\ntsl-key /k",
+	"test.conf:3: unknown keyword \"tsl-key\"; nearest: "
+	"\"tls-key\""},
+    {"Hostname a.example",
+	"test.conf:1: unknown keyword \"Hostname\"; "
+	"nearest: \"hostname\""},
+    {QUOTE_100 " 1", "test.conf:1: unknown keyword \"xxx"},
+    {"hostname", "test.conf:1: \"hostname\" needs a value (host name)"},
+    {"hostname # a.example", "test.conf:1: \"hostname\" needs a value"},
+    {"hostname a.example\n#\nhostname b.example",
+	"test.conf:3: \"hostname\" is already set in line 1"},
+    {"hostname two words", "test.conf:1: \"hostname\": \"two words\" is not"},
+    {"hostname 192.0.2.1", "test.conf:1: \"hostname\": \"192.0.2.1\" is not"},
+    {"hostname a..b", "test.conf:1: \"hostname\": \"a..b\" is not a host"},
+    {"hostname -a.b", "test.conf:1: \"hostname\": \"-a.b\" is not a host"},
+    {"hostname a_b.c", "test.conf:1: \"hostname\": \"a_b.c\" is not a host"},
+    {"domain example.org.", "test.conf:1: \"domain\": \"example.org.\" is"},
+    {"domain a.org\ndomain A.org", "test.conf:2: \"domain\": A.org is there"},
+    {"listen smtp", "test.conf:1: \"listen\": smtp where?"},
+    {"listen imap 0.0.0.0:143",
+	"test.conf:1: \"listen\": service \"imap\" is none of smtp|"},
+    {"listen smtp mail.example.org:25", "test.conf:1: \"listen\": \"mail"},
+    {"listen smtp 0.0.0.0:0", "test.conf:1: \"listen\": \"0.0.0.0:0\" is"},
+    {"listen smtp 0.0.0.0:25\nlisten submission 0.0.0.0:25",
+	"test.conf:2: \"listen\": 0.0.0.0:25 is there twice"},
+    {"tls-certificate /a\n\n", "test.conf:1: \"tls-certificate\" has no"},
+    {"tls-certificate /a\ntls-certificate /b\ntls-key /k",
+	"test.conf:2: \"tls-certificate\": the one before, /a, has no"},
+    {"tls-key /a", "test.conf:1: \"tls-key\": no \"tls-certificate\""},
+    {"tls-certificate /a\ntls-key /k\ntls-key /l",
+	"test.conf:3: \"tls-key\": no \"tls-certificate\""},
+    {"spool-dir var/spool",
+	"test.conf:1: \"spool-dir\": \"var/spool\" is "
+	"not an absolute path"},
+    {"dns-server resolver.example", "test.conf:1: \"dns-server\": \"resol"},
+    {"smtp-port 0", "test.conf:1: \"smtp-port\": \"0\" is not a port"},
+    {"smtp-port 25 65536", "test.conf:1: \"smtp-port\": \"65536\" is not"},
+    {"relay-host 192.0.2.1", "test.conf:1: \"relay-host\": \"192.0.2.1\""},
+    {"relay-host [::1", "test.conf:1: \"relay-host\": \"[::1\" is not"},
+    {"relay-host a.example:", "test.conf:1: \"relay-host\": \"a.example:\""},
+    {"relay-host a.example:999999", "test.conf:1: \"relay-host\": \"a.exa"},
+    {"relay-from 192.0.2.1/24",
+	"test.conf:1: \"relay-from\": \"192.0.2.1/24\" has bits set behind "
+	"its first 24"},
+    {"relay-from 192.0.2.0/33", "test.conf:1: \"relay-from\": \"192.0.2.0/"},
+    {"relay-from 192.0.2.0/", "test.conf:1: \"relay-from\": \"192.0.2.0/\""},
+    {"relay-from 192.0.2.0/-1", "test.conf:1: \"relay-from\": \"192.0.2.0"},
+    {"relay-from 192.0.2.1:25", "test.conf:1: \"relay-from\": \"192.0.2.1:"},
+    {"relay-from ::ffff:0.0.0.0/8", "test.conf:1: \"relay-from\": \"::fff"},
+    {"allow-plaintext-auth all", "test.conf:1: \"allow-plaintext-auth\": \"a"},
+    {"max-message-size 5X",
+	"test.conf:1: \"max-message-size\": \"5X\" is not "
+	"a size (octets, or with K, M or G: 50M)"},
+    {"max-message-size -1", "test.conf:1: \"max-message-size\": \"-1\" is not"},
+    {"max-message-size 5 M", "test.conf:1: \"max-message-size\": \"5 M\" is"},
+    {"max-message-size 1",
+	"test.conf:1: \"max-message-size\": 1 is not "
+	"within 1K to 4G"},
+    {"max-message-size 99999999999999999999",
+	"test.conf:1: \"max-message-size\": \"99999999999999999999\" is not"},
+    {"max-message-size 18446744073709551615G",
+	"test.conf:1: \"max-message-size\": \"18446744073709551615G\" is not"},
+    {"max-recipients 0", "test.conf:1: \"max-recipients\": 0 is not within"},
+    {"max-recipients 1k", "test.conf:1: \"max-recipients\": \"1k\" is not"},
+    {"smtp-timeout 5M",
+	"test.conf:1: \"smtp-timeout\": \"5M\" is not a "
+	"duration (seconds, or with m, h, d or w: 5d)"},
+    {"smtp-timeout 2h", "test.conf:1: \"smtp-timeout\": 2h is not within"},
+    {"retry-maximum 1m\n", "test.conf:1: \"retry-minimum\" is longer than"},
+    {"source-address 192.0.2.1 192.0.2.2",
+	"test.conf:1: \"source-address\": 192.0.2.1 and 192.0.2.2 are of one"},
+    {"source-address 192.0.2.1:1", "test.conf:1: \"source-address\": \"192"},
+    {"address-family ipv5",
+	"test.conf:1: \"address-family\": \"ipv5\" is none of any|ipv4|ipv6"},
+    {"junk trash", "test.conf:1: \"junk\": \"trash\" is none of inbox|folder"},
+    {"junk inbox|folder", "test.conf:1: \"junk\": \"inbox|folder\" is none"},
+    {"system-users true", "test.conf:1: \"system-users\": \"true\" is none"},
+    {"postmaster root", "test.conf:1: \"postmaster\": \"root\" is not user"},
+    {"postmaster @a.example", "test.conf:1: \"postmaster\": \"@a.example\""},
+    {"hostname a\001b", "test.conf:1: control character 0x01"},
+    {"#\n# \xff\n", "test.conf:2: not UTF-8"},
+};
+
+static void
+test_faults(void **state)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct config c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		memset(&c, 0x55, sizeof(c));
+		error[0] = '\0';
+		if (load(&c, faults[i].text, strlen(faults[i].text), error) ==
+		    0)
+			fail_msg("taken: %s", faults[i].text);
+		if (strncmp(error, faults[i].error, strlen(faults[i].error)) !=
+		    0)
+			fail_msg("%s\n instead of %s", error, faults[i].error);
+		/* Untouched. */
+		for (size_t j = 0; j < sizeof(c); j++)
+			assert_int_equal(((unsigned char *)&c)[j], 0x55);
+	}
+}
+
+static void
+test_octets(void **state)
+{
+	char error[CONFIG_ERROR_MAX], *large;
+	struct config c;
+
+	(void)state;
+	assert_int_equal(load(&c, "hostname a\0b\n", 13, error), -1);
+	assert_string_equal(error, "test.conf:1: control character 0x00");
+
+	large = malloc(2 << 20);
+	assert_non_null(large);
+	memset(large, '#', 2 << 20);
+	assert_int_equal(load(&c, large, 501, error), -1);
+	assert_string_equal(
+	    error, "test.conf:1: a line of 501 octets; 500 are the most");
+	assert_int_equal(load(&c, large, 500, error), 0);
+	config_free(&c);
+	memset(large, '\n', 2 << 20);
+	assert_int_equal(load(&c, large, 2 << 20, error), -1);
+	assert_string_equal(error, "test.conf: larger than 1048576 octets");
+	free(large);
+
+	assert_int_equal(config_load(&c, "/nonexistent/x.conf", error), -1);
+	assert_string_equal(
+	    error, "/nonexistent/x.conf: No such file or directory");
+	assert_int_equal(config_load(&c, "/", error), -1);
+	assert_string_equal(error, "/: Is a directory");
+}
+
+/* Several processes read one descriptor: its offset does not matter. */
+static void
+test_shared_descriptor(void **state)
+{
+	char error[CONFIG_ERROR_MAX];
+	int fd = file_with("max-hops 77\n", 12);
+	struct config c;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(config_load_fd(&c, fd, "x", error), 0);
+		assert_int_equal(c.max_hops, 77);
+		config_free(&c);
+	}
+	close(fd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_defaults_written_out),
+	    cmocka_unit_test(test_everything),
+	    cmocka_unit_test(test_networks),
+	    cmocka_unit_test(test_faults),
+	    cmocka_unit_test(test_octets),
+	    cmocka_unit_test(test_shared_descriptor),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
