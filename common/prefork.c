@@ -36,7 +36,8 @@ struct member {
 	struct watch watch;
 	struct member *next;
 	pid_t pid;
-	bool busy, served, stopping;
+	bool busy, stopping;
+	bool served; /* has had a session */
 };
 
 static struct {
@@ -168,32 +169,37 @@ stop_member(struct member *m)
 	shutdown(m->watch.fd, SHUT_WR);
 }
 
-static void
-hear_member(struct watch *w, uint32_t events)
+/* False at the end of file. */
+static bool
+take_words(struct member *m)
 {
-	struct member *m = container_of(w, struct member, watch);
 	char word;
 	ssize_t n;
 
-	(void)events;
-	while ((n = recv(w->fd, &word, 1, MSG_DONTWAIT)) == 1) {
+	while ((n = recv(m->watch.fd, &word, 1, MSG_DONTWAIT)) == 1) {
 		bool busy = word == 'B';
 
 		if (busy == m->busy)
 			continue;
 		m->busy = busy;
-		if (!busy)
-			m->served = true;
+		m->served = true;
 		if (!m->stopping)
 			pool.idle += busy ? -1U : 1U;
 	}
-	if (n == 0)
+	return n != 0;
+}
+
+static void
+hear_member(struct watch *w, uint32_t events)
+{
+	(void)events;
+	if (!take_words(container_of(w, struct member, watch)))
 		loop_unwatch(w);
 	fill();
 }
 
 static void
-become_worker(int fd, sigset_t *mask)
+become_worker(int fd)
 {
 	struct worker self = {.fd = fd, .busy = false};
 	const struct prefork *rules = pool.rules;
@@ -202,9 +208,6 @@ become_worker(int fd, sigset_t *mask)
 	control_after_fork();
 	for (struct member *m = pool.members; m != NULL; m = m->next)
 		close(m->watch.fd);
-	signal(SIGCHLD, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	sigprocmask(SIG_SETMASK, mask, NULL);
 	exit(rules->serve(&self, rules->context));
 }
 
@@ -241,7 +244,7 @@ start_member(void)
 	if (m->pid == 0) {
 		free(m);
 		close(ends[0]);
-		become_worker(ends[1], &mask);
+		become_worker(ends[1]);
 	}
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	close(ends[1]);
@@ -307,7 +310,7 @@ judge_end(struct member *m, int status)
 			control_crashed();
 	} else if (WEXITSTATUS(status) != 0 && !m->served) {
 		throttle_on("a worker ended before its first session");
-	} else if (m->served || m->busy) {
+	} else if (m->served) {
 		pool.throttle = 0;
 	}
 }
@@ -326,6 +329,7 @@ reap(int signo)
 			m = m->next;
 		if (m == NULL)
 			continue;
+		(void)take_words(m);
 		judge_end(m, status);
 		drop_member(m);
 	}
