@@ -47,7 +47,7 @@ cursor_u16(struct cursor *c)
 	struct span s = cursor_take(c, 2);
 	const unsigned char *p = (const unsigned char *)s.data;
 
-	return s.len == 2 ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	return s.len == 2 ? (uint16_t)((unsigned)p[0] << 8 | p[1]) : 0;
 }
 
 uint32_t

@@ -10,7 +10,8 @@
  * What a process shuts itself in with after it has what it needs: it becomes
  * undumpable, takes no_new_privs, limits, a Landlock domain of its own and a
  * seccomp filter.  What the kernel lacks is done without (sandbox_probe()
- * tells what that is, for `postrider check`).
+ * tells what that is, for `postrider check`).  Built with sanitizers it is
+ * laxer where LeakSanitizer must fork, trace and read /proc at exit.
  */
 enum sandbox_right {
 	SANDBOX_READ = 1,   /* open files for reading */
@@ -18,8 +19,13 @@ enum sandbox_right {
 	SANDBOX_WRITE = 4,  /* open files for writing, truncate */
 	SANDBOX_CREATE = 8, /* make regular files, link and rename here */
 	SANDBOX_REMOVE = 16, /* unlink, rename away */
-	SANDBOX_MOVE = 32,  /* links and renames between folders (REFER) */
-	SANDBOX_FOLDERS = 64 /* make folders */
+	/*
+	 * Links and renames between folders that both have it.  The kernel
+	 * refuses (EXDEV) what would give the file more of READ and WRITE in
+	 * its new place than in its old one.
+	 */
+	SANDBOX_MOVE = 32,
+	SANDBOX_FOLDERS = 64 /* make folders; with REMOVE also remove them */
 };
 
 struct sandbox_folder {
@@ -31,8 +37,10 @@ struct sandbox_folder {
 struct sandbox {
 	const struct sandbox_folder *folders;
 	size_t nfolders;
-	bool tcp_connect;   /* may connect by TCP and look up names */
-	bool forks;	    /* a parent: fork and kill(2) of children stay */
+	bool tcp_connect;   /* may connect by TCP and look up names; without
+			     * it there are no new sockets but Unix ones */
+	bool forks;	    /* a parent: fork and kill(2) stay; it reaches
+			     * only processes that it forked afterwards */
 	unsigned files;     /* RLIMIT_NOFILE, 0: as it is */
 	size_t memory;	    /* bound on the address space in octets, 0: none */
 };

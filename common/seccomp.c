@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE /* CLONE_NEWUSER */
+#include "common/seccomp.h"
+
+#include "build.h"
+
+#ifdef HAVE_SECCOMP
+
+#include <errno.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * What no part of the suite ever has a reason to do after it is shut in,
+ * named rather than the rest allowed: libraries change the calls that they
+ * make, and a mail server that dies of an update of libc helps nobody.
+ */
+static const char *const never[] = {
+    /* other programs */
+    "execve", "execveat",
+/* other processes, their memory and their descriptors */
+#ifndef SANITIZERS /* LeakSanitizer traces its own process at exit */
+    "ptrace",
+#endif
+    "process_vm_readv", "process_vm_writev", "process_madvise",
+    "process_mrelease", "pidfd_open", "pidfd_getfd", "kcmp",
+    /* another view of the system */
+    "mount", "umount", "umount2", "pivot_root", "chroot", "unshare", "setns",
+    "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick",
+    "mount_setattr", "open_by_handle_at", "swapon", "swapoff", "quotactl",
+    "quotactl_fd", "acct",
+    /* wide or young doors into the kernel */
+    "add_key", "request_key", "keyctl", "bpf", "perf_event_open", "userfaultfd",
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "init_module",
+    "finit_module", "delete_module", "create_module", "kexec_load",
+    "kexec_file_load", "reboot", "iopl", "ioperm", "personality", "modify_ldt",
+    "lookup_dcookie", "syslog", "vhangup", "nfsservctl", "memfd_secret",
+    "fanotify_init", "name_to_handle_at",
+    /* the machine's clock and name */
+    "settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "stime",
+    "sethostname", "setdomainname"};
+
+/* Signals to others by ways that kill(2)'s rule does not see. */
+static const char *const signals[] = {
+    "pidfd_send_signal", "rt_sigqueueinfo", "rt_tgsigqueueinfo"};
+
+/* A call that this machine's architecture or this library does not know. */
+static int
+add(scmp_filter_ctx filter, uint32_t action, const char *name, unsigned n,
+    const struct scmp_arg_cmp *arguments)
+{
+	int number = seccomp_syscall_resolve_name(name);
+
+	if (number == __NR_SCMP_ERROR)
+		return 0;
+	return seccomp_rule_add_array(filter, action, number, n, arguments);
+}
+
+static int
+deny(scmp_filter_ctx filter, const char *const *names, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = add(filter, SCMP_ACT_ERRNO(EPERM), names[i], 0, NULL);
+	return rc;
+}
+
+/* abort() and raise() go on working: the first argument may be ourselves. */
+static int
+deny_signals(scmp_filter_ctx filter)
+{
+	static const char *const by_pid[] = {"kill", "tkill", "tgkill"};
+	const struct scmp_arg_cmp other =
+	    SCMP_A0_64(SCMP_CMP_NE, (scmp_datum_t)getpid());
+	int rc = deny(filter, signals, sizeof(signals) / sizeof(*signals));
+
+	for (size_t i = 0; i < sizeof(by_pid) / sizeof(*by_pid) && rc == 0; i++)
+		rc = add(filter, SCMP_ACT_ERRNO(EPERM), by_pid[i], 1, &other);
+	return rc;
+}
+
+static int
+deny_processes(scmp_filter_ctx filter)
+{
+#ifdef SANITIZERS /* LeakSanitizer's tracer is a clone */
+	(void)filter;
+	return 0;
+#else
+	static const char *const names[] = {"fork", "vfork", "clone", "clone3"};
+
+	return deny(filter, names, sizeof(names) / sizeof(*names));
+#endif
+}
+
+/* clone3 keeps its flags where a filter cannot look; libc falls back. */
+static int
+deny_namespaces(scmp_filter_ctx filter)
+{
+	static const int flags[] = {CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID,
+	    CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP};
+	int rc = add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags) && rc == 0; i++) {
+		const struct scmp_arg_cmp asked = SCMP_A0_64(SCMP_CMP_MASKED_EQ,
+		    (scmp_datum_t)flags[i], (scmp_datum_t)flags[i]);
+
+		rc = add(filter, SCMP_ACT_ERRNO(EPERM), "clone", 1, &asked);
+	}
+	return rc;
+}
+
+/* Kernels before Landlock's ABI 4 do not stop connect(2). */
+static int
+deny_network(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp other = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX);
+
+	return add(filter, SCMP_ACT_ERRNO(EPERM), "socket", 1, &other);
+}
+
+static int
+fill(scmp_filter_ctx filter, const struct sandbox *sandbox)
+{
+	int rc = deny(filter, never, sizeof(never) / sizeof(*never));
+
+	if (rc == 0 && sandbox->forks)
+		rc = deny_namespaces(filter);
+	if (rc == 0 && !sandbox->forks)
+		rc = deny_processes(filter);
+	if (rc == 0 && !sandbox->forks)
+		rc = deny_signals(filter);
+	if (rc == 0 && !sandbox->tcp_connect)
+		rc = deny_network(filter);
+	return rc;
+}
+
+bool
+seccomp_supported(void)
+{
+	return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+}
+
+int
+seccomp_enter(const struct sandbox *sandbox)
+{
+	scmp_filter_ctx filter;
+	int rc;
+
+	if (!seccomp_supported())
+		return 0;
+	filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (filter == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	rc = fill(filter, sandbox);
+	if (rc == 0)
+		rc = seccomp_load(filter);
+	seccomp_release(filter);
+	errno = -rc;
+	return rc == 0 ? 0 : -1;
+}
+
+#else /* HAVE_SECCOMP */
+
+bool
+seccomp_supported(void)
+{
+	return false;
+}
+
+int
+seccomp_enter(const struct sandbox *sandbox)
+{
+	(void)sandbox;
+	return 0;
+}
+
+#endif
