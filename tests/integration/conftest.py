@@ -93,6 +93,16 @@ def tool():
     return find
 
 
+_report = []
+
+
+@pytest.fixture
+def report():
+    """report(line): say something in the summary, also of a test that
+    passes."""
+    return _report.append
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
@@ -102,7 +112,9 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Leave the counts where tests/run adds them up."""
+    """What was reported, and the counts where tests/run adds them up."""
+    for line in _report:
+        terminalreporter.write_line(line)
     path = os.environ.get("POSTRIDER_TEST_COUNTS")
     if not path:
         return

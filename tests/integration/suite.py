@@ -171,12 +171,13 @@ class Suite:
         return os.path.join(self.folder, *names)
 
     def _choose_ports(self):
-        self.listen, self.ports = [], {}
+        self.listen, self.ports, self.addresses = [], {}, {}
         for kind in self._listen_kinds:
             kind, address = (kind, "127.0.0.1") if isinstance(
                 kind, str) else kind
             port = free_port(address)
             self.ports.setdefault(kind, port)
+            self.addresses.setdefault(kind, address)
             shown = f"[{address}]" if ":" in address else address
             self.listen.append(f"listen {kind} {shown}:{port}")
 
@@ -425,7 +426,7 @@ class Suite:
 
     def smtp(self, kind="smtp", login=None, **options):
         """A connected smtplib.SMTP; login: an address added before."""
-        client = smtplib.SMTP("127.0.0.1", self.ports[kind],
+        client = smtplib.SMTP(self.addresses[kind], self.ports[kind],
                               timeout=SECONDS, **options)
         if login:
             client.login(login, self.passwords[login])
@@ -435,7 +436,8 @@ class Suite:
         return self.smtp("submission", login=login)
 
     def pop3(self, address=None, password=None):
-        client = poplib.POP3("127.0.0.1", self.ports["pop3"], timeout=SECONDS)
+        client = poplib.POP3(self.addresses["pop3"], self.ports["pop3"],
+                             timeout=SECONDS)
         if address:
             client.user(address)
             client.pass_(password or self.passwords[address])
@@ -443,7 +445,8 @@ class Suite:
 
     def connect(self, kind="smtp"):
         """A bare connection, for what no client library says."""
-        s = socket.create_connection(("127.0.0.1", self.ports[kind]), SECONDS)
+        s = socket.create_connection((self.addresses[kind],
+                                      self.ports[kind]), SECONDS)
         s.settimeout(SECONDS)
         return s
 

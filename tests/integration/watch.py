@@ -6,7 +6,7 @@ The kernel's inotify wakes us; a test never sleeps for readiness.
 import ctypes
 import os
 import select
-import struct
+import socket
 import time
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -15,6 +15,9 @@ IN_MODIFY, IN_ATTRIB, IN_CLOSE_WRITE = 0x2, 0x4, 0x8
 IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x40, 0x80, 0x100, 0x200
 EVERYTHING = (IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_FROM |
               IN_MOVED_TO | IN_CREATE | IN_DELETE)
+
+
+now = time.monotonic
 
 
 class Timeout(AssertionError):
@@ -38,9 +41,11 @@ class Watch:
                 path = os.path.dirname(path)
             _libc.inotify_add_watch(self.fd, os.fsencode(path), EVERYTHING)
 
-    def wait(self, seconds):
-        """Something happened (True), or the time is over (False)."""
-        if not select.select([self.fd], [], [], max(0, seconds))[0]:
+    def wait(self, seconds, alive=()):
+        """Something happened (True), or the time is over or the process
+        behind the pidfd alive has ended (False)."""
+        ready = select.select([self.fd, *alive], [], [], max(0, seconds))[0]
+        if self.fd not in ready:
             return False
         os.read(self.fd, 65536)
         self._arm()
@@ -56,17 +61,20 @@ class Watch:
         self.close()
 
 
-def wait_for(predicate, *paths, seconds=20, what="the file system"):
+def wait_for(predicate, *paths, seconds=20, what="the file system",
+             alive=None):
     """Evaluate predicate now and after every event on paths until it
-    returns something true, which is returned."""
-    deadline = time.monotonic() + seconds
+    returns something true, which is returned.  alive: the pidfd of a
+    process without which waiting is in vain."""
+    deadline = now() + seconds
     with Watch(*paths) as watch:
         while True:
             result = predicate()
             if result:
                 return result
-            left = deadline - time.monotonic()
-            if left <= 0 or not watch.wait(left):
+            left = deadline - now()
+            if left <= 0 or not watch.wait(
+                    left, () if alive is None else (alive,)):
                 result = predicate()
                 if result:
                     return result
@@ -89,7 +97,6 @@ class NotifySocket:
     """Our end of sd_notify(3)."""
 
     def __init__(self, path):
-        import socket
         self.path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(path)
@@ -99,9 +106,9 @@ class NotifySocket:
     def wait(self, state, seconds, alive):
         """Until "READY=1" or the like arrives; alive() is the process's
         pidfd, whose end ends the waiting."""
-        deadline = time.monotonic() + seconds
+        deadline = now() + seconds
         while state not in self.states:
-            left = deadline - time.monotonic()
+            left = deadline - now()
             ready = select.select([self.socket, alive], [], [], max(0, left))[0]
             if self.socket in ready:
                 self.states += self.socket.recv(4096).decode().split("\n")

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: ISC
+"""smtpd -i and pop3d -i under a superserver; the owners run under
+`postrider start` without listeners."""
+import os
+import poplib
+import smtplib
+import subprocess
+
+import pytest
+
+from peers import Peer
+from suite import SECONDS, free_port, program
+from test_clients import TEXT
+
+ANN = "ann@example.test"
+
+
+class Tcpserver(Peer):
+    """ucspi-tcp's tcpserver in front of one of our programs."""
+
+    def __init__(self, tcpserver, suite, name, *options):
+        super().__init__()
+        self.port = free_port()
+        self.spawn([tcpserver, "-v", "-H", "-R", "-l0", "127.0.0.1",
+                    str(self.port), program(name), "-c", suite.config, "-i",
+                    *options],
+                   env=suite._environment(), **suite._as_user())
+        self.ready(lambda: self.wait_listening("127.0.0.1", self.port))
+
+
+@pytest.fixture(params=["root", "user"])
+def owners(request, make_suite):
+    if request.param == "root" and os.geteuid() != 0:
+        pytest.skip("needs root")
+    return make_suite(root=request.param == "root", users=[ANN],
+                      listen=[("smtp", "127.0.0.1")]).start()
+
+
+def test_smtp(owners, tool):
+    with Tcpserver(tool("tcpserver"), owners, "smtpd") as server:
+        for n in range(3):
+            with smtplib.SMTP("127.0.0.1", server.port,
+                              timeout=SECONDS) as smtp:
+                smtp.sendmail("x@elsewhere.test", [ANN],
+                              TEXT.format(client=n))
+                with pytest.raises(smtplib.SMTPRecipientsRefused):
+                    smtp.sendmail("x@elsewhere.test", ["no@example.test"],
+                                  "x")
+        owners.wait_maildir(ANN, 3)
+        line = owners.wait_log(lambda l: "client" in l and l.get("from"))
+        assert "127.0.0.1" in line["client"]
+
+
+def test_pop3(owners, tool):
+    with owners.smtp() as smtp:
+        smtp.sendmail("x@elsewhere.test", [ANN], TEXT.format(client="pop"))
+    owners.wait_maildir(ANN)
+    with Tcpserver(tool("tcpserver"), owners, "pop3d") as server:
+        for _ in range(2):
+            pop3 = poplib.POP3("127.0.0.1", server.port, timeout=SECONDS)
+            pop3.user(ANN)
+            pop3.pass_(owners.passwords[ANN])
+            assert pop3.stat()[0] == 1
+            assert b"Bonjour from pop." in pop3.retr(1)[1]
+            pop3.quit()
+
+
+def test_without_owners_it_is_temporary(make_suite, tool):
+    """No suite runs: 4xx to the client, not silence."""
+    suite = make_suite(users=[ANN]).start()
+    suite.stop()
+    with Tcpserver(tool("tcpserver"), suite, "smtpd") as server:
+        with suite_socket(server.port) as s:
+            assert s.makefile("rb").readline().startswith(b"421 4.")
+
+
+def suite_socket(port):
+    import socket
+    s = socket.create_connection(("127.0.0.1", port), SECONDS)
+    s.settimeout(SECONDS)
+    return s
+
+
+def test_sendmail_bs(suite):
+    """sendmail -bs: SMTP on standard input and output, as a local user."""
+    script = ("EHLO localhost\r\nMAIL FROM:<ann@example.test>\r\n"
+              f"RCPT TO:<{ANN}>\r\nDATA\r\nSubject: bs\r\n\r\nhello\r\n"
+              ".\r\nQUIT\r\n")
+    done = suite.run("sendmail", "-bs", input=script)
+    assert done.stdout.startswith("220 ")
+    assert "\n221 " in done.stdout
+    suite.wait_maildir(ANN)
