@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "common/maildir.h"
+#include "common/protocol.h"
+#include "mailbox/mailbox.h"
+#include "mailbox/open.h"
+#include "mailbox/place.h"
+
+/*
+ * A child for one system user ends when there was nothing for him for this
+ * long; one for the virtual users stays as long as its queue.
+ */
+enum { IDLE_MS = 60000, ANSWER_MS = 30000 };
+
+struct request {
+	uint64_t serial, time, size, wire, again;
+	const char *id, *mailbox;
+};
+
+static bool
+read_request(const struct packet *p, struct request *r)
+{
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &r->serial),
+	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &r->id),
+	    ATTRIBUTE_TEXT("mailbox", PROTOCOL_ADDRESS_MAX, &r->mailbox),
+	    ATTRIBUTE_NUMBER("time", &r->time),
+	    ATTRIBUTE_NUMBER("size", &r->size),
+	    ATTRIBUTE_NUMBER("wire", &r->wire),
+	    ATTRIBUTE_NUMBER("again", &r->again)};
+
+	return packet_read(p, "deliver", set, sizeof(set) / sizeof(set[0]), 1);
+}
+
+static int
+open_target(const struct delivery *d, const char *mailbox)
+{
+	if (d->login == NULL)
+		return mailbox_open(d->mail_dir, mailbox);
+	if (strcmp(d->login, mailbox) != 0)
+		errno = EPERM;
+	else if (d->maildir == -1)
+		errno = EACCES;
+	else
+		return dup(d->maildir);
+	return -1;
+}
+
+static enum verdict
+deliver(const struct delivery *d, const struct request *r, int content,
+    const char **why)
+{
+	char name[MAILDIR_NAME_MAX + 1];
+	struct placement placement = {.content = content,
+	    .name = name,
+	    .octets = r->size,
+	    .again = r->again != 0,
+	    .copy = d->login != NULL};
+	enum verdict verdict;
+
+	if (r->time > INT64_MAX ||
+	    !maildir_name(
+		name, (time_t)r->time, r->id, r->mailbox, r->size, r->wire)) {
+		*why = "no file can have such a name";
+		return VERDICT_INTERNAL;
+	}
+	placement.maildir = open_target(d, r->mailbox);
+	if (placement.maildir == -1) {
+		*why = strerror(errno);
+		return place_verdict(errno);
+	}
+	verdict = place_message(&placement, why);
+	close(placement.maildir);
+	return verdict;
+}
+
+/* False when the peer is to be left. */
+static bool
+serve_one(const struct delivery *d, struct packet *p)
+{
+	struct request request;
+	const char *why = NULL;
+	enum verdict verdict;
+
+	if (!read_request(p, &request)) {
+		log_event(LEVEL_ERROR, "peer dropped",
+		    log_text("role", "queue"),
+		    log_text("reason", "malformed packet"));
+		return false;
+	}
+	verdict = deliver(d, &request, p->fds[0], &why);
+	if (verdict != VERDICT_OK)
+		log_event(LEVEL_WARNING, "not delivered",
+		    log_text("id", request.id),
+		    log_address("to", request.mailbox),
+		    log_text("status", verdict_row(verdict)->name),
+		    log_text("reason", why));
+	packet_close(p);
+	packet_start(p, "delivered");
+	packet_number(p, "serial", request.serial);
+	packet_text(p, "verdict", verdict_row(verdict)->name);
+	if (why != NULL)
+		packet_text(p, "text", why);
+	return ipc_send(d->fd, p, clock_monotonic_ms() + ANSWER_MS) == IPC_OK;
+}
+
+/* Something to read, rather than silence or the service's end. */
+static bool
+wait_for_request(const struct delivery *d)
+{
+	struct pollfd pollers[2] = {{.fd = d->fd, .events = POLLIN},
+	    {.fd = d->stop_fd, .events = POLLIN}};
+	int n;
+
+	do
+		n = poll(pollers, 2, d->login != NULL ? IDLE_MS : -1);
+	while (n == -1 && errno == EINTR);
+	return n > 0 && pollers[1].revents == 0;
+}
+
+int
+delivery_serve(const struct delivery *d)
+{
+	static struct packet packet;
+	bool going = true;
+
+	while (going && wait_for_request(d)) {
+		if (ipc_receive(d->fd, &packet, 0) != IPC_OK)
+			break;
+		going = serve_one(d, &packet);
+		packet_close(&packet);
+	}
+	return EX_OK;
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE /* pipe2 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/control.h"
+#include "common/inherit.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/verdict.h"
+#include "mailbox/mailbox.h"
+
+enum {
+	DELIVERIES_MAX = 64,
+	PEERS_MAX = 128,
+	SESSIONS_SPARE = 16, /* that end while their successors begin */
+	RECORD_WITHIN = 10000
+};
+
+enum role { ROLE_USERDB, ROLE_QUEUE, ROLES };
+
+struct listener {
+	struct watch watch;
+	enum role role;
+};
+
+/* A connection whose record has not come; userdb's stays, for the next. */
+struct peer {
+	struct watch watch;
+	struct timer hurry;
+	enum role role;
+	struct peer *next;
+};
+
+struct child {
+	pid_t pid;
+	bool session;
+	struct child *next;
+};
+
+static struct {
+	const struct mailbox *mailbox;
+	struct listener listeners[ROLES];
+	struct peer *peers;
+	struct child *children;
+	unsigned npeers, sessions, deliveries;
+	int stop_read, stop_write; /* a pipe: its end is the children's stop */
+	bool draining;
+} parent = {.stop_read = -1, .stop_write = -1};
+
+/* -- children -- */
+
+/* What only the parent should hold. */
+static void
+leave_parent_behind(void)
+{
+	loop_after_fork();
+	control_after_fork();
+	for (size_t i = 0; i < ROLES; i++)
+		if (parent.listeners[i].watch.fd >= 0)
+			close(parent.listeners[i].watch.fd);
+	for (struct peer *p = parent.peers; p != NULL; p = p->next)
+		close(p->watch.fd);
+	close(parent.stop_write);
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+}
+
+static pid_t
+fork_child(const struct record *record, int fd)
+{
+	sigset_t all, mask;
+	pid_t pid;
+
+	/* The child must not run the parent's handlers. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &mask);
+	pid = fork();
+	if (pid == 0) {
+		fd = dup(fd); /* the original may be a peer's, to be closed */
+		leave_parent_behind();
+		sigprocmask(SIG_SETMASK, &mask, NULL);
+		exit(child_run(parent.mailbox, record, fd, parent.stop_read));
+	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	return pid;
+}
+
+static bool
+has_room(bool session)
+{
+	const struct config *config = &parent.mailbox->config;
+
+	return session
+	    ? parent.sessions < config->pop3d_processes + SESSIONS_SPARE
+	    : parent.deliveries < DELIVERIES_MAX;
+}
+
+static bool
+start_child(const struct record *record, int fd)
+{
+	bool session = record_is_session(record);
+	struct child *child = has_room(session) ? malloc(sizeof(*child)) : NULL;
+
+	if (child == NULL) {
+		log_event(LEVEL_WARNING, "too many processes",
+		    log_number("sessions", parent.sessions),
+		    log_number("deliveries", parent.deliveries));
+		return false;
+	}
+	child->pid = fork_child(record, fd);
+	if (child->pid == -1) {
+		log_errno(LEVEL_ERROR, "cannot fork", "child");
+		free(child);
+		return false;
+	}
+	child->session = session;
+	child->next = parent.children;
+	parent.children = child;
+	if (session)
+		parent.sessions++;
+	else
+		parent.deliveries++;
+	return true;
+}
+
+static void
+finish_drain(void)
+{
+	if (parent.draining && parent.children == NULL)
+		loop_stop(EX_OK);
+}
+
+static void
+judge_end(pid_t pid, int status)
+{
+	if (!WIFSIGNALED(status))
+		return;
+	log_event(LEVEL_ERROR, "worker crashed", log_text("service", "mailbox"),
+	    log_number("pid", pid), log_number("signal", WTERMSIG(status)));
+	/* Killed from outside tells nobody an address; a fault may. */
+	if (WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM &&
+	    !parent.draining)
+		control_crashed();
+}
+
+static void
+reap(int signo)
+{
+	int status;
+	pid_t pid;
+
+	(void)signo;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child **at = &parent.children, *gone;
+
+		while (*at != NULL && (*at)->pid != pid)
+			at = &(*at)->next;
+		gone = *at;
+		if (gone == NULL)
+			continue;
+		judge_end(pid, status);
+		*at = gone->next;
+		if (gone->session)
+			parent.sessions--;
+		else
+			parent.deliveries--;
+		free(gone);
+	}
+	finish_drain();
+}
+
+/* -- peers -- */
+
+static void
+forget_peer(struct peer *p)
+{
+	struct peer **at = &parent.peers;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	parent.npeers--;
+	loop_unwatch(&p->watch);
+	loop_timer_stop(&p->hurry);
+	close(p->watch.fd);
+	free(p);
+}
+
+static void
+drop_peer(struct peer *p, const char *reason)
+{
+	log_event(LEVEL_WARNING, "peer dropped",
+	    log_text("role", p->role == ROLE_USERDB ? "userdb" : "queue"),
+	    log_text("reason", reason));
+	forget_peer(p);
+}
+
+static void
+begin_session(const struct record *record, int fd)
+{
+	if (!start_child(record, fd))
+		session_refuse(fd, verdict_row(VERDICT_BUSY)->name, NULL);
+	close(fd);
+}
+
+/* Is that a record that this role may send?  With its descriptor or none. */
+static bool
+is_request(
+    const struct peer *p, const struct packet *packet, struct record *record)
+{
+	if (!record_read(packet->octets, packet->len, record))
+		return false;
+	return record_is_session(record)
+	    ? p->role == ROLE_USERDB && packet->nfds == 1
+	    : p->role == ROLE_QUEUE && packet->nfds == 0;
+}
+
+/* False: the peer is gone, or has sent nothing more. */
+static bool
+take_record(struct peer *p)
+{
+	static struct packet packet;
+	static struct record record;
+
+	switch (ipc_receive(p->watch.fd, &packet, 0)) {
+	case IPC_OK:
+		break;
+	case IPC_TIMEOUT:
+		return false;
+	case IPC_CLOSED:
+		forget_peer(p);
+		return false;
+	default:
+		drop_peer(p, "unreadable packet");
+		return false;
+	}
+	if (!is_request(p, &packet, &record)) {
+		packet_close(&packet);
+		drop_peer(p, "bad record");
+		return false;
+	}
+	if (record_is_session(&record)) {
+		begin_session(&record, packet_detach(&packet, 0));
+		return true;
+	}
+	(void)start_child(&record, p->watch.fd);
+	forget_peer(p);
+	return false;
+}
+
+static void
+peer_ready(struct watch *w, uint32_t events)
+{
+	struct peer *p = container_of(w, struct peer, watch);
+
+	(void)events;
+	while (take_record(p))
+		continue;
+}
+
+static void
+peer_late(struct timer *t)
+{
+	drop_peer(container_of(t, struct peer, hurry), "no record in time");
+}
+
+static bool
+may_connect(int fd, enum role role)
+{
+	const struct mailbox *m = parent.mailbox;
+	uid_t uid;
+	pid_t pid;
+
+	if (ipc_peer(fd, &uid, &pid) == -1)
+		return false;
+	if (!m->root)
+		return uid == getuid();
+	return uid == (role == ROLE_USERDB ? m->userdb.uid : m->queue.uid);
+}
+
+static void
+add_peer(int fd, enum role role)
+{
+	struct peer *p;
+
+	if (!may_connect(fd, role) || parent.npeers >= PEERS_MAX) {
+		log_event(LEVEL_WARNING, "peer dropped",
+		    log_text("reason", "may not connect"));
+		close(fd);
+		return;
+	}
+	p = calloc(1, sizeof(*p));
+	if (p == NULL) {
+		close(fd);
+		return;
+	}
+	*p = (struct peer){
+	    .watch = {.fd = fd, .events = EPOLLIN, .ready = peer_ready},
+	    .hurry.fire = peer_late,
+	    .role = role,
+	    .next = parent.peers};
+	parent.peers = p;
+	parent.npeers++;
+	if (loop_watch(&p->watch) == -1 ||
+	    (role == ROLE_QUEUE && loop_timer(&p->hurry, RECORD_WITHIN) == -1))
+		drop_peer(p, strerror(errno));
+}
+
+static void
+listener_ready(struct watch *w, uint32_t events)
+{
+	const struct listener *l = container_of(w, struct listener, watch);
+	int fd;
+
+	(void)events;
+	while ((fd = ipc_accept(w->fd)) != -1)
+		add_peer(fd, l->role);
+	if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+		log_errno(LEVEL_WARNING, "cannot accept", "peer");
+}
+
+/* -- the supervisor's side -- */
+
+static void
+drain(void)
+{
+	struct peer *next;
+
+	if (parent.draining)
+		return;
+	parent.draining = true;
+	for (size_t i = 0; i < ROLES; i++)
+		loop_unwatch(&parent.listeners[i].watch);
+	/* What has come is still served: its senders took it for taken. */
+	for (struct peer *p = parent.peers; p != NULL; p = next) {
+		next = p->next;
+		peer_ready(&p->watch, 0);
+	}
+	while (parent.peers != NULL)
+		forget_peer(parent.peers);
+	close(parent.stop_write);
+	parent.stop_write = -1;
+	finish_drain();
+}
+
+static void
+status(struct control_status *out)
+{
+	out->processes = 1 + parent.sessions + parent.deliveries;
+	out->busy = parent.sessions;
+}
+
+static bool
+listen_for(enum role role, const char *name)
+{
+	struct listener *l = &parent.listeners[role];
+
+	l->role = role;
+	l->watch = (struct watch){.fd = inherit_find(name),
+	    .events = EPOLLIN,
+	    .ready = listener_ready};
+	return l->watch.fd >= 0 && loop_watch(&l->watch) == 0;
+}
+
+int
+parent_run(const struct mailbox *mailbox)
+{
+	static const struct control_handlers handlers = {
+	    .drain = drain, .status = status};
+	int ends[2];
+
+	parent.mailbox = mailbox;
+	if (!listen_for(ROLE_USERDB, "role-userdb") ||
+	    !listen_for(ROLE_QUEUE, "role-queue")) {
+		log_event(LEVEL_ERROR, "no listening sockets",
+		    log_text("reason", "postrider(8) starts this program"));
+		return EX_USAGE;
+	}
+	if (pipe2(ends, O_CLOEXEC) == -1) {
+		log_errno(LEVEL_ERROR, "cannot make", "pipe");
+		return EX_OSERR;
+	}
+	parent.stop_read = ends[0];
+	parent.stop_write = ends[1];
+	loop_signal(SIGCHLD, reap);
+	control_begin(&handlers);
+	control_ready();
+	return loop_run();
+}
