@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COMMON_SUBMIT_H
+#define COMMON_SUBMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "common/protocol.h"
+#include "common/verdict.h"
+
+/*
+ * The submitter's half of the conversation with queue (common/protocol.h),
+ * one message at a time over one connection:
+ *
+ *	struct submission s = {.queue = fd};
+ *	verdict = submit_open(&s, -1, deadline);
+ *	... write the message to s.writer, headers with s.id and s.time ...
+ *	verdict = submit_commit(&s, &envelope, deadline);
+ *
+ * VERDICT_OK from submit_commit means that the message is on stable storage
+ * and queue's.  After any other answer nothing is left of it, both
+ * descriptors are closed, and unless `lost` is set the connection is good
+ * for another message.  Deadlines are common/clock.h's, monotonic.
+ */
+struct submission {
+	int queue; /* the connection; stays the caller's */
+	bool lost; /* the connection is of no more use */
+	char id[PROTOCOL_ID_MAX + 1];
+	time_t time; /* when queue opened it, for Received */
+	int writer;  /* valid between open and commit or abort, else -1 */
+	int reader;
+	/* the recipient that was refused, "" when it was not about one */
+	char refused[PROTOCOL_ADDRESS_MAX + 1];
+};
+
+struct submit_envelope {
+	const char *sender;            /* "": the null reverse-path */
+	const char *const *recipients; /* at least one */
+	size_t nrecipients;
+	uint64_t start; /* octets before the part that may leave the house */
+	uint64_t wire;  /* octets of the whole content with CRLF line ends */
+	bool eight_bit; /* BODY=8BITMIME, RFC 6152 */
+	bool utf8;      /* SMTPUTF8, RFC 6531 */
+	const char *client, *helo, *protocol; /* for the log; "" if unknown */
+};
+
+/* client_fd: the client's socket, when queue is to look who calls; or -1. */
+enum verdict submit_open(
+    struct submission *, int client_fd, int64_t deadline_ms);
+
+/* Closes the writer first: queue takes no file that anybody could change. */
+enum verdict submit_commit(
+    struct submission *, const struct submit_envelope *, int64_t deadline_ms);
+
+/* At any time; does nothing when no message is open. */
+void submit_abort(struct submission *);
+
+/* The verdict for a write or sync of the message that failed with errno. */
+enum verdict submit_storage_failed(void);
+
+#endif
