@@ -33,6 +33,7 @@
 	V(BAD_RECIPIENT, 553, "5.1.3", EX_USAGE, "bad recipient address") \
 	V(BAD_SENDER, 553, "5.1.7", EX_USAGE, "bad sender address") \
 	V(SENDER_NOT_OWNED, 553, "5.7.1", EX_NOPERM, "sender address not owned by this login") \
+	V(LOGIN_NEEDED, 530, "5.7.0", EX_NOPERM, "log in first") \
 	V(RELAY_DENIED, 554, "5.7.1", EX_NOPERM, "relaying denied") \
 	V(LOGIN_FAILED, 535, "5.7.8", EX_NOPERM, "authentication credentials invalid") \
 	V(NULL_MX, 556, "5.1.10", EX_NOHOST, "recipient's domain accepts no mail") \
