@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "pop3d/pop3.h"
+
+/* -- answers -- */
+
+static void
+reply(struct pop3 *p, const char *status, const char *format, va_list args)
+{
+	char line[POP3_RESPONSE_MAX - sizeof("-ERR \r\n") + 2];
+
+	vsnprintf(line, sizeof(line), format, args);
+	stream_printf(&p->stream, "%s %s\r\n", status, line);
+}
+
+void
+pop3_ok(struct pop3 *p, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	reply(p, "+OK", format, args);
+	va_end(args);
+}
+
+void
+pop3_error(struct pop3 *p, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	reply(p, "-ERR", format, args);
+	va_end(args);
+	if (++p->errors >= p->config->max_errors)
+		pop3_end(p, "too many errors");
+}
+
+void
+pop3_failure(struct pop3 *p, const char *text)
+{
+	stream_printf(&p->stream, "-ERR [SYS/TEMP] %s\r\n", text);
+}
+
+void
+pop3_end(struct pop3 *p, const char *why)
+{
+	if (p->ended == NULL)
+		p->ended = why;
+}
+
+/* -- the conversation -- */
+
+static bool
+has_nul(struct span line)
+{
+	return line.len > 0 && memchr(line.data, '\0', line.len) != NULL;
+}
+
+static const char *
+why_ended(enum stream_result result)
+{
+	switch (result) {
+	case STREAM_EOF:
+		return "disconnected";
+	case STREAM_TIMEOUT:
+		return "timeout";
+	default:
+		return "connection lost";
+	}
+}
+
+/*
+ * The autologout timer of RFC 1939 section 3.  It runs from command to
+ * command; for one who has not logged in, over all of that, so that nobody
+ * keeps a process by saying something now and then.
+ */
+static void
+wind_clock(struct pop3 *p)
+{
+	if (p->state == POP3_TRANSACTION)
+		stream_limit(
+		    &p->stream, (int64_t)p->config->pop3_timeout * 1000);
+}
+
+static void
+serve_line(struct pop3 *p)
+{
+	struct span line;
+	enum stream_result result;
+	bool bare;
+
+	wind_clock(p);
+	result = stream_line(&p->stream, POP3_COMMAND_MAX, &line, &bare);
+	switch (result) {
+	case STREAM_OK:
+		if (has_nul(line))
+			pop3_error(p, "a command has no NUL in it");
+		else
+			pop3_command(p, line);
+		break;
+	case STREAM_TOO_LONG:
+		pop3_error(
+		    p, "a command has at most %d octets", POP3_COMMAND_MAX);
+		break;
+	default:
+		pop3_end(p, why_ended(result));
+	}
+}
+
+static void
+note_client(struct pop3 *p, int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t n = sizeof(address);
+
+	if (getpeername(fd, (struct sockaddr *)&address, &n) == -1 ||
+	    (address.ss_family != AF_INET && address.ss_family != AF_INET6)) {
+		snprintf(p->client, sizeof(p->client), "unknown");
+		return;
+	}
+	netaddr_unmap(&address);
+	netaddr_format(&address, p->client);
+	p->plaintext_allowed =
+	    config_net_contains(&p->config->allow_plaintext_auth, &address);
+}
+
+static void
+log_session(const struct pop3 *p, int64_t began)
+{
+	log_event(LEVEL_INFO, "session", log_text("client", p->client),
+	    log_text("auth", p->login[0] != '\0' ? p->login : NULL),
+	    log_number("retrieved", (int64_t)p->retrieved),
+	    log_number("size", (int64_t)p->retrieved_octets),
+	    log_number("deleted", (int64_t)p->removed),
+	    log_delay("delay", clock_monotonic_ms() - began),
+	    log_text("reason", p->ended));
+}
+
+bool
+pop3_serve(const struct config *config, int in, int out, int userdb)
+{
+	struct pop3 p = {.config = config,
+	    .state = POP3_AUTHORIZATION,
+	    .userdb = userdb,
+	    .drop.fd = -1};
+	int64_t began = clock_monotonic_ms();
+
+	stream_init(&p.stream, in, out);
+	note_client(&p, in);
+	stream_limit(&p.stream, (int64_t)config->pop3_timeout * 1000);
+	pop3_ok(&p, "%s POP3 service ready", config->hostname);
+	while (p.ended == NULL)
+		serve_line(&p);
+	(void)stream_flush(&p.stream);
+	log_session(&p, began);
+	if (p.drop.fd != -1)
+		maildrop_end(&p.drop);
+	stream_close(&p.stream);
+	return !p.saw_password;
+}

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: ISC
+"""One program of the suite alone, and its internal sockets from inside.
+
+Service starts a program as the supervisor does: listening sockets by name
+(inherit.h), a run-dir of its own.  Packet is common/ipc.h's.
+"""
+import array
+import contextlib
+import os
+import pwd
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from suite import SECONDS, program
+from watch import wait_exit
+
+RECORD = 512
+STARTER = r"""
+import os, sys
+names = sys.argv[1].split(":")
+fds = [int(fd) for fd in sys.argv[2].split(",")]
+high = [os.dup2(fd, 200 + i, inheritable=False) for i, fd in enumerate(fds)]
+for i, fd in enumerate(high):
+    os.dup2(fd, 3 + i, inheritable=True)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.environ["LISTEN_FDS"] = str(len(fds))
+os.environ["LISTEN_FDNAMES"] = ":".join(names)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+class Packet:
+    def __init__(self, verb, *attributes, fds=(), **more):
+        self.verb = verb
+        self.attributes = list(attributes) + list(more.items())
+        self.fds = list(fds)
+
+    def encode(self):
+        texts = [self.verb]
+        for name, value in self.attributes:
+            texts += [name, value if isinstance(value, bytes) else str(value)]
+        return b"".join((t if isinstance(t, bytes) else t.encode()) + b"\0"
+                        for t in texts)
+
+    @classmethod
+    def decode(cls, octets, fds):
+        texts = [t.decode() for t in octets.split(b"\0")[:-1]]
+        return cls(texts[0], *zip(texts[1::2], texts[2::2]), fds=fds)
+
+    def __getitem__(self, name):
+        return dict(self.attributes)[name]
+
+    def get(self, name):
+        return dict(self.attributes).get(name)
+
+    def __repr__(self):
+        return f"{self.verb} {self.attributes} +{len(self.fds)}"
+
+
+class Peer:
+    """One end of a SEQPACKET conversation."""
+
+    def __init__(self, sock):
+        self.socket = sock
+        self.socket.settimeout(SECONDS)
+
+    @classmethod
+    def connect(cls, path):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sock.settimeout(SECONDS)
+        sock.connect(path)
+        return cls(sock)
+
+    @staticmethod
+    def pair():
+        ours, theirs = socket.socketpair(socket.AF_UNIX,
+                                         socket.SOCK_SEQPACKET)
+        return Peer(ours), theirs
+
+    def send_octets(self, octets, fds=()):
+        control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                    array.array("i", fds))] if fds else []
+        self.socket.sendmsg([octets], control)
+
+    def send(self, verb, *attributes, fds=(), **more):
+        self.send_octets(Packet(verb, *attributes, **more).encode(), fds)
+
+    def receive(self):
+        """A Packet, or None at the end."""
+        try:
+            octets, control, flags, _ = self.socket.recvmsg(
+                32768, socket.CMSG_SPACE(16))
+        except ConnectionResetError:
+            return None
+        fds = array.array("i")
+        for _, _, data in control:
+            fds.frombytes(data[:len(data) - len(data) % fds.itemsize])
+        return Packet.decode(octets, list(fds)) if octets else None
+
+    def call(self, verb, *attributes, **more):
+        self.send(verb, *attributes, **more)
+        return self.receive()
+
+    def close(self):
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def record(kind, name=""):
+    """What a connection to mailbox begins with."""
+    return (kind.encode().ljust(16, b"\0") +
+            name.encode().ljust(RECORD - 16, b"\0"))
+
+
+class Service:
+    """A program, its config, and the sockets that it listens on."""
+
+    def __init__(self, name, listeners, extra=(), root=None, folder=None):
+        self.name = name
+        self.root = os.geteuid() == 0 if root is None else root
+        self.user = (pwd.getpwnam("nobody")
+                     if os.geteuid() == 0 and not self.root else None)
+        self._temporary = folder is None
+        self.folder = folder or tempfile.mkdtemp(
+            prefix="pr-", dir=os.environ.get("POSTRIDER_TEST_FOLDER", "/tmp"))
+        os.chmod(self.folder, 0o755)
+        self.run_dir = self.path("run")
+        self.own = os.path.join(self.run_dir, name)
+        self.mail, self.spool = self.path("mail"), self.path("spool")
+        self.paths = {}  # listener's name: path of the socket
+        for made in (self.run_dir, self.own, self.mail, self.spool,
+                     self.path("database")):
+            os.makedirs(made, exist_ok=True)
+            if self.user:
+                os.chown(made, self.user.pw_uid, self.user.pw_gid)
+        if self.user:
+            os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
+        self.config = self.path("postrider.conf")
+        with open(self.config, "w") as f:
+            f.write("\n".join([
+                "hostname mail.example.test", "domain example.test",
+                f"spool-dir {self.spool}", f"mail-dir {self.mail}",
+                f"database-dir {self.path('database')}",
+                f"run-dir {self.run_dir}", f"log-file {self.path('log')}",
+                "allow-plaintext-auth 127.0.0.1", *extra]) + "\n")
+        self.sockets = []
+        for listener in listeners:
+            if isinstance(listener, str):
+                sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                self.paths[listener] = self.path(listener)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.paths[listener])
+                sock.bind(self.paths[listener])
+                os.chmod(self.paths[listener], 0o666)
+                sock.listen(100)
+                self.sockets.append((listener, sock))
+            else:
+                self.sockets.append(listener)  # (name, bound socket)
+        for _, sock in self.sockets:
+            sock.setblocking(False)
+        self.process = None
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def start(self):
+        fds = [s.fileno() for _, s in self.sockets]
+        names = ":".join(n for n, _ in self.sockets)
+        identity = {}
+        if self.user:
+            identity = {"user": self.user.pw_uid, "group": self.user.pw_gid,
+                        "extra_groups": []}
+        with open(self.path("stderr"), "ab") as err:
+            self.process = subprocess.Popen(
+                ["/usr/bin/python3", "-c", STARTER, names,
+                 ",".join(map(str, fds)), program(self.name), "-c",
+                 self.config],
+                stdin=subprocess.DEVNULL, stdout=err, stderr=err,
+                pass_fds=fds, **identity)
+        return self
+
+    def connect(self, listener):
+        return Peer.connect(self.paths[listener])
+
+    def log(self):
+        with open(self.path("stderr")) as f:
+            return f.read()
+
+    def stop(self):
+        """Drain; its exit code."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(SECONDS)
+        self.process = None
+        return code
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for _, sock in self.sockets:
+            sock.close()
+        if self._temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [int(c) for c in f.read().split()]
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return {k: v.strip() for k, _, v in
+                (line.partition(":") for line in f)}
+
+
+def wait_gone(pid):
+    assert wait_exit(pid, SECONDS), f"{pid} is still there"
+
+
+def readable(sock, seconds=SECONDS):
+    return bool(select.select([sock], [], [], seconds)[0])
