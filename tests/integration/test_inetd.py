@@ -4,7 +4,6 @@
 import os
 import poplib
 import smtplib
-import subprocess
 
 import pytest
 
