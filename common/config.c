@@ -212,6 +212,12 @@ guess_hostname(struct config_reader *r)
 	    config_is_domain(name, false) ? name : "localhost");
 }
 
+static unsigned
+line_of(const struct lines_seen *seen, const char *name)
+{
+	return seen->at[config_keyword_find(name) - config_keywords()];
+}
+
 static bool
 fill_defaults(struct config_reader *r, const struct lines_seen *seen)
 {
@@ -221,16 +227,11 @@ fill_defaults(struct config_reader *r, const struct lines_seen *seen)
 	for (size_t i = 0; k[i].name != NULL; i++)
 		if (seen->at[i] == 0 && !take_default(r, &k[i]))
 			return false;
+	r->config->certificates_guessed = line_of(seen, "tls-key") == 0;
 	return r->config->hostname != NULL || guess_hostname(r);
 }
 
 /* -- what no keyword can tell alone -- */
-
-static unsigned
-line_of(const struct lines_seen *seen, const char *name)
-{
-	return seen->at[config_keyword_find(name) - config_keywords()];
-}
 
 /* Before the defaults, whose key would pass for the missing one. */
 static bool

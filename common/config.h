@@ -80,6 +80,7 @@ struct config {
 	struct config_list domains; /* lower case */
 	struct config_listeners listen;
 	struct config_certificates certificates;
+	bool certificates_guessed; /* the file names none */
 	char *spool_dir, *mail_dir, *database_dir, *run_dir;
 	struct config_servers dns_servers; /* none: resolv.conf */
 	struct config_ports smtp_ports;	   /* at least one */

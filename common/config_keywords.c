@@ -18,11 +18,11 @@ static const struct config_keyword keywords[] = {
 	"submission [::]:587, pop3 0.0.0.0:110, pop3 [::]:110",
 	"smtp|submission|submissions|pop3|pop3s",
 	"where a service takes connections", true, take_listeners, AT(listen)},
-    {"tls-certificate", "path", SYSCONFDIR "/postrider/tls/cert.pem", NULL,
-	"certificate with its chain (PEM); chosen by the name a client asks "
-	"for",
+    {"tls-certificate", "path", "tls/cert.pem", NULL,
+	"certificate with its chain (PEM); a path that is not full begins at "
+	"the config's folder",
 	true, take_certificate, AT(certificates)},
-    {"tls-key", "path", SYSCONFDIR "/postrider/tls/key.pem", NULL,
+    {"tls-key", "path", "tls/key.pem", NULL,
 	"private key of the tls-certificate before it", true, take_key,
 	AT(certificates)},
     {"spool-dir", "path", LOCALSTATEDIR "/spool/postrider", NULL,

@@ -246,12 +246,27 @@ take_address(
 	return config_set_text(r, config_member(r, k), value);
 }
 
-/* -- certificates -- */
+/* -- certificates, which lie beside the config where no path is full -- */
 
-/*
- * tls-certificate and tls-key come in pairs; a keyword's first line replaces
- * nothing, since defaults are filled in after the file was read.
- */
+static bool
+set_beside(struct config_reader *r, char **where, const char *value)
+{
+	const char *slash = strrchr(r->name, '/');
+	size_t n = slash != NULL ? (size_t)(slash - r->name) + 1 : 0;
+	char *path;
+
+	if (value[0] == '/')
+		n = 0;
+	path = malloc(n + strlen(value) + 1);
+	if (path == NULL)
+		return config_fail(r, "out of memory");
+	memcpy(path, r->name, n);
+	memcpy(path + n, value, strlen(value) + 1);
+	free(*where);
+	*where = path;
+	return true;
+}
+
 bool
 take_certificate(
     struct config_reader *r, const struct config_keyword *k, const char *value)
@@ -259,9 +274,6 @@ take_certificate(
 	struct config_certificates *list = config_member(r, k);
 	struct config_certificate *grown;
 
-	if (value[0] != '/')
-		return config_fail(r, "\"%s\": \"%s\" is not an absolute path",
-		    k->name, value);
 	if (list->n > 0 && list->items[list->n - 1].key == NULL)
 		return config_fail(r,
 		    "\"%s\": the one before, %s, has no \"tls-key\" after it",
@@ -271,7 +283,7 @@ take_certificate(
 		return false;
 	list->items = grown;
 	grown[list->n] = (struct config_certificate){NULL, NULL};
-	if (!config_set_text(r, &grown[list->n].certificate, value))
+	if (!set_beside(r, &grown[list->n].certificate, value))
 		return false;
 	list->n++;
 	return true;
@@ -283,13 +295,10 @@ take_key(
 {
 	struct config_certificates *list = config_member(r, k);
 
-	if (value[0] != '/')
-		return config_fail(r, "\"%s\": \"%s\" is not an absolute path",
-		    k->name, value);
 	if (list->n == 0 || list->items[list->n - 1].key != NULL)
 		return config_fail(
 		    r, "\"%s\": no \"tls-certificate\" before it", k->name);
-	return config_set_text(r, &list->items[list->n - 1].key, value);
+	return set_beside(r, &list->items[list->n - 1].key, value);
 }
 
 /* -- numbers -- */

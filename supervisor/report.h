@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SUPERVISOR_REPORT_H
+#define SUPERVISOR_REPORT_H
+
+#include "common/config.h"
+
+/*
+ * What `postrider check` finds, a line each, on standard output.  An error
+ * is what keeps the suite from starting or from doing what the config says;
+ * a warning is what a postmaster should know.
+ */
+void report_error(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+void report_warning(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/* -- groups of checks -- */
+
+void check_names(const struct config *);     /* check_names.c */
+void check_relaying(const struct config *);
+void check_programs(const struct config *);  /* check.c */
+void check_accounts(const struct config *);
+void check_folders(const struct config *);   /* check_folders.c */
+void check_file_systems(const struct config *);
+void check_certificates(const struct config *);
+void check_listeners(const struct config *);
+void check_database(const struct config *);
+void check_kernel(const struct config *);
+
+#endif

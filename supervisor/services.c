@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/services.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/privileges.h"
+
+#define KIND(k) (1U << LISTENER_##k)
+
+const struct service services[] = {
+    {.name = "userdb",
+	.account = ACCOUNT_DB,
+	.reload = RELOAD_IN_PLACE,
+	.rank = 0,
+	.grace_s = 10,
+	.roles = {"smtpd", "pop3d", "queue", "admin"}},
+    {.name = "mailbox",
+	.account = ACCOUNT_MAIL,
+	.reload = RELOAD_IN_PLACE,
+	.rank = 0,
+	.grace_s = 10,
+	.roles = {"userdb", "queue"}},
+    {.name = "queue",
+	.account = ACCOUNT_QUEUE,
+	.reload = RELOAD_IN_PLACE,
+	.rank = 1,
+	.grace_s = 10,
+	.roles = {"smtpd", "deliver", "userdb", "admin", "public"}},
+    {.name = "deliver",
+	.account = ACCOUNT_DELIVER,
+	.reload = RELOAD_FRESH,
+	.rank = 2,
+	.grace_s = 30},
+    {.name = "smtpd",
+	.account = ACCOUNT_SMTPD,
+	.reload = RELOAD_FRESH,
+	.rank = 2,
+	.grace_s = 30,
+	.listeners = KIND(SMTP) | KIND(SUBMISSION) | KIND(SUBMISSIONS)},
+    {.name = "pop3d",
+	.account = ACCOUNT_POP3D,
+	.reload = RELOAD_FRESH,
+	.rank = 2,
+	.grace_s = 30,
+	.listeners = KIND(POP3) | KIND(POP3S)},
+    {.name = NULL},
+};
+
+_Static_assert(sizeof(services) / sizeof(services[0]) <= SERVICES_MAX + 1,
+    "the supervisor's arrays hold that many");
+
+const struct role_folder role_folders[] = {
+    {"smtpd", ACCOUNT_SMTPD, 0750, 0660},
+    {"pop3d", ACCOUNT_POP3D, 0750, 0660},
+    {"deliver", ACCOUNT_DELIVER, 0750, 0660},
+    {"queue", ACCOUNT_QUEUE, 0750, 0660},
+    {"userdb", ACCOUNT_DB, 0750, 0660},
+    {"mailbox", ACCOUNT_MAIL, 0750, 0660},
+    {"admin", NULL, 0700, 0600},
+    {"public", NULL, 0755, 0666},
+    {.name = NULL},
+};
+
+const struct role_folder *
+role_folder_find(const char *name)
+{
+	for (const struct role_folder *f = role_folders; f->name != NULL; f++)
+		if (strcmp(f->name, name) == 0)
+			return f;
+	return NULL;
+}
+
+/* The environment is that of whoever starts the suite, root or not. */
+const char *
+service_folder(void)
+{
+	const char *folder = getenv("POSTRIDER_LIBEXEC");
+
+	return folder != NULL && folder[0] == '/' ? folder : LIBEXECDIR;
+}
+
+static bool
+is_program(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+	    (status.st_mode & 0111) != 0;
+}
+
+bool
+service_program(const struct service *s, char *path, size_t size)
+{
+	int n = snprintf(path, size, "%s/%s", service_folder(), s->name);
+
+	if (n < 0 || (size_t)n >= size)
+		return false;
+	if (is_program(path))
+		return true;
+	/* The build tree has one folder a program. */
+	n = snprintf(
+	    path, size, "%s/%s/%s", service_folder(), s->name, s->name);
+	return n > 0 && (size_t)n < size && is_program(path);
+}
