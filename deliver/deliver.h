@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef DELIVER_DELIVER_H
+#define DELIVER_DELIVER_H
+
+#include "common/config.h"
+#include "common/dns.h"
+
+/* What a worker has for its whole life. */
+struct deliver {
+	struct config config;
+	struct dns *dns;
+};
+
+struct worker;
+
+/* A worker's life (common/prefork.h); context is the struct deliver. */
+int worker_serve(struct worker *, void *context);
+
+#endif

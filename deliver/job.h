@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef DELIVER_JOB_H
+#define DELIVER_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/ipc.h"
+#include "common/protocol.h"
+#include "common/verdict.h"
+#include "deliver/reply.h"
+
+/*
+ * What the queue wants delivered: one message to recipients of one domain.
+ * Every recipient gets exactly one result, as soon as it is certain.
+ */
+enum {
+	JOB_RECIPIENTS_MAX = 10000,
+	JOB_RELAY_MAX = 352 /* host[address]:port */
+};
+
+enum outcome_status { OUTCOME_NONE, DELIVERED, DEFERRED, FAILED };
+
+struct outcome {
+	enum outcome_status status;
+	char dsn[REPLY_DSN_MAX];
+	char relay[JOB_RELAY_MAX];
+	char text[PROTOCOL_TEXT_MAX + 1];
+};
+
+struct recipient {
+	uint64_t index; /* the queue's */
+	char *address;
+	bool open;    /* has no result yet */
+	bool refused; /* by the present server, for now */
+	struct outcome *failure; /* its own last one, NULL: the job's */
+};
+
+struct job {
+	int queue;   /* results go there; borrowed */
+	bool lost;   /* the queue is gone: nobody hears of results */
+	int content; /* read-only, owned */
+	char id[PROTOCOL_ID_MAX + 1];
+	char sender[PROTOCOL_ADDRESS_MAX + 1]; /* "": the null path */
+	char domain[PROTOCOL_ADDRESS_MAX + 1];
+	uint64_t start, size; /* octets of the file; what leaves is between */
+	uint64_t wire;	      /* octets of that part as CRLF */
+	bool eight_bit, utf8;
+	int64_t began; /* monotonic */
+	size_t n, nopen;
+	struct recipient *recipients;
+	struct outcome failure; /* of the last host, for whoever is open */
+};
+
+/*
+ * Read a job that begins with this packet, and its recipients.  False when
+ * it is malformed or the queue is gone: that connection is to be closed.
+ */
+bool job_receive(struct job *, int queue, struct packet *);
+void job_free(struct job *);
+
+/* The queue still listens. */
+bool job_wanted(struct job *);
+
+/* What became of a recipient; reported at once. */
+void job_result(struct job *, struct recipient *, const struct outcome *);
+
+/* The same for all that are open. */
+void job_result_all(struct job *, const struct outcome *);
+
+/*
+ * A whole host failed the open recipients.  The last failure stays, but that
+ * a host failed for good never hides that another may do better later.
+ */
+void job_host_failed(struct job *, const struct outcome *);
+
+/* Nothing more can be tried: report what is open with its last failure. */
+void job_give_up(struct job *);
+
+/* All results are out. */
+void job_done(struct job *);
+
+/* text may be NULL: the verdict's.  relay may be NULL. */
+void outcome_verdict(
+    struct outcome *, enum verdict, const char *relay, const char *text);
+void outcome_set(struct outcome *, enum outcome_status, const char *dsn,
+    const char *relay, const char *text);
+void outcome_reply(struct outcome *, const struct reply *, const char *relay);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef DELIVER_SESSION_H
+#define DELIVER_SESSION_H
+
+#include <stdbool.h>
+
+#include "common/stream.h"
+#include "deliver/caps.h"
+#include "deliver/deliver.h"
+#include "deliver/job.h"
+#include "deliver/reply.h"
+#include "deliver/route.h"
+
+/*
+ * A conversation with one server.  The state indexes a table (states.c): how
+ * long a reply may take (RFC 5321 section 4.5.3.2, in proportion when
+ * smtp-timeout is not its default of five minutes), how a log line calls it.
+ */
+enum session_state {
+	STATE_CONNECT,
+	STATE_GREETING,
+	STATE_EHLO,
+	STATE_HELO,
+	STATE_READY,
+	STATE_MAIL,
+	STATE_RCPT,
+	STATE_DATA,
+	STATE_CONTENT,
+	STATE_DOT,
+	STATE_RSET,
+	STATE_QUIT,
+	STATE_CLOSED,
+	SESSION_STATES
+};
+
+struct session {
+	struct deliver *deliver;
+	enum session_state state; /* CLOSED: there is no connection */
+	struct stream stream;
+	struct target target;
+	char domain[PROTOCOL_ADDRESS_MAX + 1]; /* whose mail may go here */
+	struct caps caps;
+	struct reply reply;
+	bool dirty;		/* a transaction is open: RSET first */
+	unsigned transactions;	/* so far */
+	struct outcome failure; /* why it is closed */
+	const char *id;		/* of the message, for log lines */
+	int64_t bound;		/* monotonic: nothing lasts longer */
+};
+
+/*
+ * Connect and come as far as the reply to EHLO or HELO.  False, with the
+ * failure and without a connection, when the host cannot be used.
+ */
+bool session_open(struct session *, const struct target *, const char *id);
+
+static inline bool
+session_is_open(const struct session *s)
+{
+	return s->state != STATE_CLOSED;
+}
+
+/* QUIT, without much waiting for the answer. */
+void session_quit(struct session *);
+
+/* Close at once. */
+void session_drop(struct session *);
+
+/* -- for the steps of a conversation -- */
+
+/* Wait for a reply in this state; false when the session failed of it. */
+bool session_reply(struct session *, enum session_state);
+
+/* It is over, for this reason; phrase and state make the text. */
+void session_fail(struct session *, const char *dsn, const char *reason);
+
+/* The reply ends it: 421, or a refusal of the greeting or EHLO. */
+void session_refused(struct session *);
+
+/*
+ * Nothing has come that nobody asked for.  It is most often the 421 of a
+ * server that closes; left there, it would be taken for the next command's
+ * reply, and every later one for another's.  False: the session failed of it.
+ */
+bool session_in_step(struct session *);
+
+/* Begin what must end within this state's time. */
+void session_enter(struct session *, enum session_state);
+
+/* -- transactions -- */
+
+/*
+ * Send the message to those recipients of the job that are open and were
+ * not refused here, in as many transactions as the server needs.  Reports
+ * what is certain.  The session may be closed afterwards.
+ */
+void session_deliver(struct session *, struct job *);
+
+/* One transaction (RFC 5321 section 3.3) with these recipients. */
+void transaction_run(
+    struct session *, struct job *, struct recipient **who, size_t n);
+
+enum content_result {
+	CONTENT_SENT,
+	CONTENT_STOPPED,   /* the session failed */
+	CONTENT_UNREADABLE /* our file: never end such a message */
+};
+
+/* The content and its final dot, not yet its reply. */
+enum content_result content_send(struct session *, const struct job *);
+
+/*
+ * Everything that can be done about a job now: by the session that is open,
+ * if it leads to the job's domain, and by new ones, host after host.  Every
+ * recipient has its result afterwards.
+ */
+void attempt_run(struct deliver *, struct session *, struct job *);
+
+/* -- states.c -- */
+
+int64_t state_limit_ms(const struct config *, enum session_state);
+const char *state_phrase(enum session_state);
+
+#endif
