@@ -153,9 +153,10 @@ class Suite:
         self.folder = folder
         os.chmod(folder, 0o755)
         self.config = self.path("postrider.conf")
+        self.run_dir = self.path("run")
         self.log = self.path("log")
         self.stderr = self.path("stderr")
-        for name in ("spool", "mail", "database", "run"):
+        for name in ("spool", "mail", "database"):
             setattr(self, name, self.path(name))
         self.process = None
         self.notify = None
@@ -194,10 +195,6 @@ class Suite:
         lines.append(f"dns-server {self.dns_server or '127.0.0.1:1'}")
         lines.append(f"smtp-port {self.smtp_port or 1}")
         return lines + self.extra
-
-    @property
-    def run_dir(self):
-        return self.path("run")
 
     def write_config(self, *extra):
         """Write the config; extra lines are kept for later writes."""
