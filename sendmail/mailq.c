@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: ISC */
+#include "sendmail/send.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/ipc.h"
+#include "common/protocol.h"
+#include "common/utf8.h"
+
+enum { PATIENCE = 60000 };
+
+struct entry {
+	const char *id, *sender, *login, *state, *reason;
+	uint64_t time, size, uid, attempts, next, recipients, pending;
+};
+
+static int
+ask(const struct config *config, const char *socket, const char *verb)
+{
+	char path[4096];
+	struct packet p;
+	int fd = -1;
+
+	if (snprintf(path, sizeof(path), "%s/%s", config->run_dir, socket) >=
+	    (int)sizeof(path))
+		errno = ENAMETOOLONG;
+	else
+		fd = ipc_connect(path);
+	if (fd == -1) {
+		complain(EX_TEMPFAIL, "queue: %s",
+		    errno == ENOENT || errno == ECONNREFUSED
+			? "the mail system is not running"
+			: strerror(errno));
+		return -1;
+	}
+	packet_start(&p, verb);
+	if (ipc_send(fd, &p, clock_monotonic_ms() + PATIENCE) != IPC_OK) {
+		complain(EX_TEMPFAIL, "queue closed the connection");
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/*
+ * What others wrote is not to drive the terminal: control characters, also
+ * those above ASCII, are shown as "?".
+ */
+static void
+print_clean(const char *text)
+{
+	size_t n = strlen(text), length;
+	uint32_t code;
+
+	for (; n > 0; text += length, n -= length) {
+		length = utf8_decode(text, n, &code);
+		if (length > 0 && code >= ' ' && (code < 0x7f || code > 0x9f)) {
+			fwrite(text, 1, length, stdout);
+		} else {
+			putchar('?');
+			length = length > 0 ? length : 1;
+		}
+	}
+}
+
+static void
+print_json_string(const char *key, const char *text)
+{
+	size_t n = strlen(text), length;
+	uint32_t code;
+
+	printf("\"%s\": \"", key);
+	for (; n > 0; text += length, n -= length) {
+		length = utf8_decode(text, n, &code);
+		if (length == 0) {
+			printf("\\ufffd");
+			length = 1;
+		} else if (code < ' ' || code == 0x7f) {
+			printf("\\u%04x", (unsigned)code);
+		} else {
+			if (code == '"' || code == '\\')
+				putchar('\\');
+			fwrite(text, 1, length, stdout);
+		}
+	}
+	putchar('"');
+}
+
+static bool
+read_entry(const struct packet *p, struct entry *e)
+{
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &e->id),
+	    ATTRIBUTE_NUMBER("time", &e->time),
+	    ATTRIBUTE_NUMBER("size", &e->size),
+	    ATTRIBUTE_TEXT("sender", PROTOCOL_ADDRESS_MAX, &e->sender),
+	    ATTRIBUTE_TEXT("login", PROTOCOL_LOGIN_MAX, &e->login),
+	    ATTRIBUTE_NUMBER("uid", &e->uid),
+	    ATTRIBUTE_TEXT("state", PROTOCOL_NAME_MAX, &e->state),
+	    ATTRIBUTE_NUMBER("attempts", &e->attempts),
+	    ATTRIBUTE_NUMBER("next", &e->next),
+	    ATTRIBUTE_NUMBER("recipients", &e->recipients),
+	    ATTRIBUTE_NUMBER("pending", &e->pending),
+	    ATTRIBUTE_TEXT("reason", PROTOCOL_TEXT_MAX, &e->reason),
+	};
+
+	return packet_read(p, "message", set, sizeof(set) / sizeof(*set), 0);
+}
+
+/* -- as people know it -- */
+
+static void
+print_entry(const struct entry *e)
+{
+	time_t when = (time_t)e->time;
+	struct tm tm;
+	char date[32] = "";
+
+	if (localtime_r(&when, &tm) != NULL)
+		strftime(date, sizeof(date), "%a %b %e %H:%M:%S", &tm);
+	printf("%-16s%c %9" PRIu64 " %-19s  ", e->id,
+	    strcmp(e->state, "active") == 0 ? '*' : ' ', e->size, date);
+	print_clean(*e->sender != '\0' ? e->sender : "<>");
+	putchar('\n');
+	if (*e->reason != '\0') {
+		printf("%18s(", "");
+		print_clean(e->reason);
+		printf(")\n");
+	}
+	printf("%49s%" PRIu64 " of %" PRIu64 " recipient%s\n", "", e->pending,
+	    e->recipients, e->recipients == 1 ? "" : "s");
+}
+
+static void
+print_entry_json(const struct entry *e, bool first)
+{
+	printf("%s\n  {", first ? "" : ",");
+	print_json_string("id", e->id);
+	printf(", \"size\": %" PRIu64 ", \"time\": %" PRIu64 ", ", e->size,
+	    e->time);
+	print_json_string("sender", e->sender);
+	printf(", ");
+	print_json_string("state", e->state);
+	printf(", \"attempts\": %" PRIu64 ", \"next\": %" PRIu64
+	       ", \"recipients\": %" PRIu64 ", \"pending\": %" PRIu64 ", ",
+	    e->attempts, e->next, e->recipients, e->pending);
+	print_json_string("reason", e->reason);
+	putchar('}');
+}
+
+static void
+print_head(bool json)
+{
+	if (json)
+		putchar('[');
+	else
+		printf("%-17s %9s %-19s  %s\n", "-Queue ID-", "--Size--",
+		    "---Arrival Time----", "-Sender/Recipients---");
+}
+
+static void
+print_foot(bool json, uint64_t count, uint64_t octets)
+{
+	if (json)
+		printf("%s]\n", count > 0 ? "\n" : "");
+	else if (count == 0)
+		puts("Mail queue is empty");
+	else
+		printf("\n-- %" PRIu64 " Kbytes in %" PRIu64 " Request%s.\n",
+		    (octets + 1023) / 1024, count, count == 1 ? "" : "s");
+}
+
+static int
+print_list(int fd, bool json)
+{
+	struct packet p;
+	struct entry e;
+	uint64_t count = 0, octets = 0;
+
+	for (;;) {
+		if (ipc_receive(fd, &p, clock_monotonic_ms() + PATIENCE) !=
+		    IPC_OK)
+			return complain(EX_TEMPFAIL, "queue does not answer");
+		packet_close(&p);
+		if (packet_is(&p, "end"))
+			break;
+		if (!read_entry(&p, &e))
+			return complain(
+			    EX_PROTOCOL, "malformed answer from queue");
+		if (count == 0)
+			print_head(json);
+		if (json)
+			print_entry_json(&e, count == 0);
+		else
+			print_entry(&e);
+		count++;
+		octets += e.size;
+	}
+	if (json && count == 0)
+		print_head(json);
+	print_foot(json, count, octets);
+	return EX_OK;
+}
+
+int
+list_queue(const struct options *o, const struct config *config)
+{
+	int fd = ask(config, "public/queue", "list"), code;
+
+	if (fd == -1)
+		return EX_TEMPFAIL;
+	code = print_list(fd, o->json);
+	close(fd);
+	return code;
+}
+
+int
+flush_queue(const struct options *o, const struct config *config)
+{
+	int fd = ask(config, "admin/queue", "flush"), code = EX_OK;
+	uint64_t count;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("count", &count)};
+	struct packet p;
+
+	(void)o;
+	if (fd == -1)
+		return EX_TEMPFAIL;
+	if (ipc_receive(fd, &p, clock_monotonic_ms() + PATIENCE) != IPC_OK ||
+	    !packet_read(&p, "flushed", set, 1, 0))
+		code = complain(EX_TEMPFAIL, "queue does not answer");
+	close(fd);
+	return code;
+}

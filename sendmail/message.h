@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SENDMAIL_MESSAGE_H
+#define SENDMAIL_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/buf.h"
+#include "common/config.h"
+#include "common/submit.h"
+#include "common/verdict.h"
+#include "sendmail/caller.h"
+#include "sendmail/recipients.h"
+
+/* One message on its way to queue. */
+struct message {
+	const struct config *config;
+	const struct caller *caller;
+	const char *sender; /* as address_format() writes it; "": null */
+	bool sender_utf8;
+	const char *full_name;
+	bool keep_blind; /* -bs: the client has dealt with Bcc itself */
+	const char *protocol, *helo;
+	bool eight_bit;
+	struct buf header; /* rewritten, with the empty line */
+	const char *body;  /* borrowed */
+	size_t body_len;
+};
+
+/*
+ * Take a text with LF line ends apart and make its header whole.  text must
+ * live as long as the message.
+ */
+enum verdict message_begin(struct message *, const char *text, size_t n);
+
+/*
+ * Hand it to queue for these recipients.  OK means on stable storage; id
+ * (PROTOCOL_ID_MAX + 1 octets) is the last one that it got.  After another
+ * verdict, refused (PROTOCOL_ADDRESS_MAX + 1 octets) is the recipient that
+ * it is about, or "".  *why says more where no suite is there, or is NULL.
+ */
+enum verdict message_submit(struct message *, char *const *recipients, size_t n,
+    bool utf8, char *id, char *refused, const char **why);
+
+void message_end(struct message *);
+
+#endif
