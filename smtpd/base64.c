@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/base64.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static int
+value_of(char c)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz"
+				     "0123456789+/";
+	const char *found = c == '\0' ? NULL : strchr(digits, c);
+
+	return found == NULL ? -1 : (int)(found - digits);
+}
+
+bool
+base64_decode(const char *text, size_t n, char *out, size_t *made)
+{
+	size_t pad = 0;
+
+	*made = 0;
+	if (n % 4 != 0)
+		return false;
+	while (pad < 2 && pad < n && text[n - 1 - pad] == '=')
+		pad++;
+	for (size_t i = 0; i < n; i += 4) {
+		size_t unused = i + 4 == n ? pad : 0;
+		uint32_t group = 0;
+
+		for (size_t k = 0; k < 4; k++) {
+			int value = k < 4 - unused ? value_of(text[i + k]) : 0;
+
+			if (value < 0)
+				return false;
+			group = group << 6 | (uint32_t)value;
+		}
+		if ((group & ((1U << 8 * unused) - 1)) != 0)
+			return false;
+		for (size_t k = 0; k < 3 - unused; k++)
+			out[(*made)++] = (char)(group >> (16 - 8 * k) & 0xff);
+	}
+	return true;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "smtpd/session.h"
+
+enum {
+	LOOKUP_MS = 3000,
+	KEEP_MS = 60000, /* how long the last client's name is remembered */
+	REST_MS = 30000  /* no look-ups after the DNS was found dead */
+};
+
+/* A worker's memory of its last client: many connect again at once. */
+static struct {
+	struct sockaddr_storage address;
+	char name[DNS_NAME_MAX + 1];
+	int64_t until, dead_until;
+} last;
+
+void
+client_init(struct session *s, int fd)
+{
+	struct client *c = &s->client;
+	socklen_t n = sizeof(c->address);
+
+	if (getpeername(fd, (struct sockaddr *)&c->address, &n) == -1 ||
+	    (c->address.ss_family != AF_INET &&
+		c->address.ss_family != AF_INET6)) {
+		c->address = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
+		snprintf(c->text, sizeof(c->text), "unknown");
+		return;
+	}
+	netaddr_unmap(&c->address);
+	netaddr_format(&c->address, c->text);
+	s->facts.relay_from =
+	    config_net_contains(&s->config->relay_from, &c->address);
+	s->plaintext_auth =
+	    config_net_contains(&s->config->allow_plaintext_auth, &c->address);
+}
+
+static void
+look_up(struct session *s)
+{
+	int64_t now = clock_monotonic_ms();
+	enum dns_status status;
+
+	if (netaddr_equal(&last.address, &s->client.address) &&
+	    now < last.until) {
+		memcpy(s->client.name, last.name, sizeof(last.name));
+		return;
+	}
+	if (now < last.dead_until)
+		return;
+	dns_deadline(s->dns, now + LOOKUP_MS);
+	status = dns_confirmed_name(s->dns, &s->client.address, s->client.name);
+	now = clock_monotonic_ms();
+	if (status == DNS_TEMPORARY)
+		last.dead_until = now + REST_MS;
+	last.address = s->client.address;
+	memcpy(last.name, s->client.name, sizeof(last.name));
+	last.until = now + KEEP_MS;
+}
+
+const char *
+client_name(struct session *s)
+{
+	struct client *c = &s->client;
+
+	if (!c->named && s->dns != NULL && c->address.ss_family != AF_UNSPEC)
+		look_up(s);
+	c->named = true;
+	/* A name in the DNS may hold any octet (A8). */
+	if (address_check_domain(c->name, 0) != NULL || c->name[0] == '[')
+		c->name[0] = '\0';
+	return c->name;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_CONTENT_H
+#define SMTPD_CONTENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+/*
+ * A message on its way into queue's file, behind the headers that are ours.
+ * Up to CONTENT_MEMORY octets wait in memory and leave with the headers in
+ * one write at the end, so that headers may depend on all of it; of a larger
+ * message they must be known when it outgrows the memory.
+ */
+enum { CONTENT_MEMORY = 256 * 1024 };
+
+struct content {
+	int fd;		    /* the file; the caller's */
+	struct buf *headers; /* the caller's, complete before the first write */
+	struct buf memory;
+	bool spilled; /* the headers are out */
+	int error;    /* errno of the first failure; nothing more is kept */
+};
+
+void content_init(struct content *, int fd, struct buf *headers);
+void content_free(struct content *);
+
+/* Where the next n octets go, NULL after a failure; then how many came. */
+char *content_room(struct content *, size_t n);
+void content_came(struct content *, size_t n);
+
+/* Keep no more of it: the message is refused already. */
+void content_discard(struct content *);
+
+/* All of it is in the file; -1 and errno if it is not. */
+int content_finish(struct content *);
+
+#endif

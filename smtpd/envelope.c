@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "smtpd/command.h"
+#include "smtpd/session.h"
+
+/* -- MAIL -- */
+
+static enum verdict
+ask_about_sender(struct session *s, const struct mail_command *mail)
+{
+	struct policy_sender facts = {
+	    .null_path = address_is_null(&mail->sender),
+	    .owned = VERDICT_SENDER_OK,
+	    .declared_size = mail->size,
+	    .max_size = s->config->max_message_size};
+	char text[ADDRESS_TEXT_MAX + 1];
+
+	if (s->facts.logged_in && !facts.null_path) {
+		address_format(&mail->sender, text);
+		facts.owned = owners_may_send(s->owners, s->login, text);
+	}
+	return policy_sender(&s->facts, &facts);
+}
+
+void
+smtp_mail(struct session *s, const char *argument)
+{
+	struct transaction *t = &s->transaction;
+	struct mail_command mail;
+	struct reply wrong;
+	enum verdict verdict;
+
+	if (t->open) {
+		session_refuse(s, 503, "5.5.1", "one MAIL at a time");
+		return;
+	}
+	wrong = command_mail(argument, &mail);
+	if (wrong.smtp != 0) {
+		session_refuse(s, wrong.smtp, wrong.enhanced, wrong.text);
+		return;
+	}
+	verdict = ask_about_sender(s, &mail);
+	t->open = true;
+	t->sender = mail.sender;
+	address_format(&t->sender, t->sender_text);
+	t->body_8bit = mail.body_8bit;
+	t->utf8 = mail.utf8;
+	t->utf8_address = mail.sender.utf8;
+	if (!verdict_is_success(verdict)) {
+		session_log_refusal(s, NULL, NULL, verdict);
+		session_reset(s);
+	}
+	session_verdict(s, verdict);
+}
+
+/* -- RCPT -- */
+
+static bool
+has_recipient(const struct transaction *t, const char *text)
+{
+	for (size_t i = 0; i < t->nrecipients; i++)
+		if (strcmp(t->recipients[i], text) == 0)
+			return true;
+	return false;
+}
+
+static bool
+add_recipient(struct transaction *t, const char *text)
+{
+	if (t->nrecipients == t->room) {
+		size_t room = t->room > 0 ? 2 * t->room : 4;
+		char **grown =
+		    reallocarray(t->recipients, room, sizeof(*grown));
+
+		if (grown == NULL)
+			return false;
+		t->recipients = grown;
+		t->room = room;
+	}
+	t->recipients[t->nrecipients] = strdup(text);
+	if (t->recipients[t->nrecipients] == NULL)
+		return false;
+	t->nrecipients++;
+	return true;
+}
+
+/*
+ * A list has dead members, and to close on its server would keep the mail
+ * from the living ones for ever: refusals beside an accepted recipient have
+ * a budget of their own.
+ */
+static void
+refuse_recipient(struct session *s, const char *text, enum verdict verdict)
+{
+	unsigned errors = s->errors;
+
+	session_log_refusal(s, NULL, text, verdict);
+	session_verdict(s, verdict);
+	if (s->transaction.nrecipients > 0 &&
+	    ++s->refused <= s->config->max_recipients)
+		s->errors = errors;
+}
+
+static enum verdict
+take_recipient(struct session *s, const char *text)
+{
+	struct transaction *t = &s->transaction;
+	struct policy_recipient facts = {.accepted = t->nrecipients,
+	    .max_recipients = s->config->max_recipients};
+	enum verdict verdict;
+
+	if (has_recipient(t, text))
+		return VERDICT_RECIPIENT_OK;
+	if (t->nrecipients >= s->config->max_recipients)
+		facts.known = VERDICT_RECIPIENT_OK; /* not worth a look-up */
+	else
+		facts.known = owners_recipient(s->owners, text);
+	verdict = policy_recipient(&s->facts, &facts);
+	if (verdict_is_success(verdict) && !add_recipient(t, text))
+		return VERDICT_INTERNAL;
+	return verdict;
+}
+
+void
+smtp_rcpt(struct session *s, const char *argument)
+{
+	struct transaction *t = &s->transaction;
+	struct address recipient;
+	char text[ADDRESS_TEXT_MAX + 1];
+	struct reply wrong;
+	enum verdict verdict;
+
+	if (!t->open) {
+		session_refuse(s, 503, "5.5.1", "say MAIL first");
+		return;
+	}
+	wrong = command_rcpt(argument, t->utf8, &recipient);
+	if (wrong.smtp != 0) {
+		session_refuse(s, wrong.smtp, wrong.enhanced, wrong.text);
+		return;
+	}
+	address_format(&recipient, text);
+	verdict = take_recipient(s, text);
+	if (!verdict_is_success(verdict)) {
+		refuse_recipient(s, text, verdict);
+		return;
+	}
+	t->utf8_address |= recipient.utf8;
+	session_verdict(s, verdict);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+#include <inttypes.h>
+#include <string.h>
+
+#include "smtpd/auth.h"
+#include "smtpd/command.h"
+#include "smtpd/session.h"
+
+static bool
+introduce(struct session *s, const char *argument, bool extended)
+{
+	if (!command_helo_fits(argument)) {
+		session_refuse(s, 501, "5.5.4", "say your host name");
+		return false;
+	}
+	session_reset(s);
+	memcpy(s->helo, argument, strlen(argument) + 1);
+	s->extended = extended;
+	return true;
+}
+
+void
+smtp_helo(struct session *s, const char *argument)
+{
+	if (introduce(s, argument, false))
+		stream_printf(&s->stream, "250 %s\r\n", s->config->hostname);
+}
+
+void
+smtp_ehlo(struct session *s, const char *argument)
+{
+	if (!introduce(s, argument, true))
+		return;
+	stream_printf(&s->stream,
+	    "250-%s\r\n"
+	    "250-PIPELINING\r\n"
+	    "250-SIZE %" PRIu64 "\r\n"
+	    "250-8BITMIME\r\n"
+	    "250-ENHANCEDSTATUSCODES\r\n"
+	    "250-SMTPUTF8\r\n"
+	    "250-LIMITS RCPTMAX=%" PRIu64 "\r\n",
+	    s->config->hostname, s->config->max_message_size,
+	    s->config->max_recipients);
+	if (auth_is_offered(s))
+		stream_puts(&s->stream, "250-AUTH PLAIN LOGIN\r\n");
+	stream_puts(&s->stream, "250 HELP\r\n");
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/owners.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/ipc.h"
+#include "common/log.h"
+
+enum {
+	LOOKUP_MS = 10000,
+	LOGIN_MS = 30000, /* hashing is slow on purpose, and waits its turn */
+	QUEUE_MS = 60000
+};
+
+static void
+drop(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static bool
+connect_to(const char *owner, int *fd)
+{
+	if (*fd == -1) {
+		*fd = ipc_connect(owner);
+		if (*fd == -1)
+			log_errno(LEVEL_WARNING, "cannot connect", owner);
+	}
+	return *fd >= 0;
+}
+
+bool
+owners_connect(struct owners *o)
+{
+	return connect_to("userdb", &o->userdb) &&
+	    connect_to("queue", &o->queue);
+}
+
+void
+owners_close(struct owners *o)
+{
+	drop(&o->userdb);
+	drop(&o->queue);
+	drop(&o->login);
+}
+
+/*
+ * One request to userdb.  A connection that turns out to be closed is what a
+ * restart of userdb leaves behind: once, it is made anew.
+ */
+static bool
+ask(struct owners *o, const struct packet *request, struct packet *answer,
+    int64_t ms)
+{
+	int64_t deadline = clock_monotonic_ms() + ms;
+	bool kept = o->userdb >= 0;
+	enum ipc_result result;
+
+	for (;;) {
+		if (!connect_to("userdb", &o->userdb))
+			return false;
+		result = ipc_send(o->userdb, request, deadline);
+		if (result == IPC_OK)
+			result = ipc_receive(o->userdb, answer, deadline);
+		if (result == IPC_OK)
+			return true;
+		/* A late answer would be taken for the next one's. */
+		drop(&o->userdb);
+		if (result != IPC_CLOSED || !kept)
+			break;
+		kept = false;
+	}
+	log_event(LEVEL_WARNING, "userdb-lost",
+	    log_text("reason",
+		result == IPC_TIMEOUT ? "userdb does not answer"
+				      : "userdb closed the connection"));
+	return false;
+}
+
+/* user: NULL where the answer has none. */
+static enum verdict
+read_answer(struct owners *o, struct packet *answer, const char *verb,
+    const char **user)
+{
+	const char *name, *given = NULL;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &name),
+	    ATTRIBUTE_TEXT_OPTIONAL("user", PROTOCOL_LOGIN_MAX, &given),
+	};
+	bool fine = packet_read(answer, verb, set, user != NULL ? 2 : 1, 0);
+
+	packet_close(answer);
+	if (!fine) {
+		log_event(LEVEL_WARNING, "userdb-lost",
+		    log_text("reason", "malformed answer from userdb"));
+		drop(&o->userdb);
+		return VERDICT_INTERNAL;
+	}
+	if (user != NULL)
+		*user = given;
+	return verdict_named(name);
+}
+
+enum verdict
+owners_recipient(struct owners *o, const char *address)
+{
+	struct packet request, answer;
+
+	packet_start(&request, "recipient");
+	packet_text(&request, "address", address);
+	if (!ask(o, &request, &answer, LOOKUP_MS))
+		return VERDICT_INTERNAL;
+	return read_answer(o, &answer, "recipient", NULL);
+}
+
+enum verdict
+owners_may_send(struct owners *o, const char *login, const char *address)
+{
+	struct packet request, answer;
+
+	packet_start(&request, "sender");
+	packet_text(&request, "user", login);
+	packet_text(&request, "address", address);
+	if (!ask(o, &request, &answer, LOOKUP_MS))
+		return VERDICT_INTERNAL;
+	return read_answer(o, &answer, "sender", NULL);
+}
+
+static enum verdict
+take_login(struct owners *o, struct packet *answer, int *end, char *user)
+{
+	const char *canonical;
+	enum verdict verdict = read_answer(o, answer, "login", &canonical);
+
+	if (verdict != VERDICT_LOGIN_OK)
+		return verdict_is_success(verdict) ? VERDICT_INTERNAL : verdict;
+	if (canonical == NULL || canonical[0] == '\0')
+		return VERDICT_INTERNAL;
+	memcpy(user, canonical, strlen(canonical) + 1);
+	o->login = *end;
+	*end = -1;
+	return verdict;
+}
+
+enum verdict
+owners_login(struct owners *o, const char *name, const char *password,
+    const char *client, char user[PROTOCOL_LOGIN_MAX + 1])
+{
+	struct packet request, answer;
+	enum verdict verdict = VERDICT_LOGIN_LATER;
+	int ends[2];
+
+	if (ipc_pair(ends) == -1)
+		return verdict;
+	packet_start(&request, "login");
+	packet_text(&request, "user", name);
+	packet_text(&request, "password", password);
+	packet_text(&request, "client", client);
+	packet_attach(&request, ends[1]);
+	if (ask(o, &request, &answer, LOGIN_MS))
+		verdict = take_login(o, &answer, &ends[0], user);
+	explicit_bzero(&request, sizeof(request));
+	drop(&ends[0]);
+	drop(&ends[1]);
+	return verdict == VERDICT_INTERNAL ? VERDICT_LOGIN_LATER : verdict;
+}
+
+void
+owners_forget_login(struct owners *o)
+{
+	drop(&o->login);
+}
+
+enum verdict
+owners_open(struct owners *o, int client_fd, struct submission *message)
+{
+	bool kept = o->queue >= 0;
+	enum verdict verdict;
+
+	*message = (struct submission){.writer = -1, .reader = -1};
+	if (o->login >= 0) {
+		message->queue = o->login;
+		return submit_open(message, -1, owners_deadline());
+	}
+	for (;;) {
+		if (!connect_to("queue", &o->queue))
+			return VERDICT_INTERNAL;
+		message->queue = o->queue;
+		message->lost = false;
+		verdict = submit_open(message, client_fd, owners_deadline());
+		if (!message->lost)
+			return verdict;
+		drop(&o->queue);
+		if (!kept)
+			return verdict;
+		kept = false;
+	}
+}
+
+void
+owners_done(struct owners *o, const struct submission *message)
+{
+	if (message->lost && message->queue == o->login)
+		drop(&o->login);
+	else if (message->lost && message->queue == o->queue)
+		drop(&o->queue);
+}
+
+int64_t
+owners_deadline(void)
+{
+	return clock_monotonic_ms() + QUEUE_MS;
+}

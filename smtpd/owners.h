@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_OWNERS_H
+#define SMTPD_OWNERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/protocol.h"
+#include "common/submit.h"
+#include "common/verdict.h"
+
+/*
+ * A worker's connections to userdb and queue (common/protocol.h).  They are
+ * made when they are needed, kept from one session to the next, and made
+ * anew when an owner was restarted in between.
+ */
+struct owners {
+	int userdb, queue; /* -1: none */
+	/* A login's end at queue, which replaces queue for one session. */
+	int login;
+};
+
+#define OWNERS_INIT ((struct owners){-1, -1, -1})
+
+/* Connect to both now; false when that fails. */
+bool owners_connect(struct owners *);
+void owners_close(struct owners *);
+
+/* userdb does not answer, or nonsense: VERDICT_INTERNAL. */
+enum verdict owners_recipient(struct owners *, const char *address);
+enum verdict owners_may_send(
+    struct owners *, const char *login, const char *address);
+
+/*
+ * VERDICT_LOGIN_OK: user is the login's canonical address, and messages of
+ * this session are the login's until owners_forget_login().
+ */
+enum verdict owners_login(struct owners *, const char *name,
+    const char *password, const char *client,
+    char user[PROTOCOL_LOGIN_MAX + 1]);
+void owners_forget_login(struct owners *);
+
+/*
+ * Open a message at queue, over the login's end if there is one; client_fd
+ * as submit_open() takes it.
+ */
+enum verdict owners_open(
+    struct owners *, int client_fd, struct submission *message);
+
+/* Call when the message is done: forgets a connection that was lost. */
+void owners_done(struct owners *, const struct submission *message);
+
+/* For submit_commit(). */
+int64_t owners_deadline(void);
+
+#endif

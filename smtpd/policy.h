@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_POLICY_H
+#define SMTPD_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/lines.h"
+#include "common/verdict.h"
+
+/*
+ * What is decided about a message is decided here: facts in, verdict out,
+ * nothing looked up and nothing kept.  smtpd asks at each step of a
+ * transaction; `postrider explain` asks the same.
+ */
+
+struct policy_client {
+	enum listener_kind listener;
+	bool relay_from; /* its address is one of relay-from's */
+	bool logged_in;
+};
+
+/* May it send to any recipient, not only to ours? */
+bool policy_may_relay(const struct policy_client *);
+
+struct policy_sender {
+	bool null_path;
+	enum verdict owned;    /* userdb: may this login send as that? */
+	uint64_t declared_size; /* 0: none */
+	uint64_t max_size;
+};
+enum verdict policy_sender(
+    const struct policy_client *, const struct policy_sender *);
+
+struct policy_recipient {
+	enum verdict known; /* userdb's answer */
+	uint64_t accepted;  /* recipients before this one */
+	uint64_t max_recipients;
+};
+enum verdict policy_recipient(
+    const struct policy_client *, const struct policy_recipient *);
+
+struct policy_content {
+	const struct dot_reader *wire; /* what was noted on the way in */
+	uint64_t hops;		       /* Received fields */
+	uint64_t max_size, max_line_length, max_hops;
+};
+enum verdict policy_content(const struct policy_content *);
+
+/*
+ * After these the connection is closed: a peer that sends such data and we
+ * may not agree where a message ends (A1).
+ */
+bool policy_closes(enum verdict);
+
+#endif

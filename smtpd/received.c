@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/received.h"
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "smtpd/session.h"
+
+const char *
+received_protocol(const struct session *s)
+{
+	if (s->transaction.utf8)
+		return s->facts.logged_in ? "UTF8SMTPA" : "UTF8SMTP";
+	if (!s->extended)
+		return "SMTP";
+	return s->facts.logged_in ? "ESMTPA" : "ESMTP";
+}
+
+/* What a client calls itself may be anything; a header may not (A8). */
+static void
+add_helo(struct buf *out, const char *helo)
+{
+	if (address_check_domain(helo, 0) == NULL) {
+		buf_adds(out, helo);
+		return;
+	}
+	for (; *helo != '\0'; helo++) {
+		char c = *helo;
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+		    c == '_' || c == ':')
+			buf_addc(out, c);
+		else
+			buf_addc(out, '?');
+	}
+}
+
+static void
+add_client(struct session *s, struct buf *out)
+{
+	char literal[NETADDR_TEXT_MAX];
+	const char *name = client_name(s);
+
+	if (s->client.address.ss_family == AF_UNSPEC) {
+		buf_adds(out, " (unknown)");
+		return;
+	}
+	netaddr_format_literal(&s->client.address, literal);
+	buf_addf(out, " (%s%s%s)", name, name[0] != '\0' ? " " : "", literal);
+}
+
+size_t
+received_headers(
+    struct session *s, const char *id, time_t when, struct buf *out)
+{
+	const struct transaction *t = &s->transaction;
+	char date[CLOCK_DATE_SIZE];
+	size_t start;
+
+	buf_addf(out, "Return-Path: <%s>\n", t->sender_text);
+	if (t->nrecipients == 1)
+		buf_addf(out, "Delivered-To: %s\n", t->recipients[0]);
+	start = out->len;
+	buf_adds(out, "Received: from ");
+	add_helo(out, s->helo);
+	add_client(s, out);
+	buf_addf(out, "\n\tby %s (Postrider) with %s id %s",
+	    s->config->hostname, received_protocol(s), id);
+	/* Several would show the hidden ones to each other. */
+	if (t->nrecipients == 1)
+		buf_addf(out, "\n\tfor <%s>", t->recipients[0]);
+	clock_date(when, date);
+	buf_addf(out, ";\n\t%s\n", date);
+	return start;
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/session.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "smtpd/command.h"
+
+enum {
+	LINE_MAX_COMMAND = 512, /* RFC 5321 section 4.5.3.1.4, with CRLF */
+	LINE_MAX_PATH = 2048,   /* and its parameters */
+	LINE_MAX_AUTH = 12288,  /* RFC 4954 section 4 */
+	FRUITLESS_MAX = 100,
+	DRAIN_MS = 5000
+};
+
+/* -- replies -- */
+
+void
+session_reply(
+    struct session *s, int smtp, const char *enhanced, const char *text)
+{
+	stream_printf(&s->stream, "%d %s %s\r\n", smtp, enhanced, text);
+}
+
+void
+session_refuse(
+    struct session *s, int smtp, const char *enhanced, const char *text)
+{
+	s->errors++;
+	session_reply(s, smtp, enhanced, text);
+}
+
+void
+session_close(
+    struct session *s, int smtp, const char *enhanced, const char *text)
+{
+	session_reply(s, smtp, enhanced, text);
+	log_event(LEVEL_INFO, "closed", log_text("client", s->client.text),
+	    log_text("helo", s->helo[0] != '\0' ? s->helo : NULL),
+	    log_number("status", smtp), log_text("dsn", enhanced),
+	    log_text("reason", text));
+	s->closing = true;
+}
+
+void
+session_verdict(struct session *s, enum verdict verdict)
+{
+	const struct verdict_row *row = verdict_row(verdict);
+
+	if (row->smtp / 100 == 5)
+		s->errors++;
+	session_reply(s, row->smtp, row->enhanced, row->text);
+}
+
+void
+session_log_refusal(struct session *s, const char *id, const char *recipient,
+    enum verdict verdict)
+{
+	const struct verdict_row *row = verdict_row(verdict);
+
+	log_event(LEVEL_INFO, "refused", log_text("id", id),
+	    log_address("from",
+		s->transaction.open ? s->transaction.sender_text : NULL),
+	    log_address("to", recipient), log_text("client", s->client.text),
+	    log_text("helo", s->helo),
+	    log_text("auth", s->login[0] != '\0' ? s->login : NULL),
+	    log_number("status", row->smtp), log_text("dsn", row->enhanced),
+	    log_text("reason", row->text));
+}
+
+void
+session_lost(struct session *s, const char *id, enum stream_result result)
+{
+	static const char *const reasons[] = {
+	    [STREAM_EOF] = "connection closed",
+	    [STREAM_TIMEOUT] = "timeout",
+	    [STREAM_ERROR] = "connection broken",
+	};
+
+	if (result == STREAM_TIMEOUT)
+		session_reply(s, 421, "4.4.2", "timeout, closing connection");
+	s->closing = true;
+	/* To go without QUIT costs nobody a message. */
+	if (result == STREAM_EOF && !s->transaction.open)
+		return;
+	log_event(LEVEL_INFO, "lost", log_text("id", id),
+	    log_address("from",
+		s->transaction.open ? s->transaction.sender_text : NULL),
+	    log_text("client", s->client.text),
+	    log_text("helo", s->helo[0] != '\0' ? s->helo : NULL),
+	    log_text("reason", reasons[result]));
+}
+
+void
+session_reset(struct session *s)
+{
+	struct transaction *t = &s->transaction;
+
+	for (size_t i = 0; i < t->nrecipients; i++)
+		free(t->recipients[i]);
+	free(t->recipients);
+	*t = (struct transaction){.open = false};
+}
+
+/* -- short commands -- */
+
+static void
+smtp_rset(struct session *s, const char *argument)
+{
+	(void)argument;
+	session_reset(s);
+	session_reply(s, 250, "2.0.0", "ok");
+}
+
+static void
+smtp_noop(struct session *s, const char *argument)
+{
+	(void)argument;
+	session_reply(s, 250, "2.0.0", "ok");
+}
+
+/* The same for every name: nobody learns who exists (A26). */
+static void
+smtp_vrfy(struct session *s, const char *argument)
+{
+	if (argument[0] == '\0')
+		session_refuse(s, 501, "5.5.4", "syntax: VRFY address");
+	else
+		session_reply(s, 252, "2.5.0",
+		    "cannot verify, but will take a message and try");
+}
+
+static void
+smtp_help(struct session *s, const char *argument)
+{
+	(void)argument;
+	session_reply(s, 214, "2.0.0", "see RFC 5321 and smtpd(8)");
+}
+
+static void
+smtp_quit(struct session *s, const char *argument)
+{
+	(void)argument;
+	session_reply(s, 221, "2.0.0", "bye");
+	s->closing = true;
+}
+
+static void
+not_implemented(struct session *s, const char *argument)
+{
+	(void)argument;
+	session_refuse(s, 502, "5.5.1", "command not implemented");
+}
+
+static void
+unknown(struct session *s, const char *argument)
+{
+	(void)argument;
+	session_refuse(s, 500, "5.5.1", "unknown command");
+}
+
+/* A browser or another tool was made to talk to us (A6). */
+static void
+wrong_protocol(struct session *s, const char *argument)
+{
+	(void)argument;
+	session_close(s, 554, "5.5.1", "this is SMTP");
+}
+
+/* -- the command table -- */
+
+enum {
+	AFTER_HELO = 1, /* not before HELO or EHLO */
+	ALONE = 2,      /* nothing may be sent behind it before its answer */
+	FRUITLESS = 4   /* too many without a message are a nuisance (A21) */
+};
+
+struct command {
+	const char *verb;
+	void (*run)(struct session *, const char *argument);
+	size_t limit; /* octets of the line with its CRLF */
+	unsigned flags;
+};
+
+static const struct command commands[] = {
+    {"HELO", smtp_helo, LINE_MAX_COMMAND, ALONE | FRUITLESS},
+    {"EHLO", smtp_ehlo, LINE_MAX_COMMAND, ALONE | FRUITLESS},
+    {"MAIL", smtp_mail, LINE_MAX_PATH, AFTER_HELO | FRUITLESS},
+    {"RCPT", smtp_rcpt, LINE_MAX_PATH, AFTER_HELO},
+    {"DATA", smtp_data, LINE_MAX_COMMAND, AFTER_HELO | ALONE},
+    {"AUTH", smtp_auth, LINE_MAX_AUTH, AFTER_HELO | ALONE},
+    {"RSET", smtp_rset, LINE_MAX_COMMAND, FRUITLESS},
+    {"NOOP", smtp_noop, LINE_MAX_COMMAND, FRUITLESS},
+    {"VRFY", smtp_vrfy, LINE_MAX_PATH, FRUITLESS},
+    {"HELP", smtp_help, LINE_MAX_COMMAND, FRUITLESS},
+    {"QUIT", smtp_quit, LINE_MAX_COMMAND, 0},
+    {"EXPN", not_implemented, LINE_MAX_COMMAND, 0},
+    {"ETRN", not_implemented, LINE_MAX_COMMAND, 0},
+    {"TURN", not_implemented, LINE_MAX_COMMAND, 0},
+    {"BDAT", not_implemented, LINE_MAX_COMMAND, 0},
+    {"STARTTLS", not_implemented, LINE_MAX_COMMAND, ALONE},
+    {"GET", wrong_protocol, LINE_MAX_AUTH, 0},
+    {"POST", wrong_protocol, LINE_MAX_AUTH, 0},
+    {"PUT", wrong_protocol, LINE_MAX_AUTH, 0},
+    {"HEAD", wrong_protocol, LINE_MAX_AUTH, 0},
+    {"OPTIONS", wrong_protocol, LINE_MAX_AUTH, 0},
+    {"CONNECT", wrong_protocol, LINE_MAX_AUTH, 0},
+    {"DELETE", wrong_protocol, LINE_MAX_AUTH, 0},
+    {"TRACE", wrong_protocol, LINE_MAX_AUTH, 0},
+    {"PATCH", wrong_protocol, LINE_MAX_AUTH, 0},
+    {"PRI", wrong_protocol, LINE_MAX_AUTH, 0},
+    {NULL, unknown, LINE_MAX_COMMAND, 0},
+};
+
+static const struct command *
+find_command(const char *verb)
+{
+	const struct command *c = commands;
+
+	while (c->verb != NULL && strcmp(c->verb, verb) != 0)
+		c++;
+	return c;
+}
+
+static void
+run_command(struct session *s, size_t length)
+{
+	char verb[COMMAND_VERB_MAX + 1];
+	const char *argument = command_split(s->line.data, verb);
+	const struct command *c = find_command(verb);
+
+	if ((c->flags & FRUITLESS) && ++s->fruitless > FRUITLESS_MAX)
+		s->errors++;
+	if (length > c->limit)
+		session_refuse(s, 500, "5.5.2", "line too long");
+	else if ((c->flags & ALONE) && stream_has_input(&s->stream))
+		/* What was sent ahead may be meant for somebody else (A7). */
+		session_close(
+		    s, 554, "5.5.0", "wait for the answer to this command");
+	else if ((c->flags & AFTER_HELO) && s->helo[0] == '\0')
+		session_refuse(s, 503, "5.5.1", "say HELO or EHLO first");
+	else
+		c->run(s, argument);
+}
+
+static void
+take_line(struct session *s, struct span line, bool bare)
+{
+	enum command_fault fault = command_check(line);
+
+	buf_reset(&s->line);
+	if (fault == COMMAND_NUL)
+		session_close(s, 500, "5.5.2", "NUL in command");
+	else if (bare)
+		session_refuse(s, 500, "5.5.2", "end lines with CR LF");
+	else if (fault != COMMAND_FINE)
+		session_refuse(s, 500, "5.5.2", "bad character in command");
+	else if (!buf_add(&s->line, line.data, line.len) ||
+	    buf_text(&s->line) == NULL)
+		session_close(s, 421, "4.3.0", "out of memory");
+	else
+		run_command(s, line.len + 2);
+}
+
+/* -- the session -- */
+
+/*
+ * The service is being stopped or replaced.  Whoever is in a transaction
+ * may end it; the others have a moment to begin one.
+ */
+static void
+drain(struct session *s)
+{
+	s->stream.stop_fd = -1;
+	s->draining = true;
+}
+
+static void
+next_command(struct session *s)
+{
+	int64_t ms = (int64_t)s->config->smtp_timeout * 1000;
+	struct span line;
+	bool bare;
+	enum stream_result result;
+
+	if (s->draining && !s->transaction.open && ms > DRAIN_MS)
+		ms = DRAIN_MS;
+	stream_limit(&s->stream, ms);
+	result = stream_line(&s->stream, LINE_MAX_AUTH, &line, &bare);
+	switch (result) {
+	case STREAM_OK:
+		take_line(s, line, bare);
+		break;
+	case STREAM_TOO_LONG:
+		session_refuse(s, 500, "5.5.2", "line too long");
+		break;
+	case STREAM_STOP:
+		drain(s);
+		break;
+	case STREAM_TIMEOUT:
+		if (s->draining) {
+			session_close(s, 421, "4.3.2", "closing down");
+			break;
+		}
+		/* FALLTHROUGH */
+	default:
+		session_lost(s, NULL, result);
+	}
+	if (!s->closing && s->errors >= s->config->max_errors)
+		session_close(s, 421, "4.7.0", "too many errors");
+}
+
+/* Whoever talks before he was greeted is no mail server (A7). */
+static bool
+talked_first(struct session *s)
+{
+	struct span octets;
+
+	stream_limit(&s->stream, 1000);
+	return stream_has_input(&s->stream) &&
+	    stream_peek(&s->stream, &octets) == STREAM_OK;
+}
+
+static void
+converse(struct session *s)
+{
+	if (talked_first(s)) {
+		session_close(s, 554, "5.5.0", "you talk before the greeting");
+		return;
+	}
+	if (!owners_connect(s->owners)) {
+		session_close(s, 421, "4.3.0", "not ready, try again later");
+		return;
+	}
+	stream_printf(
+	    &s->stream, "220 %s ESMTP Postrider\r\n", s->config->hostname);
+	while (!s->closing)
+		next_command(s);
+}
+
+static void
+prepare_socket(int fd)
+{
+	int on = 1;
+
+	/* Fail where fd is no TCP socket, and it does not matter. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+bool
+session_serve(const struct config *config, enum listener_kind kind, int fd,
+    int stop_fd, struct owners *owners, struct dns *dns)
+{
+	struct session s = {.config = config,
+	    .owners = owners,
+	    .dns = dns,
+	    .line = BUF_INIT(LINE_MAX_AUTH + 1),
+	    .facts = {.listener = kind}};
+
+	prepare_socket(fd);
+	stream_init(&s.stream, fd, fd);
+	s.stream.stop_fd = stop_fd;
+	client_init(&s, fd);
+	converse(&s);
+	stream_limit(&s.stream, (int64_t)config->smtp_timeout * 1000);
+	(void)stream_flush(&s.stream);
+	session_reset(&s);
+	stream_close(&s.stream);
+	if (s.saw_password && s.line.data != NULL)
+		explicit_bzero(s.line.data, s.line.cap);
+	buf_free(&s.line);
+	owners_forget_login(owners);
+	return !s.saw_password;
+}

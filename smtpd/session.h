@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/address.h"
+#include "common/config.h"
+#include "common/dns.h"
+#include "common/netaddr.h"
+#include "common/protocol.h"
+#include "common/stream.h"
+#include "common/verdict.h"
+#include "smtpd/owners.h"
+#include "smtpd/policy.h"
+
+/* One SMTP session, from the greeting to the end (RFC 5321 section 3). */
+
+/* The envelope between MAIL and the end of DATA, RSET or EHLO. */
+struct transaction {
+	bool open; /* MAIL was accepted */
+	struct address sender;
+	char sender_text[ADDRESS_TEXT_MAX + 1];
+	bool body_8bit, utf8; /* as MAIL asked */
+	bool utf8_address;    /* sender or a recipient is not ASCII */
+	char **recipients;    /* owned, each owned */
+	size_t nrecipients;
+	size_t room; /* of the array */
+};
+
+/* Who the client is, looked up once (client.c). */
+struct client {
+	struct sockaddr_storage address; /* AF_UNSPEC: not known */
+	char text[NETADDR_TEXT_MAX];	 /* 192.0.2.1, "unknown" */
+	char name[DNS_NAME_MAX + 1];	 /* confirmed, "" if there is none */
+	bool named;			 /* the look-up is done */
+};
+
+struct session {
+	const struct config *config;
+	struct stream stream;
+	struct owners *owners;
+	struct dns *dns; /* NULL: no look-ups */
+	struct client client;
+	struct policy_client facts;
+	bool plaintext_auth; /* may log in without TLS */
+	char helo[ADDRESS_DOMAIN_MAX + 1]; /* "" before HELO */
+	bool extended;			   /* EHLO */
+	char login[PROTOCOL_LOGIN_MAX + 1];
+	bool saw_password; /* serve nobody else after this */
+	struct transaction transaction;
+	struct buf line;      /* the command, NUL-terminated */
+	unsigned errors;      /* since the last accepted message */
+	unsigned refused;     /* recipients, likewise */
+	unsigned fruitless;   /* commands that lead nowhere, likewise */
+	bool draining, closing;
+};
+
+/*
+ * Serve the connection on fd, which is closed at the end.  stop_fd: as
+ * struct stream has it.  Returns whether the process may serve another.
+ */
+bool session_serve(const struct config *, enum listener_kind, int fd,
+    int stop_fd, struct owners *, struct dns *);
+
+/* -- for the commands -- */
+
+/* One line with an enhanced status code; text has no line ends. */
+void session_reply(
+    struct session *, int smtp, const char *enhanced, const char *text);
+
+/* The same, and one more error on the session's account. */
+void session_refuse(
+    struct session *, int smtp, const char *enhanced, const char *text);
+
+/* The same, and the connection is closed. */
+void session_close(
+    struct session *, int smtp, const char *enhanced, const char *text);
+
+/* What the verdict's row says; an error where it refuses for good. */
+void session_verdict(struct session *, enum verdict);
+
+/* A line in the log: what was refused to whom and why. */
+void session_log_refusal(struct session *, const char *id,
+    const char *recipient, enum verdict);
+
+void session_reset(struct session *);
+
+/* The connection ended or went silent where more was to come. */
+void session_lost(struct session *, const char *id, enum stream_result);
+
+/* The client's confirmed name; looks it up at the first call. */
+const char *client_name(struct session *);
+void client_init(struct session *, int fd);
+
+/* -- the commands; argument is without white space at its ends -- */
+
+void smtp_helo(struct session *, const char *argument);
+void smtp_ehlo(struct session *, const char *argument);
+void smtp_mail(struct session *, const char *argument);
+void smtp_rcpt(struct session *, const char *argument);
+void smtp_data(struct session *, const char *argument);
+void smtp_auth(struct session *, const char *argument);
+
+#endif

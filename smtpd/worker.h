@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_WORKER_H
+#define SMTPD_WORKER_H
+
+#include <stddef.h>
+
+#include "common/config.h"
+#include "common/prefork.h"
+#include "smtpd/owners.h"
+
+struct dns;
+
+/* What all sessions of this service share. */
+struct service {
+	struct config config;
+	struct dns *dns;
+	struct owners owners; /* each worker's own */
+	int *listeners;
+	enum listener_kind *kinds; /* of each listener */
+	size_t nlisteners;
+};
+
+/* Take the listening sockets that were inherited; 0, or -1 and errno. */
+int service_find_listeners(struct service *);
+
+/* A worker's life; context is the service. */
+int worker_serve(struct worker *, void *context);
+
+/* inetd: serve the connection on this descriptor.  Its exit code. */
+int worker_serve_one(
+    struct service *, enum listener_kind, int fd);
+
+#endif

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: ISC
+"""smtpd alone, with a userdb and a queue that do as a test says.
+
+The owners here answer as common/protocol.h has it, keep what they were
+given, and can be told to fail at any step.
+"""
+import os
+import socket
+import tempfile
+import threading
+
+from internal import Peer, Service
+from suite import SECONDS, free_port
+
+ANN = "ann@example.test"
+BOB = "bob@example.test"
+PASSWORD = "open sesame"
+
+
+class Owner:
+    """A listening SEQPACKET socket; each connection has its own thread."""
+
+    def __init__(self, path):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(path)
+        os.chmod(path, 0o666)
+        self.listener.listen(100)
+        self.fault = None  # (step, what): see at()
+        self.connections = 0
+        self.requests = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.adopt(connection)
+
+    def adopt(self, connection, login=None):
+        peer = Peer(connection)
+        peer.socket.settimeout(None)
+        threading.Thread(target=self._serve, args=(peer, login),
+                         daemon=True).start()
+
+    def _serve(self, peer, login):
+        try:
+            with peer:
+                self.serve(peer, login)
+        except (OSError, Stop):
+            pass
+
+    def at(self, step, peer):
+        """The fault that was ordered for this step, once or for ever."""
+        if not self.fault or self.fault[0] != step:
+            return
+        what = self.fault[1]
+        if what == "close":
+            self.fault = None
+            raise Stop
+        if what == "silence":
+            self.fault = None
+            peer.receive()  # until the other side gives up
+            raise Stop
+        self.fault = None
+        if isinstance(what, bytes):
+            peer.send_octets(what)
+        else:
+            peer.send(*what)
+        raise Stop
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+class Stop(Exception):
+    pass
+
+
+class Userdb(Owner):
+    def __init__(self, path, queue):
+        self.queue = queue
+        self.recipients = {ANN: "recipient-ok", BOB: "recipient-ok",
+                           "postmaster": "recipient-ok"}
+        super().__init__(path)
+
+    def recipient(self, address):
+        known = self.recipients.get(address.lower())
+        if known:
+            return known
+        domain = address.rpartition("@")[2]
+        return ("user-unknown" if domain in ("example.test", address)
+                else "relay-denied")
+
+    def serve(self, peer, _):
+        while (p := peer.receive()) is not None:
+            self.requests.append(p)
+            self.at(p.verb, peer)
+            if p.verb == "recipient":
+                assert [n for n, _ in p.attributes] == ["address"]
+                peer.send("recipient", verdict=self.recipient(p["address"]))
+            elif p.verb == "sender":
+                fine = p["user"] == p["address"]
+                peer.send("sender", verdict="sender-ok" if fine
+                          else "sender-not-owned")
+            elif p.verb == "login":
+                end = socket.socket(fileno=p.fds[0])
+                if (p["user"].lower() in (ANN, "ann") and
+                        p["password"] == PASSWORD):
+                    self.queue.adopt(end, login=ANN)
+                    peer.send("login", verdict="login-ok", user=ANN)
+                else:
+                    end.close()
+                    peer.send("login", verdict="login-failed")
+
+
+class Message:
+    def __init__(self, ident, login, client):
+        self.id, self.login, self.client = ident, login, client
+        self.recipients = []
+        self.attributes = {}
+        self.content = b""
+
+    def __getitem__(self, name):
+        return self.attributes[name]
+
+    @property
+    def local(self):
+        return self.content[:int(self["start"])]
+
+    @property
+    def outside(self):
+        return self.content[int(self["start"]):]
+
+
+class Queue(Owner):
+    def __init__(self, path):
+        self.messages = []  # committed and synced
+        self.aborted = 0
+        self.opened = 0
+        self._news = threading.Condition()
+        super().__init__(path)
+
+    def serve(self, peer, login):
+        while (p := peer.receive()) is not None:
+            self.requests.append(p)
+            if p.verb == "abort":
+                self.aborted += 1
+                continue
+            assert p.verb == "open", p
+            self.at("open", peer)
+            self.opened += 1
+            self.take(peer, login, p)
+
+    def take(self, peer, login, p):
+        client = None
+        if p.fds:
+            assert p["client-fd"] == "1" and len(p.fds) == 1
+            client = socket.socket(fileno=p.fds[0])
+            assert client.getpeername()
+            client.close()
+        message = Message(f"{self.opened:016x}", login, client is not None)
+        with tempfile.TemporaryFile() as content, \
+                tempfile.TemporaryFile() as envelope:
+            reader = os.open(f"/proc/self/fd/{content.fileno()}", os.O_RDONLY)
+            writer = content.fileno()
+            if self.fault == ("open", "full"):
+                writer = os.open("/dev/full", os.O_WRONLY)
+            peer.send("opened", id=message.id, time=1700000000,
+                      fds=[writer, reader])
+            p = peer.receive()
+            if p is None or p.verb == "abort":
+                self.aborted += 1
+                os.close(reader)
+                return
+            self.commit(peer, message, p)
+            message.content = os.pread(reader, 1 << 28, 0)
+            os.close(reader)
+            self.at("end", peer)
+            peer.send("committed", fds=[content.fileno(), envelope.fileno()])
+            p = peer.receive()
+            if p is not None and p.verb == "synced":
+                with self._news:
+                    self.messages.append(message)
+                    self._news.notify_all()
+            else:
+                self.aborted += 1
+
+    def commit(self, peer, message, p):
+        names = ["id", "sender", "start", "wire", "body", "utf8", "client",
+                 "helo", "protocol"]
+        assert p.verb == "commit" and [n for n, _ in p.attributes] == names
+        assert p["id"] == message.id
+        message.attributes = dict(p.attributes)
+        self.at("commit", peer)
+        while (p := peer.receive()).verb == "recipient":
+            message.recipients.append(p["address"])
+        assert p.verb == "end" and int(p["count"]) == len(message.recipients)
+
+    def wait(self, n):
+        """The messages, once there are n of them."""
+        with self._news:
+            assert self._news.wait_for(lambda: len(self.messages) >= n,
+                                       SECONDS)
+        return self.messages
+
+
+class Client:
+    """A bare SMTP client: sends what it is told, reads whole replies."""
+
+    def __init__(self, port, greeting=True, address="127.0.0.1"):
+        self.socket = socket.socket()
+        self.socket.settimeout(SECONDS)
+        self.socket.bind((address, 0))
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.socket.makefile("rb")
+        self.lines = []
+        if greeting:
+            assert self.reply() == 220
+
+    def send(self, octets):
+        self.socket.sendall(octets.encode() if isinstance(octets, str)
+                            else octets)
+
+    def reply(self):
+        """The code of the next reply, 0 at the end; its lines in .lines"""
+        self.lines = []
+        while True:
+            try:
+                line = self.file.readline()
+            except ConnectionResetError:
+                line = b""
+            if not line:
+                return 0
+            assert line.endswith(b"\r\n") and len(line) <= 512, line
+            self.lines.append(line[:-2].decode())
+            if line[3:4] != b"-":
+                return int(line[:3])
+
+    @property
+    def text(self):
+        return self.lines[-1] if self.lines else ""
+
+    @property
+    def enhanced(self):
+        return self.text.split()[1]
+
+    def command(self, line):
+        self.send(line + "\r\n" if isinstance(line, str) else line + b"\r\n")
+        return self.reply()
+
+    def ehlo(self):
+        assert self.command("EHLO client.example") == 250
+        return [line[4:] for line in self.lines[1:]]
+
+    def envelope(self, *recipients, sender="x@elsewhere.test", parameters=""):
+        assert self.command(f"MAIL FROM:<{sender}>{parameters}") == 250, (
+            self.text)
+        for recipient in recipients or (ANN,):
+            assert self.command(f"RCPT TO:<{recipient}>") == 250, self.text
+
+    def data(self, octets):
+        """DATA with these octets, the end included."""
+        assert self.command("DATA") == 354
+        self.send(octets)
+        return self.reply()
+
+    def message(self, octets=b"Subject: x\r\n\r\nhello\r\n", *recipients,
+                **options):
+        self.envelope(*recipients, **options)
+        return self.data(octets + b".\r\n")
+
+    def is_closed(self):
+        return self.reply() == 0
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Smtpd(Service):
+    """smtpd with both its listeners and our owners."""
+
+    def __init__(self, extra=(), root=False, **options):
+        self.ports, listeners = {}, []
+        for kind in ("smtp", "submission"):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(("127.0.0.1", free_port()))
+            sock.listen(100)
+            self.ports[kind] = sock.getsockname()[1]
+            listeners.append((kind, sock))
+        super().__init__("smtpd", listeners, root=root, extra=[
+            "dns-server 127.0.0.1:1", *extra], **options)
+        self.queue = Queue(os.path.join(self.own, "queue"))
+        self.userdb = Userdb(os.path.join(self.own, "userdb"), self.queue)
+
+    def client(self, kind="smtp", **options):
+        return Client(self.ports[kind], **options)
+
+    def submission(self, login=True, **options):
+        client = self.client("submission", **options)
+        client.ehlo()
+        if login:
+            assert client.command(
+                "AUTH PLAIN " + plain(ANN, PASSWORD)) == 235, client.text
+        return client
+
+    def close(self):
+        super().close()
+        self.queue.close()
+        self.userdb.close()
+
+
+def plain(name, password, authzid=""):
+    from base64 import b64encode
+    return b64encode(f"{authzid}\0{name}\0{password}".encode()).decode()

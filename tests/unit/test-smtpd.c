@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "smtpd/base64.h"
+#include "smtpd/command.h"
+#include "smtpd/header_scan.h"
+#include "smtpd/plain.h"
+#include "smtpd/policy.h"
+
+#define SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* -- commands -- */
+
+static void
+lines_are_checked(void **state)
+{
+	static const struct {
+		struct span line;
+		enum command_fault fault;
+	} cases[] = {
+	    {{"NOOP", 4}, COMMAND_FINE},
+	    {{"", 0}, COMMAND_FINE},
+	    {{"NOOP\tx", 6}, COMMAND_FINE},
+	    {{"caf\xc3\xa9", 5}, COMMAND_FINE},
+	    {{"caf\xe9", 4}, COMMAND_CONTROL},
+	    {{"a\rb", 3}, COMMAND_CONTROL},
+	    {{"a\x1b[m", 4}, COMMAND_CONTROL},
+	    {{"a\x7f", 2}, COMMAND_CONTROL},
+	    {{"a\0b", 3}, COMMAND_NUL},
+	    {{"\r\0", 2}, COMMAND_NUL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++)
+		assert_int_equal(command_check(cases[i].line), cases[i].fault);
+}
+
+static void
+lines_are_split(void **state)
+{
+	static const struct {
+		const char *line, *verb, *argument;
+	} cases[] = {
+	    {"NOOP", "NOOP", ""},
+	    {"noOp", "NOOP", ""},
+	    {"MAIL FROM:<a@b>", "MAIL", "FROM:<a@b>"},
+	    {"RSET  \t ", "RSET", ""},
+	    {"EHLO \t a  ", "EHLO", "a"},
+	    {" NOOP", "", "NOOP"},
+	    {"", "", ""},
+	    {"   ", "", ""},
+	    {"AVERYLONGVERBINDEED x", "", "x"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++) {
+		char line[64], verb[COMMAND_VERB_MAX + 1];
+
+		snprintf(line, sizeof(line), "%s", cases[i].line);
+		assert_string_equal(
+		    command_split(line, verb), cases[i].argument);
+		assert_string_equal(verb, cases[i].verb);
+	}
+}
+
+static void
+mail_is_read(void **state)
+{
+	struct mail_command mail;
+
+	(void)state;
+	assert_int_equal(command_mail("FROM:<a@B>", &mail).smtp, 0);
+	assert_string_equal(mail.sender.domain, "b");
+	assert_false(mail.has_size || mail.body_8bit || mail.utf8);
+	assert_int_equal(command_mail("from: <>", &mail).smtp, 0);
+	assert_true(address_is_null(&mail.sender));
+	assert_int_equal(command_mail("FROM: a@b SIZE=7", &mail).smtp, 0);
+	assert_string_equal(mail.sender.local, "a");
+	assert_int_equal(mail.size, 7);
+	assert_int_equal(command_mail("FROM:<a@b>  body=8bitmime  SMTPUTF8 "
+				      "size=18446744073709551615 AUTH=<>",
+			     &mail)
+			     .smtp,
+	    0);
+	assert_true(mail.body_8bit && mail.utf8 && mail.size == UINT64_MAX);
+}
+
+static void
+bad_mail_is_refused(void **state)
+{
+	static const struct {
+		const char *argument;
+		int smtp;
+		const char *enhanced;
+	} cases[] = {
+	    {"", 501, "5.5.4"},
+	    {"<a@b>", 501, "5.5.4"},
+	    {"LALA:<>", 501, "5.5.4"},
+	    {"FROM <a@b>", 501, "5.5.4"},
+	    {"FROM:", 501, "5.1.7"},
+	    {"FROM:<a>", 501, "5.1.7"},
+	    {"FROM:<a@b", 501, "5.1.7"},
+	    {"FROM:a b@c", 501, "5.1.7"},
+	    {"FROM:<a@b>SIZE=1", 501, "5.1.7"},
+	    {"FROM:<a@b>x", 501, "5.1.7"},
+	    {"FROM:<a@b> <c@d>", 555, "5.5.4"},
+	    {"FROM:<a@b> FOO=1", 555, "5.5.4"},
+	    {"FROM:<a@b> RET=FULL", 555, "5.5.4"},
+	    {"FROM:<a@b> SIZE", 501, "5.5.4"},
+	    {"FROM:<a@b> SIZE=", 501, "5.5.4"},
+	    {"FROM:<a@b> SIZE=-1", 501, "5.5.4"},
+	    {"FROM:<a@b> SIZE=1x", 501, "5.5.4"},
+	    {"FROM:<a@b> SIZE=18446744073709551616", 501, "5.5.4"},
+	    {"FROM:<a@b> SIZE=1 size=2", 501, "5.5.4"},
+	    {"FROM:<a@b> BODY=9BIT", 501, "5.5.4"},
+	    {"FROM:<a@b> BODY", 501, "5.5.4"},
+	    {"FROM:<a@b> SMTPUTF8=1", 501, "5.5.4"},
+	    {"FROM:<\xc3\xa9@b>", 550, "5.6.7"},
+	    {"FROM:<a@\xc3\xa9>", 550, "5.6.7"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++) {
+		struct mail_command mail;
+		struct reply reply = command_mail(cases[i].argument, &mail);
+
+		assert_int_equal(reply.smtp, cases[i].smtp);
+		assert_string_equal(reply.enhanced, cases[i].enhanced);
+		assert_non_null(reply.text);
+	}
+}
+
+static void
+rcpt_is_read(void **state)
+{
+	struct address a;
+
+	(void)state;
+	assert_int_equal(command_rcpt("TO:<a@b>", false, &a).smtp, 0);
+	assert_int_equal(command_rcpt("to: <a@b> ", false, &a).smtp, 0);
+	assert_int_equal(command_rcpt("TO:<PostMaster>", false, &a).smtp, 0);
+	assert_string_equal(a.domain, "");
+	assert_int_equal(command_rcpt("TO:<\xc3\xa9@b>", true, &a).smtp, 0);
+	assert_int_equal(command_rcpt("TO:<\xc3\xa9@b>", false, &a).smtp, 553);
+	assert_int_equal(command_rcpt("TO:<>", false, &a).smtp, 501);
+	assert_int_equal(command_rcpt("TO:", false, &a).smtp, 501);
+	assert_int_equal(command_rcpt("TO:<a>", false, &a).smtp, 501);
+	assert_int_equal(command_rcpt("FROM:<a@b>", false, &a).smtp, 501);
+	assert_int_equal(
+	    command_rcpt("TO:<a@b> NOTIFY=NEVER", false, &a).smtp, 555);
+}
+
+static void
+helo_has_bounds(void **state)
+{
+	char longest[257];
+
+	(void)state;
+	memset(longest, 'a', sizeof(longest));
+	longest[255] = '\0';
+	assert_true(command_helo_fits(longest));
+	longest[255] = 'a';
+	longest[256] = '\0';
+	assert_false(command_helo_fits(longest));
+	assert_false(command_helo_fits(""));
+	assert_false(command_helo_fits("a b"));
+	assert_true(command_helo_fits("[192.0.2.1]"));
+	assert_true(command_helo_fits("WIN_PC"));
+}
+
+/* -- policy -- */
+
+static const struct policy_client stranger = {.listener = LISTENER_SMTP},
+				  not_yet = {.listener = LISTENER_SUBMISSION},
+				  user = {.listener = LISTENER_SUBMISSION,
+				      .logged_in = true},
+				  neighbour = {.listener = LISTENER_SMTP,
+				      .relay_from = true},
+				  printer = {.listener = LISTENER_SUBMISSION,
+				      .relay_from = true};
+
+static void
+senders_are_judged(void **state)
+{
+	static const struct {
+		const struct policy_client *client;
+		struct policy_sender facts;
+		enum verdict verdict;
+	} cases[] = {
+	    {&stranger, {false, VERDICT_SENDER_OK, 0, 100}, VERDICT_SENDER_OK},
+	    {&stranger, {false, VERDICT_SENDER_OK, 100, 100},
+		VERDICT_SENDER_OK},
+	    {&stranger, {false, VERDICT_SENDER_OK, 101, 100}, VERDICT_TOO_BIG},
+	    {&stranger, {true, VERDICT_SENDER_OK, 0, 100}, VERDICT_SENDER_OK},
+	    {&not_yet, {false, VERDICT_SENDER_OK, 0, 100},
+		VERDICT_LOGIN_NEEDED},
+	    {&not_yet, {true, VERDICT_SENDER_OK, 0, 100}, VERDICT_LOGIN_NEEDED},
+	    {&printer, {false, VERDICT_SENDER_OK, 0, 100}, VERDICT_SENDER_OK},
+	    {&user, {false, VERDICT_SENDER_OK, 0, 100}, VERDICT_SENDER_OK},
+	    {&user, {false, VERDICT_SENDER_NOT_OWNED, 0, 100},
+		VERDICT_SENDER_NOT_OWNED},
+	    {&user, {false, VERDICT_INTERNAL, 0, 100}, VERDICT_INTERNAL},
+	    {&user, {true, VERDICT_SENDER_OK, 0, 100}, VERDICT_SENDER_OK},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++)
+		assert_int_equal(
+		    policy_sender(cases[i].client, &cases[i].facts),
+		    cases[i].verdict);
+}
+
+static void
+recipients_are_judged(void **state)
+{
+	static const struct {
+		const struct policy_client *client;
+		struct policy_recipient facts;
+		enum verdict verdict;
+	} cases[] = {
+	    {&stranger, {VERDICT_RECIPIENT_OK, 0, 2}, VERDICT_RECIPIENT_OK},
+	    {&stranger, {VERDICT_RECIPIENT_OK, 2, 2},
+		VERDICT_TOO_MANY_RECIPIENTS},
+	    {&user, {VERDICT_RECIPIENT_OK, 2, 2}, VERDICT_TOO_MANY_RECIPIENTS},
+	    {&stranger, {VERDICT_RELAY_DENIED, 0, 2}, VERDICT_RELAY_DENIED},
+	    {&not_yet, {VERDICT_RELAY_DENIED, 0, 2}, VERDICT_RELAY_DENIED},
+	    {&user, {VERDICT_RELAY_DENIED, 0, 2}, VERDICT_RECIPIENT_OK},
+	    {&neighbour, {VERDICT_RELAY_DENIED, 0, 2}, VERDICT_RECIPIENT_OK},
+	    {&user, {VERDICT_USER_UNKNOWN, 0, 2}, VERDICT_USER_UNKNOWN},
+	    {&neighbour, {VERDICT_MAILBOX_FULL, 0, 2}, VERDICT_MAILBOX_FULL},
+	    {&stranger, {VERDICT_INTERNAL, 0, 2}, VERDICT_INTERNAL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++)
+		assert_int_equal(
+		    policy_recipient(cases[i].client, &cases[i].facts),
+		    cases[i].verdict);
+}
+
+static enum verdict
+judge(struct dot_reader wire, uint64_t hops)
+{
+	const struct policy_content facts = {.wire = &wire,
+	    .hops = hops,
+	    .max_size = 1000,
+	    .max_line_length = 98,
+	    .max_hops = 50};
+
+	return policy_content(&facts);
+}
+
+static void
+contents_are_judged(void **state)
+{
+	(void)state;
+	assert_int_equal(judge((struct dot_reader){.octets = 1000,
+				   .longest = 100,
+				   .eight_bit = true},
+			     50),
+	    VERDICT_OK);
+	assert_int_equal(
+	    judge((struct dot_reader){.octets = 1001}, 0), VERDICT_TOO_BIG);
+	assert_int_equal(judge((struct dot_reader){.longest = 101}, 0),
+	    VERDICT_LINE_TOO_LONG);
+	assert_int_equal(judge((struct dot_reader){.bare_cr = true}, 0),
+	    VERDICT_BARE_LINE_END);
+	assert_int_equal(judge((struct dot_reader){.bare_lf = true}, 0),
+	    VERDICT_BARE_LINE_END);
+	assert_int_equal(
+	    judge((struct dot_reader){.nul = true}, 0), VERDICT_NUL_OCTET);
+	assert_int_equal(
+	    judge((struct dot_reader){.nul = false}, 51), VERDICT_LOOP);
+	/* the connection is closed whatever else is wrong with it */
+	assert_true(policy_closes(
+	    judge((struct dot_reader){.octets = 2000, .bare_lf = true}, 60)));
+	assert_false(policy_closes(VERDICT_TOO_BIG));
+	assert_false(policy_closes(VERDICT_LOOP));
+}
+
+/* -- headers -- */
+
+static struct header_scan
+scan_split(const char *text, size_t cut)
+{
+	struct header_scan h;
+
+	header_scan_init(&h);
+	header_scan(&h, text, cut);
+	header_scan(&h, text + cut, strlen(text) - cut);
+	return h;
+}
+
+static void
+headers_are_scanned(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t received;
+		bool eight_bit, done;
+	} cases[] = {
+	    {"", 0, false, false},
+	    {"Received: a\nreceived:\nRECEIVED : x\n\n", 3, false, true},
+	    {"Subject: x\n\nReceived: a\n", 0, false, true},
+	    {"\nReceived: a\n", 0, false, true},
+	    {"Received-SPF: a\nReceive: b\nX-Received: c\n", 0, false, false},
+	    {"To: x\n Received: folded\nReceived: a", 1, false, false},
+	    {"Received\n: a\n", 0, false, false},
+	    {"Subject: \xc3\xa9\n\n", 0, true, true},
+	    {"Subject: e\n\n\xc3\xa9\n", 0, false, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++)
+		for (size_t c = 0; c <= strlen(cases[i].text); c++) {
+			struct header_scan h = scan_split(cases[i].text, c);
+
+			assert_int_equal(h.received, cases[i].received);
+			assert_int_equal(h.eight_bit, cases[i].eight_bit);
+			assert_int_equal(h.done, cases[i].done);
+		}
+}
+
+/* -- SASL -- */
+
+static void
+base64_is_strict(void **state)
+{
+	static const struct {
+		const char *text, *octets;
+		size_t n;
+	} good[] = {
+	    /* RFC 4648 section 10 */
+	    {"", "", 0},
+	    {"Zg==", "f", 1},
+	    {"Zm8=", "fo", 2},
+	    {"Zm9v", "foo", 3},
+	    {"Zm9vYg==", "foob", 4},
+	    {"Zm9vYmE=", "fooba", 5},
+	    {"Zm9vYmFy", "foobar", 6},
+	    {"AGEAYg==", "\0a\0b", 4},
+	    {"+/+/", "\xfb\xff\xbf", 3},
+	};
+	static const char *const bad[] = {"Z", "Zg",
+	    "Zg=", "Zh==", "Zm9=", "Zg==Zg==", "====", "=g==", "Z===", "Zm9v\n",
+	    "Zm 9", "Zm9*", "Z-_v", "*", "Zg==="};
+	char out[64];
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(good); i++) {
+		assert_true(
+		    base64_decode(good[i].text, strlen(good[i].text), out, &n));
+		assert_int_equal(n, good[i].n);
+		assert_memory_equal(out, good[i].octets, n);
+	}
+	for (size_t i = 0; i < SIZE(bad); i++)
+		if (base64_decode(bad[i], strlen(bad[i]), out, &n))
+			fail_msg("decoded: %s", bad[i]);
+	assert_false(base64_decode("Zm\0v", 4, out, &n));
+}
+
+static void
+plain_is_read(void **state)
+{
+	static const struct {
+		const char *message;
+		size_t n;
+		enum plain_result result;
+	} cases[] = {
+	    {"\0tim\0tanstaaftanstaaf", 21, PLAIN_FINE}, /* RFC 4616 */
+	    {"tim\0tim\0x", 9, PLAIN_FINE},
+	    {"Ursel\0Kurt\0xipj3plmq", 20, PLAIN_OTHER},
+	    {"ti\0tim\0x", 8, PLAIN_OTHER},
+	    {"", 0, PLAIN_MALFORMED},
+	    {"tim", 3, PLAIN_MALFORMED},
+	    {"\0tim", 4, PLAIN_MALFORMED},
+	    {"\0tim\0", 5, PLAIN_MALFORMED},
+	    {"\0\0x", 3, PLAIN_MALFORMED},
+	    {"\0tim\0x\0", 7, PLAIN_MALFORMED},
+	    {"\0tim\0x\0y", 8, PLAIN_MALFORMED},
+	};
+	static char message[3000];
+	struct credentials c;
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++)
+		assert_int_equal(plain_read(cases[i].message, cases[i].n, &c),
+		    cases[i].result);
+	memset(message, 'a', sizeof(message));
+	message[0] = message[PROTOCOL_LOGIN_MAX + 1] = '\0';
+	assert_int_equal(
+	    plain_read(message, PROTOCOL_LOGIN_MAX + 10, &c), PLAIN_FINE);
+	assert_int_equal(strlen(c.name), PROTOCOL_LOGIN_MAX);
+	assert_int_equal(
+	    plain_read(message, sizeof(message), &c), PLAIN_MALFORMED);
+	message[PROTOCOL_LOGIN_MAX + 1] = 'a';
+	message[PROTOCOL_LOGIN_MAX + 2] = '\0';
+	assert_int_equal(
+	    plain_read(message, PROTOCOL_LOGIN_MAX + 10, &c), PLAIN_MALFORMED);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(lines_are_checked),
+	    cmocka_unit_test(lines_are_split),
+	    cmocka_unit_test(mail_is_read),
+	    cmocka_unit_test(bad_mail_is_refused),
+	    cmocka_unit_test(rcpt_is_read),
+	    cmocka_unit_test(helo_has_bounds),
+	    cmocka_unit_test(senders_are_judged),
+	    cmocka_unit_test(recipients_are_judged),
+	    cmocka_unit_test(contents_are_judged),
+	    cmocka_unit_test(headers_are_scanned),
+	    cmocka_unit_test(base64_is_strict),
+	    cmocka_unit_test(plain_is_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
