@@ -54,7 +54,28 @@
  *	kind remote	target: the domain
  *	kind unknown	target: a verdict
  *	kind later	target: a verdict
- * role-admin: see userdb/admin.c
+ * role-admin (root's alone), a request, then its answer:
+ *   -> user-add address= [hash=] [system=]	hash: crypt(5); system: login
+ *					name, none: a virtual user
+ *   -> user-set address= [hash=] [disabled=]	0 or 1
+ *   -> user-del address=
+ *   -> domain-add domain=
+ *   -> domain-del domain=
+ *   -> alias-add alias= target= ...
+ *   -> alias-del alias= [target= ...]	all of them without any
+ *   -> import-begin			all or nothing, up to import-end; ends
+ *   -> import line= text= ...		with the connection, too; line: its
+ *   -> import-end			number; text: as export writes it
+ *   <- done [note= ...]		notes: for people
+ *   <- failed exit= reason=		exit: of sysexits.h
+ *   -> read kind= [from=]		domain|user|alias|note
+ *   -> show address=
+ *   <- page changes= line= ... [next=] [corrupt=1]
+ *					line: as export writes it; next: from=
+ *					of the next page; changes: differs
+ *					when the database was changed meanwhile
+ *   -> check user= password=		a login without a session
+ *   <- check verdict= [user=] [system=]
  *
  *
  * queue

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+#include "userdb/answers.h"
+
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/verdict.h"
+#include "userdb/login.h"
+#include "userdb/resolve.h"
+
+static struct directory *directory;
+static struct admin *admin;
+
+void
+answers_begin(struct directory *d, struct admin *a)
+{
+	directory = d;
+	admin = a;
+	login_begin(d);
+}
+
+/* -- smtpd -- */
+
+static bool
+answer_verdict(struct peer *peer, const char *verb, enum verdict verdict)
+{
+	static struct packet answer;
+
+	packet_start(&answer, verb);
+	packet_text(&answer, "verdict", verdict_row(verdict)->name);
+	(void)peer_answer(peer, &answer);
+	return true;
+}
+
+static bool
+recipient(struct peer *peer, struct packet *p)
+{
+	const char *address;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
+
+	return packet_read(p, "recipient", set, 1, 0) &&
+	    answer_verdict(
+		peer, "recipient", resolve_check(directory, address));
+}
+
+static bool
+sender(struct peer *peer, struct packet *p)
+{
+	const char *user, *address;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user),
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
+
+	return packet_read(p, "sender", set, 2, 0) &&
+	    answer_verdict(
+		peer, "sender", resolve_sender(directory, user, address));
+}
+
+/* -- queue -- */
+
+enum { TARGETS_OCTETS = (ALIAS_TARGETS_MAX + 1) * (PROTOCOL_ADDRESS_MAX + 1) };
+
+static bool
+collect_target(const char *address, void *context)
+{
+	return buf_add(context, address, strlen(address) + 1);
+}
+
+static bool
+answer_step(struct peer *peer, uint64_t serial, const char *kind,
+    const char *target, bool more)
+{
+	static struct packet answer;
+
+	packet_start(&answer, "route");
+	packet_number(&answer, "serial", serial);
+	packet_text(&answer, "kind", kind);
+	packet_text(&answer, "target", target);
+	if (more)
+		packet_number(&answer, "more", 1);
+	return peer_answer(peer, &answer);
+}
+
+static void
+answer_not(struct peer *peer, uint64_t serial, enum verdict verdict)
+{
+	(void)answer_step(peer, serial,
+	    verdict_is_temporary(verdict) ? "later" : "unknown",
+	    verdict_row(verdict)->name, false);
+}
+
+/* One step through an alias that is known to end somewhere. */
+static void
+answer_targets(struct peer *peer, uint64_t serial, const struct resolution *r)
+{
+	struct buf targets = BUF_INIT(TARGETS_OCTETS);
+	struct cursor c;
+	const char *target;
+	bool good =
+	    resolve_targets(directory, r, collect_target, &targets) == FOUND &&
+	    buf_ok(&targets);
+
+	if (!good)
+		answer_not(peer, serial, VERDICT_LOOKUP_FAILED);
+	c = cursor_over(targets.data, targets.len);
+	while (good && cursor_left(&c) > 0) {
+		target = cursor_string(&c, PROTOCOL_ADDRESS_MAX);
+		good = target != NULL &&
+		    answer_step(
+			peer, serial, "alias", target, cursor_left(&c) > 0);
+	}
+	buf_free(&targets);
+}
+
+static bool
+route(struct peer *peer, struct packet *p)
+{
+	static const char *const kinds[] = {
+	    [RESOLVED_MAILBOX] = "mailbox",
+	    [RESOLVED_SYSTEM] = "system",
+	    [RESOLVED_ALIAS] = "alias",
+	    [RESOLVED_FORWARD] = "alias",
+	    [RESOLVED_REMOTE] = "remote",
+	    [RESOLVED_NOT] = "unknown",
+	};
+	const char *address;
+	uint64_t serial;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
+	struct resolution r;
+
+	if (!packet_read(p, "route", set, 2, 0))
+		return false;
+	resolve(directory, address, &r);
+	if (r.kind == RESOLVED_NOT)
+		answer_not(peer, serial, r.verdict);
+	else if (r.kind != RESOLVED_ALIAS && r.kind != RESOLVED_FORWARD)
+		(void)answer_step(peer, serial, kinds[r.kind], r.target, false);
+	else if (resolve_check(directory, address) == VERDICT_LOOP)
+		answer_not(peer, serial, VERDICT_LOOP);
+	else
+		answer_targets(peer, serial, &r);
+	return true;
+}
+
+/* -- the postmaster -- */
+
+static bool
+administer(struct peer *peer, struct packet *p)
+{
+	static struct packet answer;
+
+	if (!admin_answer(admin, peer, p, &answer))
+		return false;
+	(void)peer_answer(peer, &answer);
+	return true;
+}
+
+static const struct {
+	enum role role;
+	const char *verb; /* NULL: any */
+	bool (*answer)(struct peer *, struct packet *);
+} requests[] = {
+    {ROLE_SMTPD, "recipient", recipient},
+    {ROLE_SMTPD, "login", login_request},
+    {ROLE_SMTPD, "sender", sender},
+    {ROLE_POP3D, "login", login_request},
+    {ROLE_QUEUE, "route", route},
+    {ROLE_ADMIN, "check", login_check},
+    {ROLE_ADMIN, NULL, administer},
+};
+
+bool
+answer_request(struct peer *peer, struct packet *p)
+{
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		if (requests[i].role == peer->role &&
+		    (requests[i].verb == NULL ||
+			packet_is(p, requests[i].verb)))
+			return requests[i].answer(peer, p);
+	return false;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef USERDB_ENTRY_H
+#define USERDB_ENTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/buf.h"
+#include "common/cursor.h"
+#include "common/fs.h"
+#include "common/protocol.h"
+#include "userdb/store.h"
+
+/*
+ * What the user database holds, one entry each: a domain, a user, one target
+ * of an alias, a note of its own.  As key and value in the store:
+ *
+ *	d/example.org			domain
+ *	u/example.org/alice		user
+ *	a/example.org/info NUL target	alias; "a/example.org/" catches all
+ *	m/postmaster			note
+ *
+ * A value is lines "name value", type and version first, a sum over key and
+ * value last, so that what the disk garbled is noticed.
+ *
+ * And as a line of text, for export, import and people:
+ *
+ *	domain example.org
+ *	user alice@example.org hash=$y$... created=1763690000
+ *	alias info@example.org alice@example.org
+ *	postmaster alice@example.org
+ */
+enum entry_type { ENTRY_DOMAIN, ENTRY_USER, ENTRY_ALIAS, ENTRY_NOTE };
+
+enum { ENTRY_HASH_MAX = 383, ENTRY_SYSTEM_MAX = 64, ENTRY_LINE_MAX = 2048 };
+
+struct entry {
+	enum entry_type type;
+	/*
+	 * Domain: no local part.  User, alias: in lower case; an alias
+	 * without a local part catches all.  Note: its name as local part.
+	 */
+	struct address name;
+	char target[PROTOCOL_ADDRESS_MAX + 1]; /* of an alias, a note's text */
+	/* of a user: */
+	char hash[ENTRY_HASH_MAX + 1];	   /* crypt(5); "": cannot log in */
+	char system[ENTRY_SYSTEM_MAX + 1]; /* login name; "": virtual user */
+	bool disabled;
+	/* of any: */
+	uint64_t created, changed; /* unix seconds */
+	/*
+	 * The import that brought it, see directory.h; "": none.
+	 */
+	char batch[FS_ID_SIZE];
+};
+
+struct entry_key {
+	size_t n;
+	char octets[STORE_KEY_MAX];
+};
+
+/* False when it does not fit. */
+bool entry_key(const struct entry *, struct entry_key *);
+
+/* What the keys of all entries of a type, and more exactly of this domain
+ * (NULL: any) and local part (NULL: any), begin with. */
+void entry_prefix(enum entry_type, const char *domain, const char *local,
+    struct entry_key *);
+
+static inline struct span
+entry_key_span(const struct entry_key *key)
+{
+	return (struct span){key->octets, key->n};
+}
+
+/* Does the key begin with this prefix? */
+bool entry_has_prefix(struct span key, const struct entry_key *prefix);
+
+/* False when the value does not fit STORE_VALUE_MAX. */
+bool entry_value(const struct entry *, struct buf *);
+
+/* From the store; false for what this release did not write so. */
+bool entry_read(struct span key, struct span value, struct entry *);
+
+/* Only the key; the rest is empty. */
+bool entry_read_key(struct span key, struct entry *);
+
+/* As a line, without its end. */
+void entry_format(const struct entry *, struct buf *line);
+
+/* From a line: NULL, or what is wrong with it. */
+const char *entry_parse(const char *line, struct entry *);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/* userdb: the owner of users, domains and aliases. */
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/control.h"
+#include "common/log.h"
+#include "common/privileges.h"
+#include "common/program.h"
+#include "userdb/peer.h"
+#include "userdb/service.h"
+
+static const char usage[] = "usage: userdb [-Vh] [-c file]\n"
+			    "Started by postrider(8).\n";
+
+static struct service service;
+
+bool
+service_reload(struct service *s, int fd)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct config fresh;
+
+	if (lseek(fd, 0, SEEK_SET) == -1 ||
+	    config_load_fd(&fresh, fd, s->config_name, error) == -1) {
+		log_event(LEVEL_ERROR, "bad config", log_text("reason", error));
+		return false;
+	}
+	config_free(&s->config);
+	s->config = fresh;
+	return true;
+}
+
+static const char *
+own_folder(const struct config *config)
+{
+	static struct buf path = BUF_INIT(4096);
+	const char *text;
+
+	buf_addf(&path, "%s/userdb", config->run_dir);
+	text = buf_text(&path);
+	return text != NULL ? text : ".";
+}
+
+int
+main(int argc, char **argv)
+{
+	struct program_options options = {.program = "userdb", .usage = usage};
+	struct account account;
+
+	if (program_options(&options, argc, argv) != argc) {
+		fputs(usage, stderr);
+		return EX_USAGE;
+	}
+	service.config_name = options.config_path;
+	service_begin("userdb", &service.config, options.config_path);
+	peers_find_accounts();
+	/* What looks up users is loaded before the sandbox is shut. */
+	(void)account_find("root", &account);
+	privileges_drop(ACCOUNT_DB, own_folder(&service.config), false);
+	return watch_run(&service);
+}

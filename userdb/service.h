@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef USERDB_SERVICE_H
+#define USERDB_SERVICE_H
+
+#include "common/config.h"
+
+/*
+ * userdb is three kinds of process.  The watcher, which the supervisor
+ * started, starts the others and starts them anew when they die: one server,
+ * which alone opens the database, and some hashers.  A server that does not
+ * answer for five seconds is killed; the next one recovers the database.
+ *
+ *	watcher -> server	server -> watcher
+ *	  ping			  ready		serving from now on
+ *	  drain			  pong busy=	logins under way
+ *	  reload +fd
+ */
+struct service {
+	struct config config;
+	const char *config_name;
+	int hash_ends[2]; /* server's, hashers' */
+	unsigned hashers;
+};
+
+/* The watcher's life; its exit code. */
+int watch_run(struct service *);
+
+/* The server's, in a child; channel leads to the watcher. */
+int server_run(struct service *, int channel);
+
+/* Take the config from this descriptor; false, logged, when it is bad. */
+bool service_reload(struct service *, int fd);
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+#include "userdb/service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/control.h"
+#include "common/inherit.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/sandbox.h"
+#include "userdb/hasher.h"
+
+enum {
+	PING_MS = 1000,
+	ANSWER_MS = 5000,
+	OPEN_MS = 600000, /* recovery of a large database */
+	THROTTLE_FIRST = 100,
+	THROTTLE_LAST = 60000,
+	STEADY_MS = 10000, /* who lived so long may be started anew at once */
+	HASHERS_MAX = 8
+};
+
+static struct {
+	struct service *service;
+	struct child {
+		pid_t pid;
+		int64_t started, throttle;
+		struct timer again;
+	} server, hashers[HASHERS_MAX];
+	struct watch channel; /* to the server */
+	struct timer ping;
+	int64_t answer_by; /* INT64_MAX: nothing asked */
+	uint64_t busy;
+	bool ready, announced, draining;
+} watcher;
+
+/* -- children -- */
+
+/* What it shares with us and must not have. */
+static void
+close_inherited(void)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = inherit_name(i)) != NULL; i++)
+		if (strcmp(name, "log") != 0)
+			close(3 + (int)i);
+}
+
+static int
+be_hasher(void)
+{
+	static const struct sandbox nothing = {.files = 16};
+
+	prctl(PR_SET_NAME, "userdb-hasher");
+	close_inherited();
+	if (watcher.channel.active)
+		close(watcher.channel.fd);
+	close(watcher.service->hash_ends[0]);
+	/* Look-ups go first. */
+	if (nice(5) == -1)
+		log_errno(LEVEL_DEBUG, "cannot be", "nice");
+	sandbox_enter(&nothing);
+	return hasher_serve(watcher.service->hash_ends[1]);
+}
+
+static int
+be_server(int channel, int watchers_end)
+{
+	prctl(PR_SET_NAME, "userdb-server");
+	close(watchers_end);
+	close(watcher.service->hash_ends[1]);
+	loop_init();
+	return server_run(watcher.service, channel);
+}
+
+/* 0 in the child. */
+static pid_t
+fork_child(struct child *child)
+{
+	pid_t pid = fork();
+
+	if (pid == -1) {
+		log_errno(LEVEL_ERROR, "cannot start", "process");
+		loop_timer(&child->again, THROTTLE_LAST);
+	} else if (pid == 0) {
+		loop_after_fork();
+		control_after_fork();
+	} else {
+		child->pid = pid;
+		child->started = clock_monotonic_ms();
+	}
+	return pid;
+}
+
+static void
+start_hasher(struct child *child)
+{
+	if (fork_child(child) == 0)
+		exit(be_hasher());
+}
+
+static void hear_server(struct watch *, uint32_t events);
+
+static void
+start_server(void)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (ipc_pair(ends) == -1) {
+		log_errno(LEVEL_ERROR, "cannot start", "server");
+		loop_timer(&watcher.server.again, THROTTLE_LAST);
+		return;
+	}
+	pid = fork_child(&watcher.server);
+	if (pid == 0)
+		exit(be_server(ends[1], ends[0]));
+	close(ends[1]);
+	if (pid == -1) {
+		close(ends[0]);
+		return;
+	}
+	watcher.ready = false;
+	watcher.answer_by = clock_monotonic_ms() + OPEN_MS;
+	watcher.channel = (struct watch){
+	    .fd = ends[0], .events = EPOLLIN, .ready = hear_server};
+	if (loop_watch(&watcher.channel) == -1)
+		abort();
+}
+
+static void
+start_again(struct timer *t)
+{
+	struct child *child = container_of(t, struct child, again);
+
+	if (watcher.draining)
+		return;
+	if (child == &watcher.server)
+		start_server();
+	else
+		start_hasher(child);
+}
+
+/* -- the server -- */
+
+static void
+say(const char *verb, int fd)
+{
+	static struct packet p;
+
+	if (!watcher.channel.active)
+		return;
+	packet_start(&p, verb);
+	if (fd >= 0)
+		packet_attach(&p, fd);
+	(void)ipc_send(watcher.channel.fd, &p, 0);
+}
+
+static void
+close_channel(void)
+{
+	if (!watcher.channel.active)
+		return;
+	loop_unwatch(&watcher.channel);
+	close(watcher.channel.fd);
+}
+
+static void
+hear_server(struct watch *w, uint32_t events)
+{
+	static struct packet p;
+	const struct attribute set[] = {
+	    ATTRIBUTE_NUMBER("busy", &watcher.busy)};
+
+	(void)events;
+	switch (ipc_receive(w->fd, &p, 0)) {
+	case IPC_TIMEOUT:
+		return;
+	case IPC_OK:
+		break;
+	default:
+		close_channel(); /* SIGCHLD tells the rest */
+		return;
+	}
+	if (packet_read(&p, "ready", NULL, 0, 0)) {
+		watcher.ready = true;
+		if (!watcher.announced)
+			control_ready();
+		watcher.announced = true;
+	} else if (!packet_read(&p, "pong", set, 1, 0)) {
+		log_event(LEVEL_ERROR, "malformed packet",
+		    log_text("what", "server"));
+	}
+	watcher.answer_by = INT64_MAX;
+	packet_close(&p);
+}
+
+static void
+ping(struct timer *t)
+{
+	loop_timer(t, PING_MS);
+	if (watcher.server.pid == 0)
+		return;
+	if (watcher.answer_by < clock_monotonic_ms()) {
+		log_event(LEVEL_ERROR, "server-killed",
+		    log_number("pid", watcher.server.pid),
+		    log_text("reason", "no answer for 5 s"));
+		kill(watcher.server.pid, SIGKILL);
+		watcher.answer_by = INT64_MAX;
+		return;
+	}
+	if (!watcher.ready)
+		return;
+	say("ping", -1);
+	if (watcher.answer_by == INT64_MAX)
+		watcher.answer_by = clock_monotonic_ms() + ANSWER_MS;
+}
+
+/* -- the end of a child -- */
+
+static void
+log_end(const struct child *child, int status)
+{
+	const char *what =
+	    child == &watcher.server ? "server-died" : "hasher-died";
+
+	if (WIFSIGNALED(status))
+		log_event(LEVEL_ERROR, what, log_number("pid", child->pid),
+		    log_number("signal", WTERMSIG(status)));
+	else if (!watcher.draining)
+		log_event(LEVEL_ERROR, what, log_number("pid", child->pid),
+		    log_number("exit", WEXITSTATUS(status)));
+}
+
+/* At once, if it is not the same again and again. */
+static int64_t
+throttle(struct child *child)
+{
+	int64_t now = clock_monotonic_ms(), wait = child->throttle;
+
+	if (now - child->started > STEADY_MS)
+		wait = 0;
+	child->throttle = wait == 0    ? THROTTLE_FIRST
+	    : wait < THROTTLE_LAST / 2 ? 2 * wait
+				       : THROTTLE_LAST;
+	return wait;
+}
+
+static void
+ended(struct child *child, int status)
+{
+	log_end(child, status);
+	child->pid = 0;
+	if (child == &watcher.server) {
+		close_channel();
+		watcher.busy = 0;
+		if (watcher.draining)
+			loop_stop(EX_OK);
+	}
+	if (!watcher.draining)
+		loop_timer(&child->again, throttle(child));
+}
+
+static void
+on_sigchld(int signo)
+{
+	int status;
+	pid_t pid;
+
+	(void)signo;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == watcher.server.pid)
+			ended(&watcher.server, status);
+		for (size_t i = 0; i < watcher.service->hashers; i++)
+			if (pid == watcher.hashers[i].pid)
+				ended(&watcher.hashers[i], status);
+	}
+}
+
+/* -- the supervisor -- */
+
+static void
+drain(void)
+{
+	watcher.draining = true;
+	say("drain", -1);
+	if (watcher.server.pid == 0)
+		loop_stop(EX_OK);
+}
+
+static void
+reload(int fd)
+{
+	if (service_reload(watcher.service, fd))
+		say("reload", fd);
+	close(fd);
+}
+
+static void
+status(struct control_status *status)
+{
+	status->processes = 2 + watcher.service->hashers;
+	status->busy = watcher.busy;
+}
+
+static const struct control_handlers handlers = {drain, reload, status};
+
+/* Their end is closed, so they end; they are ours to wait for. */
+static void
+end_hashers(void)
+{
+	close(watcher.service->hash_ends[0]);
+	close(watcher.service->hash_ends[1]);
+	for (size_t i = 0; i < watcher.service->hashers; i++)
+		if (watcher.hashers[i].pid > 0)
+			while (waitpid(watcher.hashers[i].pid, NULL, 0) == -1 &&
+			    errno == EINTR)
+				continue;
+}
+
+static unsigned
+count_hashers(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 2 ? 2 : n > HASHERS_MAX ? HASHERS_MAX : (unsigned)n;
+}
+
+int
+watch_run(struct service *service)
+{
+	int code;
+
+	watcher.service = service;
+	service->hashers = count_hashers();
+	if (ipc_pair(service->hash_ends) == -1) {
+		log_errno(LEVEL_ERROR, "cannot make", "socket pair");
+		return EX_OSERR;
+	}
+	loop_init();
+	control_begin(&handlers);
+	loop_signal(SIGCHLD, on_sigchld);
+	watcher.server.again.fire = start_again;
+	for (size_t i = 0; i < service->hashers; i++) {
+		watcher.hashers[i].again.fire = start_again;
+		start_hasher(&watcher.hashers[i]);
+	}
+	start_server();
+	watcher.ping.fire = ping;
+	loop_timer(&watcher.ping, PING_MS);
+	code = loop_run();
+	end_hashers();
+	return code;
+}
