@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/attempt.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/protocol.h"
+#include "common/verdict.h"
+#include "queue/dispatch.h"
+#include "queue/load.h"
+#include "queue/local.h"
+#include "queue/queue.h"
+#include "queue/remote.h"
+
+enum { TROUBLE_MS = 5 * 1000 }; /* out of memory: look again */
+
+static struct attempt *
+attempt_new(struct message *m)
+{
+	struct attempt *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return NULL;
+	a->m = m;
+	a->began = clock_monotonic_ms();
+	a->lines = BUF_INIT(ENVELOPE_FILE_MAX);
+	message_id(m, a->id);
+	envelope_init(&a->e);
+	return a;
+}
+
+/* Room for the work of every recipient there is. */
+static bool
+make_room(struct attempt *a)
+{
+	size_t room = a->room;
+	struct work *more;
+
+	if (a->e.n <= room)
+		return true;
+	room = a->e.n > 2 * room ? a->e.n : 2 * room;
+	more = reallocarray(a->work, room, sizeof(*more));
+	if (more == NULL)
+		return false;
+	memset(more + a->room, 0, (room - a->room) * sizeof(*more));
+	a->work = more;
+	a->room = room;
+	return true;
+}
+
+/* -- outcomes -- */
+
+static void
+step(struct attempt *a)
+{
+	if (a->unanswered > 0)
+		return;
+	if (a->unfinished == 0)
+		attempt_finish(a);
+}
+
+static void
+settle(struct attempt *a, size_t index, const struct result *result)
+{
+	a->work[index].stage = WORK_DONE;
+	if (result->trouble)
+		a->trouble = true;
+	else
+		a->tried = true;
+	if (result->linked)
+		a->linked = true;
+	attempt_note(a, index, result);
+	/* Who leads to the same place shares the outcome. */
+	for (size_t i = 0; i < a->e.n; i++)
+		if (a->work[i].stage == WORK_SAME && a->work[i].same == index) {
+			a->work[i].stage = WORK_DONE;
+			attempt_note(a, i, result);
+		}
+}
+
+void
+attempt_result(struct attempt *a, size_t index, const struct result *result)
+{
+	settle(a, index, result);
+	a->unfinished--;
+	/* Others are still out: what is known must not die with us. */
+	if (a->unfinished > 0 || a->unanswered > 0)
+		attempt_record(a);
+	step(a);
+}
+
+static void
+settle_verdict(
+    struct attempt *a, size_t index, enum verdict verdict, bool trouble)
+{
+	const struct verdict_row *row = verdict_row(verdict);
+	struct result result = {.dsn = row->enhanced,
+	    .text = row->text,
+	    .trouble = trouble,
+	    .state = verdict_is_temporary(verdict) ? RECIPIENT_PENDING
+						   : RECIPIENT_FAILED};
+
+	settle(a, index, &result);
+}
+
+/* -- routing -- */
+
+static void on_route(void *, size_t, struct route *);
+
+static void
+ask(struct attempt *a, size_t index)
+{
+	a->work[index].stage = WORK_ROUTING;
+	a->unanswered++;
+	route_ask(a->e.recipients[index].address, on_route, a, index);
+}
+
+/* All of them or none. */
+static bool
+add_targets(struct attempt *a, size_t index, const struct route *route)
+{
+	struct envelope *e = &a->e;
+	size_t first = e->n;
+
+	for (size_t i = 0; i < route->n; i++)
+		if (!envelope_has_leaf(e, route->targets[i]) &&
+		    !envelope_add_recipient(e, route->targets[i], index))
+			goto failed;
+	if (make_room(a))
+		return true;
+failed:
+	envelope_truncate(e, first);
+	return false;
+}
+
+/*
+ * An alias.  Its line goes before any outcome of the new recipients, so that
+ * their numbers mean the same here and in the file.
+ */
+static void
+expand(struct attempt *a, size_t index, const struct route *route)
+{
+	struct envelope *e = &a->e;
+	struct outcome expanded = {
+	    .state = RECIPIENT_EXPANDED, .when = clock_now()};
+	size_t first = e->n;
+
+	if (e->recipients[index].depth >= ENVELOPE_DEPTH_MAX) {
+		settle_verdict(a, index, VERDICT_LOOP, false);
+		return;
+	}
+	if (route->n > ENVELOPE_RECIPIENTS_MAX - e->n) {
+		settle(a, index,
+		    &(struct result){.state = RECIPIENT_FAILED,
+			.dsn = "5.5.3", /* RFC 3463 section 3.6 */
+			.text = "alias leads to too many recipients"});
+		return;
+	}
+	if (!envelope_note(e, index, &expanded) ||
+	    !add_targets(a, index, route)) {
+		e->recipients[index].state = RECIPIENT_PENDING;
+		settle_verdict(a, index, VERDICT_BUSY, true);
+		return;
+	}
+	a->work[index].stage = WORK_DONE;
+	a->tried = true;
+	envelope_expanded_line(&a->lines, e, index, first);
+	log_event(LEVEL_INFO, "expanded", log_text("id", a->id),
+	    log_address("to", e->recipients[index].address),
+	    log_number("recipients", (int64_t)(e->n - first)));
+	for (size_t i = first; i < e->n; i++)
+		ask(a, i);
+}
+
+/* The name of a place where mail ends; NULL without memory. */
+static char *
+relay_name(enum route_kind kind, const char *target)
+{
+	const char *prefix = kind == ROUTE_SYSTEM ? "system:" : "mailbox:";
+	size_t n = strlen(prefix) + strlen(target) + 1;
+	char *name = malloc(n);
+
+	if (name != NULL)
+		snprintf(name, n, "%s%s", prefix, target);
+	return name;
+}
+
+/*
+ * Another recipient that leads to the same place, in this attempt or in one
+ * before: several aliases may lead to one mailbox, which gets one copy.
+ */
+static bool
+is_same(const struct attempt *a, size_t i, size_t index)
+{
+	const struct work *w = &a->work[i], *mine = &a->work[index];
+	const struct recipient *r = &a->e.recipients[i];
+
+	if (i == index || w->target == NULL || w->kind != mine->kind ||
+	    w->hash != mine->hash || strcmp(w->target, mine->target) != 0)
+		return false;
+	if (mine->kind == ROUTE_REMOTE &&
+	    strcmp(r->address, a->e.recipients[index].address) != 0)
+		return false;
+	return w->stage == WORK_LOCAL || w->stage == WORK_REMOTE ||
+	    (w->stage == WORK_DONE && r->state == RECIPIENT_DELIVERED);
+}
+
+static bool
+was_delivered(const struct attempt *a, const char *relay)
+{
+	for (size_t i = 0; i < a->e.n; i++) {
+		const struct recipient *r = &a->e.recipients[i];
+
+		if (r->state == RECIPIENT_DELIVERED && r->relay != NULL &&
+		    strcmp(r->relay, relay) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+settle_same(struct attempt *a, size_t index, const char *relay)
+{
+	const struct verdict_row *row = verdict_row(VERDICT_OK);
+	struct result result = {.state = RECIPIENT_DELIVERED,
+	    .dsn = row->enhanced,
+	    .relay = relay,
+	    .text = "delivered there already"};
+
+	settle(a, index, &result);
+}
+
+/* True: it needs no delivery of its own. */
+static bool
+collapse(struct attempt *a, size_t index)
+{
+	struct work *w = &a->work[index];
+
+	for (size_t i = 0; i < a->e.n; i++) {
+		if (!is_same(a, i, index))
+			continue;
+		if (a->work[i].stage == WORK_DONE) {
+			settle_same(a, index, a->e.recipients[i].relay);
+			return true;
+		}
+		w->stage = WORK_SAME;
+		w->same = i;
+		return true;
+	}
+	return false;
+}
+
+static void
+deliver_local(struct attempt *a, size_t index)
+{
+	struct work *w = &a->work[index];
+	char *relay = relay_name(w->kind, w->target);
+
+	if (relay != NULL && was_delivered(a, relay)) {
+		settle_same(a, index, relay);
+	} else {
+		w->stage = WORK_LOCAL;
+		a->unfinished++;
+		local_deliver(a, index);
+	}
+	free(relay);
+}
+
+static void
+lead(struct attempt *a, size_t index, struct route *route)
+{
+	struct work *w = &a->work[index];
+
+	free(w->target);
+	w->kind = route->kind;
+	w->target = route->targets[0];
+	w->hash = envelope_hash(w->target);
+	route->targets[0] = NULL;
+	if (collapse(a, index))
+		return;
+	if (w->kind == ROUTE_REMOTE)
+		w->stage = WORK_REMOTE;
+	else
+		deliver_local(a, index);
+}
+
+static void
+follow(struct attempt *a, size_t index, struct route *route)
+{
+	switch (route->kind) {
+	case ROUTE_MAILBOX:
+	case ROUTE_SYSTEM:
+	case ROUTE_REMOTE:
+		lead(a, index, route);
+		break;
+	case ROUTE_ALIAS:
+		if (envelope_loops(&a->e, index))
+			settle_verdict(a, index, VERDICT_LOOP, false);
+		else
+			expand(a, index, route);
+		break;
+	default:
+		settle_verdict(a, index, route->verdict, route->no_answer);
+	}
+}
+
+/* -- remote recipients, by domain -- */
+
+static const struct attempt *sorted;
+
+static int
+by_domain(const void *left, const void *right)
+{
+	size_t i = *(const size_t *)left, j = *(const size_t *)right;
+	int order = strcmp(sorted->work[i].target, sorted->work[j].target);
+
+	return order != 0 ? order : i < j ? -1 : 1;
+}
+
+static void
+deliver_remote(struct attempt *a)
+{
+	size_t n = 0, end;
+	size_t *index = reallocarray(NULL, a->e.n, sizeof(*index));
+
+	for (size_t i = 0; i < a->e.n; i++)
+		if (a->work[i].stage == WORK_REMOTE && index != NULL)
+			index[n++] = i;
+		else if (a->work[i].stage == WORK_REMOTE)
+			settle_verdict(a, i, VERDICT_BUSY, true);
+	sorted = a;
+	if (n > 1)
+		qsort(index, n, sizeof(*index), by_domain);
+	/* One more: an answer from within must not end it here. */
+	a->unfinished += n + 1;
+	for (size_t i = 0; i < n; i = end) {
+		end = i + 1;
+		while (end < n &&
+		    strcmp(a->work[index[i]].target,
+			a->work[index[end]].target) == 0)
+			end++;
+		remote_deliver(a, a->work[index[i]].target, index + i, end - i);
+	}
+	a->unfinished--;
+	free(index);
+}
+
+static void
+on_route(void *asker, size_t index, struct route *route)
+{
+	struct attempt *a = asker;
+
+	follow(a, index, route);
+	if (--a->unanswered > 0)
+		return;
+	deliver_remote(a);
+	step(a);
+}
+
+/* -- begin -- */
+
+static void
+start(struct attempt *a)
+{
+	/* One more, so that no answer from within ends it half begun. */
+	a->unanswered = 1;
+	for (size_t i = 0; i < a->e.n; i++)
+		if (a->e.recipients[i].state == RECIPIENT_PENDING)
+			ask(a, i);
+	if (--a->unanswered == 0) {
+		deliver_remote(a);
+		step(a);
+	}
+}
+
+void
+attempt_first(struct message *m, struct envelope *e, struct route *routes)
+{
+	struct attempt *a = NULL;
+
+	if (!dispatch_take(m)) {
+		dispatch_wait(m, 0);
+		return;
+	}
+	a = attempt_new(m);
+	if (a != NULL) {
+		a->e = *e;
+		envelope_init(e);
+	}
+	if (a == NULL || !make_room(a)) {
+		if (a != NULL)
+			attempt_free(a);
+		dispatch_wait(m, TROUBLE_MS);
+		dispatch_done();
+		return;
+	}
+	a->unanswered = a->e.n;
+	for (size_t i = 0, n = a->e.n; i < n; i++)
+		on_route(a, i, &routes[i]);
+}
+
+void
+attempt_free(struct attempt *a)
+{
+	for (size_t i = 0; i < a->room; i++)
+		free(a->work[i].target);
+	free(a->work);
+	buf_free(&a->lines);
+	envelope_free(&a->e);
+	free(a);
+}
+
+/* The message is gone from the spool, or was set aside. */
+static void
+lose(struct attempt *a)
+{
+	message_drop(a->m);
+	attempt_free(a);
+	dispatch_done();
+}
+
+void
+attempt_begin(struct message *m)
+{
+	struct attempt *a = attempt_new(m);
+
+	if (a == NULL) {
+		dispatch_wait(m, TROUBLE_MS);
+		dispatch_done();
+		return;
+	}
+	switch (load_message(&queue.spool, a->id, m->folder, &a->e)) {
+	case LOAD_MESSAGE:
+		break;
+	case LOAD_LATER:
+		attempt_free(a);
+		dispatch_wait(m, TROUBLE_MS);
+		dispatch_done();
+		return;
+	default:
+		lose(a);
+		return;
+	}
+	if (!make_room(a)) {
+		attempt_free(a);
+		dispatch_wait(m, TROUBLE_MS);
+		dispatch_done();
+		return;
+	}
+	start(a);
+}

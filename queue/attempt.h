@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef QUEUE_ATTEMPT_H
+#define QUEUE_ATTEMPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "queue/envelope.h"
+#include "queue/message.h"
+#include "queue/route.h"
+
+/*
+ * One attempt to deliver a message to those of its recipients that wait:
+ *
+ *	routing		each recipient's route is asked for; an alias becomes
+ *			new recipients, which are routed in turn
+ *	delivering	local recipients go to mailbox as soon as they are
+ *			routed; remote ones, once all are routed, to deliver,
+ *			grouped by domain
+ *	finishing	outcomes are in the envelope; what failed is reported
+ *			to the sender; then the message leaves the spool or
+ *			waits for its next attempt
+ */
+enum work_stage {
+	WORK_NONE,    /* not in this attempt */
+	WORK_ROUTING, /* userdb is asked */
+	WORK_LOCAL,   /* with mailbox */
+	WORK_REMOTE,  /* waits for the others' routes, then with deliver */
+	WORK_SAME,    /* another recipient leads to the same place */
+	WORK_DONE
+};
+
+struct work { /* for the recipient of the same index */
+	enum work_stage stage;
+	enum route_kind kind;
+	uint32_t hash; /* of target */
+	char *target;  /* owned: mailbox, login, or domain */
+	size_t same;   /* with WORK_SAME: whom it follows */
+};
+
+struct attempt {
+	struct message *m;
+	char id[FS_ID_SIZE];
+	struct envelope e;
+	struct work *work; /* e.n of them */
+	size_t room;
+	size_t unanswered; /* routes */
+	size_t unfinished; /* deliveries, local and remote */
+	int64_t began;	   /* monotonic */
+	struct buf lines;  /* for the envelope, not yet there */
+	bool tried;	   /* some recipient was really tried */
+	bool trouble;	   /* some was not, for reasons of our own */
+	bool linked;	   /* the content is in a Maildir, too */
+	bool unwritten;	   /* an outcome could not be recorded */
+};
+
+/*
+ * The first attempt of a message just committed: its envelope is taken over
+ * (left empty), and the routes that its commit asked for a moment ago.
+ */
+void attempt_first(
+    struct message *, struct envelope *, struct route *routes);
+
+/* An attempt of a message that waited; the envelope is read. */
+void attempt_begin(struct message *);
+
+void attempt_free(struct attempt *);
+
+/* What became of one recipient. */
+struct result {
+	enum recipient_state state; /* DELIVERED, PENDING (later), FAILED */
+	bool trouble; /* PENDING for reasons of this house: try again soon */
+	bool linked;
+	const char *dsn, *relay, *text;
+	const char *delays; /* deliver's own, for the log; NULL: none */
+};
+
+void attempt_result(struct attempt *, size_t index, const struct result *);
+
+/* -- queue/finish.c -- */
+
+/* Note an outcome, log it, keep its line for the envelope. */
+void attempt_note(struct attempt *, size_t index, const struct result *);
+
+/* Write the kept lines. */
+void attempt_record(struct attempt *);
+
+/* Nothing runs any more: bounce, remove or wait. */
+void attempt_finish(struct attempt *);
+
+/* The answer of queue/bounce.h. */
+enum bounce_answer {
+	BOUNCE_SENT,   /* report: its id */
+	BOUNCE_REFUSED, /* for good: nobody to tell */
+	BOUNCE_LATER
+};
+void attempt_bounced(
+    struct attempt *, enum bounce_answer, const char *report);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE /* close_range */
+#include "queue/bounce.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/control.h"
+#include "common/inherit.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/protocol.h"
+#include "common/verdict.h"
+#include "queue/intake.h"
+#include "queue/peer.h"
+#include "queue/queue.h"
+
+enum { RESTART_MS = 1000, ANSWER_MS = 10 * 60 * 1000 };
+
+/* An attempt that waits for its report. */
+struct wish {
+	struct wish *next;
+	struct attempt *a;
+};
+
+static struct {
+	struct peer peer;
+	bool alive;
+	pid_t pid;
+	struct wish *first, *last; /* the first is being served */
+	bool asked;
+	struct timer timer; /* to start again; or no answer */
+} reporter;
+
+static void start_reporter(struct timer *);
+static void ask_next(void);
+
+/* Keep these descriptors and those below 3, close all others. */
+static void
+close_others(int a, int b, int c)
+{
+	int keep[] = {a, b, c};
+	unsigned from = 3;
+
+	/* Three are in order after three passes of the smallest above. */
+	for (int pass = 0; pass < 3; pass++) {
+		int least = -1;
+
+		for (int i = 0; i < 3; i++)
+			if (keep[i] >= (int)from &&
+			    (least == -1 || keep[i] < least))
+				least = keep[i];
+		if (least == -1)
+			break;
+		if (least > (int)from)
+			close_range(from, (unsigned)least - 1, 0);
+		from = (unsigned)least + 1;
+	}
+	close_range(from, ~0u, 0);
+}
+
+static _Noreturn void
+become_reporter(int control, int queue_end)
+{
+	loop_after_fork();
+	control_after_fork();
+	close_others(control, queue_end, inherit_find("log"));
+	_exit(reporter_run(control, queue_end));
+}
+
+/* -- answers -- */
+
+static void
+answer_first(enum bounce_answer answer, const char *report)
+{
+	struct wish *w = reporter.first;
+	struct attempt *a = w->a;
+
+	reporter.first = w->next;
+	if (reporter.first == NULL)
+		reporter.last = NULL;
+	reporter.asked = false;
+	free(w);
+	attempt_bounced(a, answer, report);
+}
+
+static void
+on_closed(struct peer *peer)
+{
+	peer_end(peer);
+	reporter.alive = false;
+	log_event(
+	    LEVEL_WARNING, "reporter-lost", log_text("reason", "it ended"));
+	if (reporter.asked)
+		answer_first(BOUNCE_LATER, "");
+	reporter.timer.fire = start_reporter;
+	if (!queue.draining)
+		loop_timer(&reporter.timer, RESTART_MS);
+}
+
+static bool
+on_packet(struct peer *peer, struct packet *p)
+{
+	const char *id, *name, *report;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
+	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &name),
+	    ATTRIBUTE_TEXT("report", PROTOCOL_ID_MAX, &report),
+	};
+	enum verdict verdict;
+
+	(void)peer;
+	if (!packet_read(p, "reported", set, 3, 0) || !reporter.asked ||
+	    strcmp(id, reporter.first->a->id) != 0)
+		return false;
+	loop_timer_stop(&reporter.timer);
+	verdict = verdict_named(name);
+	if (verdict_is_success(verdict))
+		answer_first(BOUNCE_SENT, report);
+	else if (verdict_is_temporary(verdict))
+		answer_first(BOUNCE_LATER, "");
+	else
+		answer_first(BOUNCE_REFUSED, verdict_row(verdict)->text);
+	ask_next();
+	return true;
+}
+
+static void
+on_silence(struct timer *t)
+{
+	(void)t;
+	kill(reporter.pid, SIGKILL);
+	on_closed(&reporter.peer);
+}
+
+/* -- questions -- */
+
+static bool
+send_question(const struct attempt *a)
+{
+	static struct packet p;
+	int content =
+	    spool_content(&queue.spool, (enum spool_folder)a->m->folder, a->id);
+	int envelope = spool_envelope(&queue.spool, a->id);
+	bool ok = content >= 0 && envelope >= 0;
+
+	if (ok) {
+		packet_start(&p, "report");
+		packet_text(&p, "id", a->id);
+		packet_text(&p, "hostname", queue.config.hostname);
+		packet_attach(&p, content);
+		packet_attach(&p, envelope);
+		peer_send(&reporter.peer, &p);
+	}
+	if (content >= 0)
+		close(content);
+	if (envelope >= 0)
+		close(envelope);
+	return ok;
+}
+
+static void
+ask_next(void)
+{
+	while (reporter.alive && !reporter.asked && reporter.first != NULL) {
+		reporter.asked = true;
+		if (send_question(reporter.first->a)) {
+			reporter.timer.fire = on_silence;
+			loop_timer(&reporter.timer, ANSWER_MS);
+		} else {
+			answer_first(BOUNCE_LATER, "");
+		}
+	}
+}
+
+void
+bounce_ask(struct attempt *a)
+{
+	struct wish *w = calloc(1, sizeof(*w));
+
+	if (w == NULL) {
+		attempt_bounced(a, BOUNCE_LATER, "");
+		return;
+	}
+	w->a = a;
+	if (reporter.last != NULL)
+		reporter.last->next = w;
+	else
+		reporter.first = w;
+	reporter.last = w;
+	ask_next();
+}
+
+/* -- the process -- */
+
+static void
+reap(int signo)
+{
+	(void)signo;
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		continue;
+}
+
+static void
+start_failed(const int pairs[4])
+{
+	log_errno(LEVEL_ERROR, "cannot start", "reporter");
+	for (int i = 0; i < 4; i++)
+		if (pairs[i] >= 0)
+			close(pairs[i]);
+	reporter.timer.fire = start_reporter;
+	loop_timer(&reporter.timer, RESTART_MS);
+}
+
+static void
+start_reporter(struct timer *t)
+{
+	int pairs[4] = {-1, -1, -1, -1}; /* control, then its submissions */
+
+	(void)t;
+	if (ipc_pair(pairs) == -1 || ipc_pair(pairs + 2) == -1 ||
+	    (reporter.pid = fork()) == -1) {
+		start_failed(pairs);
+		return;
+	}
+	if (reporter.pid == 0)
+		become_reporter(pairs[1], pairs[3]);
+	close(pairs[1]);
+	close(pairs[3]);
+	client_begin(CLIENT_REPORT, pairs[2], NULL);
+	reporter.peer = (struct peer){
+	    .role = "reporter", .packet = on_packet, .closed = on_closed};
+	reporter.alive = peer_begin(&reporter.peer, pairs[0]) == 0;
+	if (!reporter.alive) {
+		log_errno(LEVEL_ERROR, "cannot watch", "reporter");
+		reporter.timer.fire = start_reporter;
+		loop_timer(&reporter.timer, RESTART_MS);
+		return;
+	}
+	ask_next();
+}
+
+void
+bounce_begin(void)
+{
+	loop_signal(SIGCHLD, reap);
+	start_reporter(NULL);
+}

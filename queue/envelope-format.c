@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/utf8.h"
+#include "queue/envelope.h"
+
+static bool
+is_plain(const char *text, size_t length, bool blanks)
+{
+	unsigned char c = (unsigned char)*text;
+
+	if (length == 0)
+		return false;
+	if (length > 1)
+		return true;
+	if (blanks && (c == ' ' || c == '>'))
+		return false;
+	return c >= ' ' && c != 0x7f && c != '\\';
+}
+
+void
+envelope_escape(struct buf *out, const char *text, bool blanks)
+{
+	size_t n = strlen(text), length;
+	uint32_t code;
+
+	for (; n > 0; text += length, n -= length) {
+		length = utf8_decode(text, n, &code);
+		if (is_plain(text, length, blanks)) {
+			buf_add(out, text, length);
+		} else {
+			buf_addf(out, "\\x%02x", (unsigned char)*text);
+			length = 1;
+		}
+	}
+}
+
+static void
+add_number(struct buf *out, const char *name, uint64_t value)
+{
+	buf_addf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void
+add_text(struct buf *out, const char *name, const char *text)
+{
+	buf_addf(out, "%s ", name);
+	envelope_escape(out, text, false);
+	buf_addc(out, '\n');
+}
+
+static void
+add_address(struct buf *out, const char *address)
+{
+	buf_adds(out, " <");
+	envelope_escape(out, address, true);
+	buf_addc(out, '>');
+}
+
+bool
+envelope_format(const struct envelope *e, struct buf *out)
+{
+	buf_adds(out, "postrider-envelope 1\n");
+	add_number(out, "content", e->content);
+	add_number(out, "start", e->start);
+	add_number(out, "wire", e->wire);
+	add_number(out, "time", (uint64_t)e->time);
+	buf_adds(out, "sender");
+	add_address(out, e->sender);
+	buf_addf(out, "\nbody %s\nutf8 %d\n",
+	    e->eight_bit ? "8bitmime" : "7bit", e->utf8);
+	add_text(out, "client", e->client);
+	add_text(out, "helo", e->helo);
+	add_text(out, "protocol", e->protocol);
+	if (e->login != NULL)
+		add_text(out, "login", e->login);
+	if (e->uid >= 0)
+		add_number(out, "uid", (uint64_t)e->uid);
+	for (size_t i = 0; i < e->n; i++) {
+		buf_adds(out, "recipient");
+		add_address(out, e->recipients[i].address);
+		buf_addc(out, '\n');
+	}
+	add_number(out, "end", e->n);
+	return buf_ok(out);
+}
+
+static const char *const outcome_verbs[] = {
+    [RECIPIENT_PENDING] = "deferred",
+    [RECIPIENT_DELIVERED] = "delivered",
+    [RECIPIENT_FAILED] = "failed",
+    [RECIPIENT_BOUNCED] = "bounced",
+};
+
+/* At most max octets, not cut within a character. */
+static void
+add_bounded(struct buf *out, const char *text, bool blanks)
+{
+	char part[ENVELOPE_TEXT_MAX + 1];
+	size_t n = strnlen(text, ENVELOPE_TEXT_MAX);
+
+	if (n == ENVELOPE_TEXT_MAX)
+		while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+			n--;
+	memcpy(part, text, n);
+	part[n] = '\0';
+	envelope_escape(out, part, blanks);
+}
+
+void
+envelope_outcome_line(struct buf *out, size_t index, const struct outcome *o)
+{
+	buf_addf(
+	    out, "%s %zu %" PRId64, outcome_verbs[o->state], index, o->when);
+	if (o->state != RECIPIENT_BOUNCED) {
+		bool none = o->relay == NULL || o->relay[0] == '\0';
+
+		buf_addf(out, " %s ", o->dsn);
+		add_bounded(out, none ? "-" : o->relay, true);
+	}
+	buf_addc(out, ' ');
+	add_bounded(out, o->text != NULL ? o->text : "", false);
+	buf_addc(out, '\n');
+}
+
+void
+envelope_attempt_line(struct buf *out, int64_t when, int64_t next)
+{
+	buf_addf(out, "attempt %" PRId64 " %" PRId64 "\n", when, next);
+}
+
+void
+envelope_expanded_line(
+    struct buf *out, const struct envelope *e, size_t index, size_t first)
+{
+	buf_addf(
+	    out, "expanded %zu %" PRId64, index, e->recipients[index].when);
+	for (size_t i = first; i < e->n; i++)
+		add_address(out, e->recipients[i].address);
+	buf_addc(out, '\n');
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/envelope.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+envelope_init(struct envelope *e)
+{
+	*e = (struct envelope){.uid = -1};
+}
+
+static void
+recipient_free(struct recipient *r)
+{
+	free(r->address);
+	free(r->relay);
+	free(r->text);
+}
+
+void
+envelope_truncate(struct envelope *e, size_t n)
+{
+	while (e->n > n)
+		recipient_free(&e->recipients[--e->n]);
+}
+
+void
+envelope_free(struct envelope *e)
+{
+	envelope_truncate(e, 0);
+	free(e->recipients);
+	free(e->sender);
+	free(e->client);
+	free(e->helo);
+	free(e->protocol);
+	free(e->login);
+	envelope_init(e);
+}
+
+/* Grown by doubling; the room is always the power of two at or above n. */
+static bool
+grow(struct envelope *e)
+{
+	struct recipient *more;
+
+	if (e->n >= ENVELOPE_RECIPIENTS_MAX)
+		return false;
+	if ((e->n & (e->n - 1)) != 0)
+		return true;
+	more = reallocarray(
+	    e->recipients, e->n == 0 ? 1 : 2 * e->n, sizeof(*more));
+	if (more == NULL)
+		return false;
+	e->recipients = more;
+	return true;
+}
+
+/* FNV-1a; an unlucky choice of addresses costs comparisons, no more. */
+uint32_t
+envelope_hash(const char *text)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (unsigned char)*text) * 16777619u;
+	return hash;
+}
+
+bool
+envelope_add_recipient(struct envelope *e, const char *address, size_t parent)
+{
+	struct recipient *r;
+
+	if (!grow(e))
+		return false;
+	r = &e->recipients[e->n];
+	*r = (struct recipient){
+	    .parent = parent, .hash = envelope_hash(address)};
+	r->address = strdup(address);
+	if (r->address == NULL)
+		return false;
+	if (parent != e->n)
+		r->depth = e->recipients[parent].depth + 1;
+	e->n++;
+	return true;
+}
+
+static bool
+replace(char **where, const char *text)
+{
+	char *copy = NULL;
+
+	if (text != NULL && (copy = strdup(text)) == NULL)
+		return false;
+	free(*where);
+	*where = copy;
+	return true;
+}
+
+bool
+envelope_note(struct envelope *e, size_t index, const struct outcome *o)
+{
+	struct recipient *r = &e->recipients[index];
+
+	if (!replace(&r->relay, o->relay) || !replace(&r->text, o->text))
+		return false;
+	r->state = o->state;
+	r->when = o->when;
+	r->dsn[0] = '\0';
+	strncat(r->dsn, o->dsn != NULL ? o->dsn : "", ENVELOPE_DSN_MAX);
+	return true;
+}
+
+size_t
+envelope_count(const struct envelope *e, enum recipient_state state)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->n; i++)
+		n += e->recipients[i].state == state;
+	return n;
+}
+
+const struct recipient *
+envelope_original(const struct envelope *e, size_t index)
+{
+	while (e->recipients[index].parent != index)
+		index = e->recipients[index].parent;
+	return &e->recipients[index];
+}
+
+bool
+envelope_has_leaf(const struct envelope *e, const char *address)
+{
+	uint32_t hash = envelope_hash(address);
+
+	for (size_t i = 0; i < e->n; i++) {
+		const struct recipient *r = &e->recipients[i];
+
+		if (r->hash == hash && r->state != RECIPIENT_EXPANDED &&
+		    strcmp(r->address, address) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+envelope_loops(const struct envelope *e, size_t index)
+{
+	const char *address = e->recipients[index].address;
+
+	while (e->recipients[index].parent != index) {
+		index = e->recipients[index].parent;
+		if (strcmp(e->recipients[index].address, address) == 0)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef QUEUE_ENVELOPE_H
+#define QUEUE_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+/*
+ * An envelope file: lines of text, described in postrider-spool(5).  The
+ * part up to the end line is written at once and never changes; outcomes are
+ * appended, each line in one write.
+ *
+ *	postrider-envelope 1
+ *	content OCTETS		of new/ID or cur/ID
+ *	start OCTETS		of them, that stay in this house
+ *	wire OCTETS		of all of it with CRLF
+ *	time SECONDS		when it was accepted
+ *	sender <ADDRESS>	<> is the null reverse-path
+ *	body 7bit|8bitmime
+ *	utf8 0|1
+ *	client TEXT		host[address] that sent it
+ *	helo TEXT
+ *	protocol TEXT
+ *	login TEXT		only with a login
+ *	uid NUMBER		only from a local user
+ *	recipient <ADDRESS>	one line each, numbered from 0
+ *	end COUNT
+ *	delivered N TIME DSN RELAY TEXT
+ *	deferred N TIME DSN RELAY TEXT
+ *	failed N TIME DSN RELAY TEXT
+ *	bounced N TIME TEXT	the sender knows (TEXT: the report's id)
+ *	expanded N TIME <ADDRESS>...
+ *				N was an alias; these follow the recipients
+ *				that there are, and are numbered on
+ *	attempt TIME NEXT	an attempt ended, the next is due at NEXT
+ *
+ * Control characters, backslashes, ill-formed UTF-8, and where a blank ends
+ * the field also blanks and ">", are written \xHH.
+ */
+enum {
+	ENVELOPE_RECIPIENTS_MAX = 10000,
+	ENVELOPE_DEPTH_MAX = 10, /* aliases of aliases */
+	ENVELOPE_TEXT_MAX = 512, /* of an outcome */
+	ENVELOPE_DSN_MAX = 12,	 /* 5.123.123 */
+	ENVELOPE_FILE_MAX = 64 << 20,
+	/* Beyond this size outcomes that are not final are not recorded. */
+	ENVELOPE_FILE_SPARING = 16 << 20
+};
+
+enum recipient_state {
+	RECIPIENT_PENDING, /* also when deferred */
+	RECIPIENT_DELIVERED,
+	RECIPIENT_FAILED,  /* for good, and the sender does not know it */
+	RECIPIENT_BOUNCED,
+	RECIPIENT_EXPANDED
+};
+
+struct recipient {
+	char *address;	/* owned, like all text here */
+	uint32_t hash;	/* of the address */
+	size_t parent;	/* the alias it came from; itself when from none */
+	unsigned depth; /* aliases above it */
+	enum recipient_state state;
+	int64_t when; /* of the last outcome; 0: none */
+	char dsn[ENVELOPE_DSN_MAX + 1];
+	char *relay, *text; /* of the last outcome, NULL: none */
+};
+
+struct envelope {
+	uint64_t content, start, wire;
+	int64_t time;
+	char *sender, *client, *helo, *protocol;
+	char *login; /* NULL: none */
+	int64_t uid; /* -1: none */
+	bool eight_bit, utf8;
+	size_t n;
+	struct recipient *recipients;
+	unsigned attempts;
+	int64_t attempted, next; /* of the last attempt line; 0: none */
+	bool outcomes;		 /* it has any: it was acknowledged */
+	uint64_t whole;		 /* octets up to the last complete line */
+};
+
+enum envelope_result {
+	ENVELOPE_WHOLE,
+	ENVELOPE_TORN, /* a good beginning of one, cut short before its end */
+	ENVELOPE_BAD,
+	ENVELOPE_NO_MEMORY
+};
+
+/* Empty, with nothing allocated. */
+void envelope_init(struct envelope *);
+void envelope_free(struct envelope *);
+
+/*
+ * Read one.  Unless the result is ENVELOPE_WHOLE it is left empty.  *why (a
+ * static phrase) and *line tell what is bad.
+ */
+enum envelope_result envelope_parse(struct envelope *, const void *octets,
+    size_t n, const char **why, unsigned *line);
+
+/* The part up to the end line. */
+bool envelope_format(const struct envelope *, struct buf *);
+
+/* False: no memory, or too many of them. */
+bool envelope_add_recipient(
+    struct envelope *, const char *address, size_t parent);
+
+/* Forget those from n on. */
+void envelope_truncate(struct envelope *, size_t n);
+
+/* A recipient's new state, with what is known about it (texts copied). */
+struct outcome {
+	enum recipient_state state; /* RECIPIENT_PENDING: deferred */
+	int64_t when;
+	const char *dsn, *relay, *text; /* relay NULL: none */
+};
+
+/* Note it here; false without memory, and nothing changed. */
+bool envelope_note(struct envelope *, size_t index, const struct outcome *);
+
+/* Its line, to be appended to the file. */
+void envelope_outcome_line(
+    struct buf *, size_t index, const struct outcome *);
+void envelope_attempt_line(struct buf *, int64_t when, int64_t next);
+
+/*
+ * That this alias became the recipients from first on.  One line for all of
+ * them, so that it is torn or there, never half.
+ */
+void envelope_expanded_line(
+    struct buf *, const struct envelope *, size_t index, size_t first);
+
+/* How many recipients are in that state. */
+size_t envelope_count(const struct envelope *, enum recipient_state);
+
+/* The recipient that the sender wrote, from which this one came. */
+const struct recipient *envelope_original(const struct envelope *, size_t);
+
+/*
+ * What an alias leads to is a new recipient unless a live one (not itself an
+ * alias) has that address already.  Then that one's outcome stands for both.
+ */
+bool envelope_has_leaf(const struct envelope *, const char *address);
+
+/* Is this recipient's address one of the aliases that it came from? */
+bool envelope_loops(const struct envelope *, size_t index);
+
+/* Of a text, for quick comparisons. */
+uint32_t envelope_hash(const char *text);
+
+/* \xHH as above; blanks and ">" too when told. */
+void envelope_escape(struct buf *, const char *text, bool blanks);
+
+#endif

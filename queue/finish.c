@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/verdict.h"
+#include "queue/attempt.h"
+#include "queue/bounce.h"
+#include "queue/dispatch.h"
+#include "queue/queue.h"
+#include "queue/random.h"
+
+enum { TROUBLE_MS = 1000, TROUBLE_DOUBLINGS = 6 };
+
+/* -- outcomes -- */
+
+static const struct event {
+	const char *name, *status;
+} events[] = {
+    [RECIPIENT_PENDING] = {"deferred", "deferred"},
+    [RECIPIENT_DELIVERED] = {"delivered", "sent"},
+    [RECIPIENT_FAILED] = {"failed", "failed"},
+    [RECIPIENT_BOUNCED] = {"bounced", "bounced"},
+};
+
+static void
+log_result(const struct attempt *a, size_t index, const struct result *result)
+{
+	const struct recipient *r = &a->e.recipients[index];
+	const struct recipient *original = envelope_original(&a->e, index);
+	int64_t age = message_age(a->m);
+	int64_t attempt = clock_monotonic_ms() - a->began;
+	int64_t before = age > attempt ? age - attempt : 0;
+	char delays[160];
+
+	snprintf(delays, sizeof(delays), "%lld.%03lld/%lld.%03lld%s%.100s",
+	    (long long)(before / 1000), (long long)(before % 1000),
+	    (long long)(attempt / 1000), (long long)(attempt % 1000),
+	    result->delays != NULL ? "/" : "",
+	    result->delays != NULL ? result->delays : "");
+	log_event(LEVEL_INFO, events[result->state].name, log_text("id", a->id),
+	    log_address("from", a->e.sender), log_address("to", r->address),
+	    log_address("orig_to", original != r ? original->address : NULL),
+	    log_text("relay", result->relay), log_delay("delay", age),
+	    log_text("delays", delays), log_text("dsn", result->dsn),
+	    log_text("status", events[result->state].status),
+	    log_text("reason", result->text));
+}
+
+/* A line more only when it says something new, and while there is room. */
+static bool
+is_news(const struct attempt *a, size_t index, const struct result *result)
+{
+	const struct recipient *r = &a->e.recipients[index];
+
+	if (result->state != RECIPIENT_PENDING)
+		return true;
+	if (result->trouble ||
+	    a->e.whole + a->lines.len > ENVELOPE_FILE_SPARING)
+		return false;
+	return r->when == 0 || r->text == NULL ||
+	    strcmp(r->dsn, result->dsn) != 0 ||
+	    strncmp(r->text, result->text, ENVELOPE_TEXT_MAX) != 0;
+}
+
+void
+attempt_note(struct attempt *a, size_t index, const struct result *result)
+{
+	struct outcome outcome = {.state = result->state,
+	    .when = clock_now(),
+	    .dsn = result->dsn,
+	    .relay = result->relay,
+	    .text = result->text != NULL ? result->text : ""};
+	struct outcome bare = {
+	    .state = result->state, .when = outcome.when, .dsn = result->dsn};
+
+	log_result(a, index, result);
+	if (is_news(a, index, result))
+		envelope_outcome_line(&a->lines, index, &outcome);
+	/* Texts may be done without; the state may not. */
+	if (!envelope_note(&a->e, index, &outcome))
+		(void)envelope_note(&a->e, index, &bare);
+}
+
+/* What could not be written stays in order, for the next time. */
+void
+attempt_record(struct attempt *a)
+{
+	int64_t whole;
+
+	if (a->lines.len == 0 && buf_ok(&a->lines))
+		return;
+	errno = ENOMEM;
+	whole = buf_ok(&a->lines) ? spool_append(&queue.spool, a->id,
+					a->e.whole, a->lines.data, a->lines.len)
+				  : -1;
+	a->unwritten = whole == -1;
+	if (a->unwritten) {
+		log_event(LEVEL_ERROR, "cannot record", log_text("id", a->id),
+		    log_text("reason", strerror(errno)));
+		return;
+	}
+	a->e.whole = (uint64_t)whole;
+	buf_reset(&a->lines);
+}
+
+/* -- the end -- */
+
+/* The struct stays until here, the message leaves or waits. */
+static void
+release(struct attempt *a)
+{
+	attempt_free(a);
+	dispatch_done();
+}
+
+/* Wait for a part of this house that is away, or for room on the disk. */
+static void
+wait_for_us(struct attempt *a)
+{
+	struct message *m = a->m;
+	unsigned doublings = m->troubles;
+
+	if (m->troubles < TROUBLE_DOUBLINGS)
+		m->troubles++;
+	/* What was not heard, or not written, may have happened. */
+	m->again = true;
+	dispatch_wait(m, (int64_t)TROUBLE_MS << doublings);
+	release(a);
+}
+
+static bool
+is_in_maildir(const struct attempt *a)
+{
+	for (size_t i = 0; i < a->e.n; i++) {
+		const struct recipient *r = &a->e.recipients[i];
+
+		if (r->state == RECIPIENT_DELIVERED && r->relay != NULL &&
+		    strncmp(r->relay, "mailbox:", 8) == 0)
+			return true;
+	}
+	return a->linked;
+}
+
+static void
+leave_spool(struct attempt *a, const char *why)
+{
+	if (spool_remove(&queue.spool, (enum spool_folder)a->m->folder, a->id,
+		is_in_maildir(a)) == -1) {
+		log_event(LEVEL_ERROR, "cannot remove", log_text("id", a->id),
+		    log_text("reason", strerror(errno)));
+		attempt_record(a); /* at least nobody gets it again */
+		wait_for_us(a);
+		return;
+	}
+	log_event(LEVEL_INFO, "removed", log_text("id", a->id),
+	    log_text("reason", why));
+	message_drop(a->m);
+	release(a);
+}
+
+static void
+wait_for_them(struct attempt *a)
+{
+	struct message *m = a->m;
+	struct retry_policy policy = queue_policy();
+	int64_t now = clock_now(), wait;
+
+	m->attempts++;
+	m->troubles = 0;
+	wait =
+	    schedule_wait(&policy, m->attempts, message_age(m), random_bits());
+	if (m->folder == SPOOL_NEW) {
+		if (spool_defer(&queue.spool, a->id) == 0)
+			m->folder = SPOOL_CUR;
+		else
+			log_errno(LEVEL_ERROR, "cannot rename", a->id);
+	}
+	envelope_attempt_line(&a->lines, now, now + (wait + 999) / 1000);
+	attempt_record(a);
+	m->again = a->trouble || a->unwritten;
+	dispatch_wait(m, wait);
+	release(a);
+}
+
+static void
+conclude(struct attempt *a)
+{
+	size_t pending = envelope_count(&a->e, RECIPIENT_PENDING);
+	size_t failed = envelope_count(&a->e, RECIPIENT_FAILED);
+
+	if (a->m->doomed) {
+		leave_spool(a, "deleted by the postmaster");
+	} else if (pending + failed == 0) {
+		leave_spool(a, "done");
+	} else if (failed > 0 || !a->tried) {
+		attempt_record(a);
+		wait_for_us(a);
+	} else {
+		wait_for_them(a);
+	}
+}
+
+/* -- failures -- */
+
+static void
+expire(struct attempt *a)
+{
+	const struct verdict_row *row = verdict_row(VERDICT_EXPIRED);
+	char text[ENVELOPE_TEXT_MAX];
+
+	for (size_t i = 0; i < a->e.n; i++) {
+		const struct recipient *r = &a->e.recipients[i];
+		bool has = r->text != NULL && r->text[0] != '\0';
+		struct result result = {.state = RECIPIENT_FAILED,
+		    .dsn = row->enhanced,
+		    .relay = r->relay,
+		    .text = text};
+
+		if (r->state != RECIPIENT_PENDING)
+			continue;
+		snprintf(text, sizeof(text), "%s%s%.*s", row->text,
+		    has ? "; last: " : "", ENVELOPE_TEXT_MAX - 80,
+		    has ? r->text : "");
+		attempt_note(a, i, &result);
+	}
+}
+
+/* Every recipient that failed is now the sender's affair, or nobody's. */
+static void
+mark_bounced(struct attempt *a, const char *text)
+{
+	struct outcome outcome = {
+	    .state = RECIPIENT_BOUNCED, .when = clock_now(), .text = text};
+
+	for (size_t i = 0; i < a->e.n; i++) {
+		struct recipient *r = &a->e.recipients[i];
+
+		if (r->state != RECIPIENT_FAILED)
+			continue;
+		envelope_outcome_line(&a->lines, i, &outcome);
+		r->state = RECIPIENT_BOUNCED;
+	}
+}
+
+void
+attempt_finish(struct attempt *a)
+{
+	struct retry_policy policy = queue_policy();
+	size_t failed;
+
+	if (!a->m->doomed && schedule_expired(&policy, message_age(a->m)))
+		expire(a);
+	failed = envelope_count(&a->e, RECIPIENT_FAILED);
+	if (failed == 0 || a->m->doomed) {
+		conclude(a);
+		return;
+	}
+	if (a->e.sender[0] == '\0') {
+		log_event(LEVEL_WARNING, "not-bounced", log_text("id", a->id),
+		    log_address("from", ""),
+		    log_number("recipients", (int64_t)failed),
+		    log_text("reason", "the null sender gets no reports"));
+		mark_bounced(a, "null sender");
+		conclude(a);
+		return;
+	}
+	/* The report is written from what the envelope says. */
+	attempt_record(a);
+	if (a->unwritten)
+		wait_for_us(a);
+	else
+		bounce_ask(a);
+}
+
+void
+attempt_bounced(
+    struct attempt *a, enum bounce_answer answer, const char *report)
+{
+	size_t failed = envelope_count(&a->e, RECIPIENT_FAILED);
+
+	switch (answer) {
+	case BOUNCE_SENT:
+		log_event(LEVEL_INFO, "bounced", log_text("id", a->id),
+		    log_address("to", a->e.sender),
+		    log_number("recipients", (int64_t)failed),
+		    log_text("report", report));
+		mark_bounced(a, report);
+		break;
+	case BOUNCE_REFUSED:
+		log_event(LEVEL_WARNING, "not-bounced", log_text("id", a->id),
+		    log_address("from", a->e.sender),
+		    log_number("recipients", (int64_t)failed),
+		    log_text("reason", report));
+		mark_bounced(a, report);
+		break;
+	default:
+		break;
+	}
+	conclude(a);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+/* What is found of one message, and what that means. */
+struct finding {
+	bool has_envelope, has_content;
+	enum envelope_result envelope; /* when it has one */
+	uint64_t octets;               /* of the content */
+	const char *why;
+	unsigned line;
+};
+
+static bool
+is_passing(int reason)
+{
+	return reason == EMFILE || reason == ENFILE || reason == ENOMEM ||
+	    reason == EIO || reason == EINTR;
+}
+
+/* False: not now.  A file that is no file at all counts as bad. */
+static bool
+find_envelope(
+    struct spool *s, const char *id, struct finding *f, struct envelope *e)
+{
+	char *octets;
+	size_t n;
+	int fd = spool_envelope(s, id);
+
+	if (fd == -1 && errno == ENOENT)
+		return true;
+	if (fd == -1 && is_passing(errno))
+		return false;
+	f->has_envelope = true;
+	f->envelope = ENVELOPE_BAD;
+	f->why = "unreadable";
+	if (fd == -1)
+		return true;
+	if (fs_read_all(fd, ENVELOPE_FILE_MAX, &octets, &n) == 0) {
+		f->envelope = envelope_parse(e, octets, n, &f->why, &f->line);
+		free(octets);
+	} else if (is_passing(errno)) {
+		f->envelope = ENVELOPE_NO_MEMORY;
+	}
+	close(fd);
+	return f->envelope != ENVELOPE_NO_MEMORY;
+}
+
+static bool
+find_content(struct spool *s, const char *id, enum spool_folder folder,
+    struct finding *f)
+{
+	struct stat status;
+
+	if (fstatat(s->content[folder], id, &status, AT_SYMLINK_NOFOLLOW) == -1)
+		return errno == ENOENT;
+	f->has_content = true;
+	f->octets = (uint64_t)status.st_size;
+	if (S_ISREG(status.st_mode))
+		return true;
+	f->has_envelope = true;
+	f->envelope = ENVELOPE_BAD;
+	f->why = "not a regular file";
+	return true;
+}
+
+/*
+ * The table.  Acknowledged is what was deferred or has an outcome; for
+ * anything else a part that is missing means that the disk kept less than was
+ * written, so that no 250 was ever given.
+ */
+static enum load_result
+judge(struct finding *f, enum spool_folder folder, const struct envelope *e)
+{
+	bool tried = folder == SPOOL_CUR ||
+	    (f->has_envelope && f->envelope == ENVELOPE_WHOLE && e->outcomes);
+
+	if (!f->has_content)
+		return f->has_envelope ? LOAD_SWEPT : LOAD_GONE;
+	if (!f->has_envelope) {
+		f->why = "no envelope";
+		return tried ? LOAD_ASIDE : LOAD_SWEPT;
+	}
+	switch (f->envelope) {
+	case ENVELOPE_WHOLE:
+		if (f->octets == e->content)
+			return LOAD_MESSAGE;
+		f->why = "content is not as long as its envelope says";
+		return f->octets < e->content && !tried ? LOAD_SWEPT
+							: LOAD_ASIDE;
+	case ENVELOPE_TORN:
+		return tried ? LOAD_ASIDE : LOAD_SWEPT;
+	default:
+		return LOAD_ASIDE;
+	}
+}
+
+enum load_result
+load_peek(struct spool *s, const char *id, enum spool_folder folder,
+    struct envelope *e)
+{
+	struct finding f = {0};
+	enum load_result result;
+
+	envelope_init(e);
+	if (!find_envelope(s, id, &f, e) || !find_content(s, id, folder, &f))
+		result = LOAD_LATER;
+	else
+		result = judge(&f, folder, e);
+	if (result != LOAD_MESSAGE)
+		envelope_free(e);
+	return result;
+}
+
+static const char *const folder_names[] = {"new", "cur"};
+
+static void
+set_aside(struct spool *s, const char *id, enum spool_folder folder,
+    const struct finding *f)
+{
+	char why[128];
+
+	if (f->line > 0)
+		snprintf(
+		    why, sizeof(why), "envelope line %u: %s", f->line, f->why);
+	else
+		snprintf(why, sizeof(why), "%s", f->why);
+	spool_set_aside(s, folder_names[folder], id, why);
+	if (f->has_envelope)
+		spool_set_aside(s, "envelope", id, why);
+}
+
+static void
+sweep(struct spool *s, const char *id, enum spool_folder folder)
+{
+	if (spool_remove(s, folder, id, false) == -1) {
+		log_errno(LEVEL_ERROR, "cannot remove", id);
+		return;
+	}
+	log_event(LEVEL_INFO, "swept", log_text("id", id),
+	    log_text("reason", "never acknowledged, or done"));
+}
+
+enum load_result
+load_message(struct spool *s, const char *id, enum spool_folder folder,
+    struct envelope *e)
+{
+	struct finding f = {0};
+	enum load_result result = LOAD_LATER;
+
+	envelope_init(e);
+	if (find_envelope(s, id, &f, e) && find_content(s, id, folder, &f))
+		result = judge(&f, folder, e);
+	if (result == LOAD_ASIDE)
+		set_aside(s, id, folder, &f);
+	else if (result == LOAD_SWEPT)
+		sweep(s, id, folder);
+	if (result != LOAD_MESSAGE)
+		envelope_free(e);
+	return result;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/control.h"
+#include "common/inherit.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/privileges.h"
+#include "common/program.h"
+#include "common/protocol.h"
+#include "common/sandbox.h"
+#include "queue/admin.h"
+#include "queue/bounce.h"
+#include "queue/dispatch.h"
+#include "queue/intake.h"
+#include "queue/message.h"
+#include "queue/queue.h"
+#include "queue/recover.h"
+#include "queue/remote.h"
+
+enum { DRAIN_MS = 30 * 1000 };
+
+struct queue queue;
+
+struct retry_policy
+queue_policy(void)
+{
+	const struct config *c = &queue.config;
+
+	return (struct retry_policy){.minimum = c->retry_minimum,
+	    .maximum = c->retry_maximum,
+	    .lifetime = c->queue_lifetime};
+}
+
+/* -- who may connect -- */
+
+static void
+smtpd_came(struct listener *l, int fd)
+{
+	(void)l;
+	client_begin(CLIENT_SMTPD, fd, NULL);
+}
+
+static void
+public_came(struct listener *l, int fd)
+{
+	(void)l;
+	client_begin(CLIENT_PUBLIC, fd, NULL);
+}
+
+static void
+deliver_came(struct listener *l, int fd)
+{
+	(void)l;
+	remote_worker(fd);
+}
+
+static void
+admin_came(struct listener *l, int fd)
+{
+	(void)l;
+	admin_begin(fd);
+}
+
+/* userdb passes on the ends of clients that have logged in. */
+static bool
+login_packet(struct peer *peer, struct packet *p)
+{
+	const char *user;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user)};
+
+	(void)peer;
+	if (!packet_read(p, "login", set, 1, 1) || user[0] == '\0')
+		return false;
+	client_begin(CLIENT_LOGIN, packet_detach(p, 0), user);
+	return true;
+}
+
+static void
+userdb_closed(struct peer *peer)
+{
+	peer_end(peer);
+	free(peer);
+}
+
+static void
+userdb_came(struct listener *l, int fd)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+
+	(void)l;
+	if (peer == NULL) {
+		close(fd);
+		return;
+	}
+	*peer = (struct peer){.role = "role-userdb",
+	    .packet = login_packet,
+	    .closed = userdb_closed};
+	if (peer_begin(peer, fd) == -1)
+		free(peer);
+}
+
+static struct role {
+	const char *name;
+	void (*came)(struct listener *, int fd);
+	struct listener listener;
+} roles[] = {
+    {.name = "role-smtpd", .came = smtpd_came},
+    {.name = "role-userdb", .came = userdb_came},
+    {.name = "role-deliver", .came = deliver_came},
+    {.name = "role-public", .came = public_came},
+    {.name = "role-admin", .came = admin_came},
+};
+enum { ROLES = sizeof(roles) / sizeof(roles[0]) };
+
+static void
+listen_to_roles(void)
+{
+	for (size_t i = 0; i < ROLES; i++) {
+		int fd = inherit_find(roles[i].name);
+
+		if (fd < 0)
+			log_event(LEVEL_WARNING, "no listener",
+			    log_text("role", roles[i].name));
+		listener_begin(&roles[i].listener, fd, roles[i].came);
+	}
+}
+
+/* -- the supervisor's wishes -- */
+
+static void
+leave_when_quiet(void)
+{
+	if (clients_busy() == 0 && dispatch_active() == 0)
+		loop_stop(EX_OK);
+}
+
+/* What still runs is in the spool, and will be tried again. */
+static void
+leave(struct timer *t)
+{
+	(void)t;
+	log_event(LEVEL_WARNING, "not waiting",
+	    log_number("clients", (int64_t)clients_busy()),
+	    log_number("attempts", (int64_t)dispatch_active()));
+	loop_stop(EX_OK);
+}
+
+static void
+on_drain(void)
+{
+	static struct timer timer = {.fire = leave};
+
+	if (queue.draining)
+		return;
+	queue.draining = true;
+	clients_idle = leave_when_quiet;
+	dispatch_idle = leave_when_quiet;
+	dispatch_stop();
+	loop_timer(&timer, DRAIN_MS);
+	leave_when_quiet();
+}
+
+static void
+on_reload(int fd)
+{
+	struct config fresh;
+	char error[CONFIG_ERROR_MAX];
+
+	memset(&fresh, 0, sizeof(fresh));
+	if (config_load_fd(&fresh, fd, "config", error) == -1) {
+		log_event(LEVEL_ERROR, "bad config", log_text("reason", error));
+	} else {
+		config_free(&queue.config);
+		queue.config = fresh;
+		log_event(LEVEL_INFO, "reloaded", log_text("what", "config"));
+	}
+	close(fd);
+}
+
+static void
+on_status(struct control_status *status)
+{
+	status->processes = 2;
+	status->busy = dispatch_active();
+	status->messages = message_count();
+	status->has_messages = true;
+}
+
+static const struct control_handlers handlers = {
+    .drain = on_drain, .reload = on_reload, .status = on_status};
+
+/* -- start -- */
+
+static void
+open_spool(void)
+{
+	if (spool_open(&queue.spool, queue.config.spool_dir) == -1) {
+		log_event(LEVEL_ERROR, "cannot open spool",
+		    log_text("what", queue.config.spool_dir),
+		    log_text("reason",
+			errno == EWOULDBLOCK ? "another queue runs on it"
+					     : strerror(errno)));
+		exit(errno == EWOULDBLOCK ? EX_TEMPFAIL : EX_OSFILE);
+	}
+}
+
+/* A connection for each session, a descriptor or two for each delivery. */
+static void
+raise_limit(void)
+{
+	struct rlimit bounds;
+
+	if (getrlimit(RLIMIT_NOFILE, &bounds) == 0) {
+		bounds.rlim_cur = bounds.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &bounds);
+	}
+}
+
+static void
+confine(void)
+{
+	const struct sandbox_folder folders[] = {{.fd = queue.spool.dir,
+	    .rights = SANDBOX_READ | SANDBOX_LIST | SANDBOX_WRITE |
+		SANDBOX_CREATE | SANDBOX_REMOVE | SANDBOX_MOVE}};
+	const struct sandbox sandbox = {
+	    .folders = folders, .nfolders = 1, .forks = true};
+
+	sandbox_enter(&sandbox);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct program_options options = {.program = "queue",
+	    .usage = "usage: queue [-c FILE]\n"
+		     "Started by postrider(8); not to be called by hand.\n"};
+	struct account mail;
+	char folder[4096];
+	bool root = privileges_are_root();
+
+	program_options(&options, argc, argv);
+	service_begin("queue", &queue.config, options.config_path);
+	if (root && account_find(ACCOUNT_MAIL, &mail) == -1) {
+		log_errno(LEVEL_ERROR, "no account", ACCOUNT_MAIL);
+		return EX_NOUSER;
+	}
+	snprintf(folder, sizeof(folder), "%s/queue", queue.config.run_dir);
+	raise_limit();
+	privileges_drop(ACCOUNT_QUEUE, folder, false);
+	loop_init();
+	open_spool();
+	if (root) {
+		queue.spool.has_group = true;
+		queue.spool.group = mail.gid;
+	}
+	bounce_begin();
+	confine();
+	recover_begin();
+	listen_to_roles();
+	control_begin(&handlers);
+	control_ready();
+	return loop_run();
+}

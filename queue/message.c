@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/message.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+
+_Static_assert(sizeof(struct message) <= 128, "a million of them");
+
+/* Ids are random, so their low bits are the hash. */
+static struct {
+	struct message **buckets;
+	size_t size; /* a power of two, or 0 */
+	size_t n;
+} table;
+
+static uint64_t
+number_of(const char *id)
+{
+	return strtoull(id, NULL, 16);
+}
+
+void
+message_id(const struct message *m, char out[FS_ID_SIZE])
+{
+	snprintf(out, FS_ID_SIZE, "%016" PRIx64, m->id);
+}
+
+static struct message **
+bucket(uint64_t id)
+{
+	return &table.buckets[id & (table.size - 1)];
+}
+
+static bool
+grow(void)
+{
+	struct message **old = table.buckets, *m, *next;
+	size_t size = table.size == 0 ? 1024 : table.size * 2, n = table.size;
+
+	if (table.n < table.size)
+		return true;
+	table.buckets = calloc(size, sizeof(struct message *));
+	if (table.buckets == NULL) {
+		table.buckets = old;
+		return old != NULL; /* longer chains, then */
+	}
+	table.size = size;
+	for (size_t i = 0; i < n; i++)
+		for (m = old[i]; m != NULL; m = next) {
+			next = m->chain;
+			m->chain = *bucket(m->id);
+			*bucket(m->id) = m;
+		}
+	free(old);
+	return true;
+}
+
+struct message *
+message_add(const char *id)
+{
+	struct message *m;
+
+	if (!grow() || (m = calloc(1, sizeof(*m))) == NULL)
+		return NULL;
+	m->id = number_of(id);
+	m->born = clock_monotonic_ms();
+	m->chain = *bucket(m->id);
+	*bucket(m->id) = m;
+	table.n++;
+	return m;
+}
+
+void
+message_drop(struct message *m)
+{
+	struct message **where = bucket(m->id);
+
+	while (*where != m)
+		where = &(*where)->chain;
+	*where = m->chain;
+	table.n--;
+	free(m);
+}
+
+struct message *
+message_numbered(uint64_t id)
+{
+	struct message *m;
+
+	if (table.size == 0)
+		return NULL;
+	for (m = *bucket(id); m != NULL && m->id != id;)
+		m = m->chain;
+	return m;
+}
+
+struct message *
+message_find(const char *id)
+{
+	return spool_is_id(id) ? message_numbered(number_of(id)) : NULL;
+}
+
+static int
+by_age(const void *left, const void *right)
+{
+	const struct message *a = *(struct message *const *)left;
+	const struct message *b = *(struct message *const *)right;
+
+	if (a->born != b->born)
+		return a->born < b->born ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+int
+message_ids(uint64_t **ids, size_t *n)
+{
+	struct message **all, *m;
+
+	*n = 0;
+	all = reallocarray(NULL, table.n + 1, sizeof(struct message *));
+	*ids = reallocarray(NULL, table.n + 1, sizeof(uint64_t));
+	if (all == NULL || *ids == NULL) {
+		free(all);
+		free(*ids);
+		return -1;
+	}
+	for (size_t i = 0; i < table.size; i++)
+		for (m = table.buckets[i]; m != NULL; m = m->chain)
+			all[(*n)++] = m;
+	qsort(all, *n, sizeof(struct message *), by_age);
+	for (size_t i = 0; i < *n; i++)
+		(*ids)[i] = all[i]->id;
+	free(all);
+	return 0;
+}
+
+size_t
+message_count(void)
+{
+	return table.n;
+}
+
+int64_t
+message_age(const struct message *m)
+{
+	int64_t age = clock_monotonic_ms() - m->born;
+
+	return age > 0 ? age : 0;
+}

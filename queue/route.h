@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef QUEUE_ROUTE_H
+#define QUEUE_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/verdict.h"
+
+/*
+ * Where an address leads, asked of userdb: many questions at a time, each
+ * answered exactly once, from the loop, within half a minute (as
+ * ROUTE_LATER when userdb is away).
+ */
+enum route_kind {
+	ROUTE_MAILBOX, /* target: canonical address of a virtual user */
+	ROUTE_SYSTEM,  /* target: login name */
+	ROUTE_ALIAS,   /* targets: addresses */
+	ROUTE_REMOTE,  /* target: domain */
+	ROUTE_UNKNOWN, /* verdict */
+	ROUTE_LATER    /* verdict */
+};
+
+struct route {
+	enum route_kind kind;
+	enum verdict verdict;
+	bool no_answer; /* LATER because userdb is away, not by its word */
+	size_t n;
+	char **targets; /* freed after the answer; who keeps one sets it NULL */
+};
+
+/* Free what it holds; it is empty then. */
+void route_free(struct route *);
+
+/*
+ * The asker must live until it is answered; without memory it is answered
+ * from within route_ask().
+ */
+typedef void route_answered(void *asker, size_t index, struct route *);
+
+void route_ask(
+    const char *address, route_answered *, void *asker, size_t index);
+
+#endif
