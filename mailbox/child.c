@@ -13,6 +13,7 @@
 #include "common/verdict.h"
 #include "mailbox/mailbox.h"
 #include "mailbox/open.h"
+#include "mailbox/sizes.h"
 
 enum {
 	/* REFER needs the same rights at both ends of a link. */
@@ -124,6 +125,7 @@ serve_session(const struct mailbox *m, const struct record *record,
 	if (session.maildir == -1)
 		return -1;
 	close(m->mail_dir);
+	session.sizes = sizes_open(session.maildir);
 	confine(
 	    &(struct sandbox_folder){session.maildir, NULL, RIGHTS_SESSION}, 1);
 	return session_serve(&session);

@@ -62,16 +62,17 @@ static struct {
 static void
 leave_parent_behind(void)
 {
-	loop_after_fork();
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	loop_after_fork(); /* lets signals in again */
 	control_after_fork();
 	for (size_t i = 0; i < ROLES; i++)
 		if (parent.listeners[i].watch.fd >= 0)
 			close(parent.listeners[i].watch.fd);
 	for (struct peer *p = parent.peers; p != NULL; p = p->next)
 		close(p->watch.fd);
-	close(parent.stop_write);
-	signal(SIGCHLD, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
+	if (parent.stop_write != -1)
+		close(parent.stop_write);
 }
 
 static pid_t
@@ -87,7 +88,6 @@ fork_child(const struct record *record, int fd)
 	if (pid == 0) {
 		fd = dup(fd); /* the original may be a peer's, to be closed */
 		leave_parent_behind();
-		sigprocmask(SIG_SETMASK, &mask, NULL);
 		exit(child_run(parent.mailbox, record, fd, parent.stop_read));
 	}
 	sigprocmask(SIG_SETMASK, &mask, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -14,9 +15,11 @@
 #include "common/protocol.h"
 #include "common/verdict.h"
 #include "mailbox/mailbox.h"
+#include "mailbox/sizes.h"
 #include "mailbox/snapshot.h"
 
-enum { ANSWER_MS = 30000 };
+/* LOCK_MS: how long a session before us may take to end. */
+enum { ANSWER_MS = 30000, LOCK_MS = 1000, LOCK_EVERY_MS = 5 };
 
 void
 session_refuse(int fd, const char *verdict, const char *reason)
@@ -136,6 +139,8 @@ do_commit(struct snapshot *s, struct packet *p)
 	if (!packet_read(p, "commit", NULL, 0, 0))
 		return MALFORMED;
 	failed = snapshot_commit(s, &deleted);
+	/* Who hears the answer may come back before we are gone. */
+	snapshot_free(s);
 	packet_start(p, "committed");
 	packet_number(p, "deleted", deleted);
 	packet_number(p, "failed", failed);
@@ -164,20 +169,36 @@ serve_packet(struct snapshot *s, struct packet *p)
 
 /* -- the session -- */
 
-/* The kernel frees the lock when we die. */
+/*
+ * The kernel frees the lock when its holder dies, which for a client that
+ * hung up and comes back at once may not have happened yet.
+ */
+static int
+lock(int maildir)
+{
+	int64_t deadline = clock_monotonic_ms() + LOCK_MS;
+
+	while (fs_lock(maildir) == -1) {
+		if (errno != EWOULDBLOCK || clock_left(deadline) == 0)
+			return -1;
+		poll(NULL, 0, LOCK_EVERY_MS);
+	}
+	return 0;
+}
+
 static bool
 begin(const struct session *session, struct snapshot *s)
 {
 	const char *reason = NULL;
 	enum verdict verdict = VERDICT_MAILBOX_BUSY;
 
-	if (fs_lock(session->maildir) == -1) {
+	if (lock(session->maildir) == -1) {
 		if (errno == EWOULDBLOCK)
 			reason = "in-use";
 	} else {
 		snapshot_sweep(session->maildir, (int64_t)clock_now(),
 		    session->queue_lifetime);
-		if (snapshot_take(s, session->maildir) == 0)
+		if (snapshot_take(s, session->maildir, session->sizes) == 0)
 			return true;
 		verdict = errno == ENOMEM ? VERDICT_INTERNAL : verdict;
 	}
@@ -242,10 +263,12 @@ session_serve(const struct session *session)
 
 	if (!begin(session, &s))
 		return EX_TEMPFAIL;
-	if (greet(session, &s, &packet))
+	if (greet(session, &s, &packet)) {
+		sizes_save(session->sizes, &s);
 		do
 			next = receive_and_serve(session, &s, &packet);
 		while (next == ANSWER || next == NO_ANSWER);
+	}
 	snapshot_free(&s);
 	return EX_OK;
 }

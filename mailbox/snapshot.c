@@ -13,6 +13,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "mailbox/folder.h"
+#include "mailbox/sizes.h"
 #include "mailbox/wire.h"
 
 /* 256 MiB of names are some three million messages. */
@@ -27,36 +28,27 @@ snapshot_name(const struct snapshot *s, size_t i)
 static uint64_t
 time_of(const char *name)
 {
-	struct cursor c = cursor_over(name, strspn(name, "0123456789"));
+	struct cursor c = cursor_over(name, strlen(name));
 
 	return cursor_decimal(&c);
 }
 
 /* -- order: time, what never changes, the rest of the base -- */
 
-static size_t
-base_of(const char *name)
+static unsigned
+rank(char c)
 {
-	return strcspn(name, ":");
-}
-
-static int
-compare_texts(const char *a, size_t n, const char *b, size_t m)
-{
-	int order = memcmp(a, b, n < m ? n : m);
-
-	return order != 0 ? order : (n > m) - (n < m);
+	if (c == '\0' || c == ':')
+		return 0;
+	return c == ',' ? 1 : (unsigned char)c + 1U;
 }
 
 static int
 compare_bases(const char *a, const char *b)
 {
-	size_t n = strcspn(a, ",:"), m = strcspn(b, ",:");
-	int order = compare_texts(a, n, b, m);
-
-	if (order != 0)
-		return order;
-	return compare_texts(a + n, base_of(a) - n, b + m, base_of(b) - m);
+	while (rank(*a) == rank(*b) && rank(*a) != 0)
+		a++, b++;
+	return (rank(*a) > rank(*b)) - (rank(*a) < rank(*b));
 }
 
 static int
@@ -66,6 +58,12 @@ compare_to(const struct snapshot *s, const struct snapshot_message *m,
 	if (m->time != time)
 		return m->time < time ? -1 : 1;
 	return compare_bases(s->names.data + m->name, name);
+}
+
+int
+snapshot_compare(const struct snapshot *s, size_t i, const char *name)
+{
+	return compare_to(s, &s->messages[i], time_of(name), name);
 }
 
 static const struct snapshot *sorting; /* for qsort */
@@ -193,30 +191,42 @@ count_octets(int folder, const char *name, uint64_t *octets)
 	return n == -1 ? -1 : 0;
 }
 
+/* False when it is not to be had. */
+static bool
+measure_one(struct snapshot *s, size_t i)
+{
+	struct snapshot_message *m = &s->messages[i];
+
+	if (m->has_octets)
+		return true;
+	if (count_octets(m->is_new ? s->new : s->cur, snapshot_name(s, i),
+		&m->octets) == -1) {
+		log_event(LEVEL_WARNING, "message left out",
+		    log_text("name", snapshot_name(s, i)),
+		    log_text("reason", strerror(errno)));
+		return false;
+	}
+	m->has_octets = m->counted = 1;
+	s->measured++;
+	return true;
+}
+
 static void
 measure(struct snapshot *s)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
-		struct snapshot_message m = s->messages[i];
-
-		if (!m.has_octets &&
-		    count_octets(m.is_new ? s->new : s->cur,
-			snapshot_name(s, i), &m.octets) == -1) {
-			log_event(LEVEL_WARNING, "message left out",
-			    log_text("name", snapshot_name(s, i)),
-			    log_text("reason", strerror(errno)));
+		if (!measure_one(s, i))
 			continue;
-		}
-		s->octets += m.octets;
-		s->messages[kept++] = m;
+		s->octets += s->messages[i].octets;
+		s->messages[kept++] = s->messages[i];
 	}
 	s->n = kept;
 }
 
 int
-snapshot_take(struct snapshot *s, int maildir)
+snapshot_take(struct snapshot *s, int maildir, int sizes)
 {
 	*s =
 	    (struct snapshot){.maildir = maildir, .names = BUF_INIT(NAMES_MAX)};
@@ -229,6 +239,7 @@ snapshot_take(struct snapshot *s, int maildir)
 	    read_folder(s, "cur", false, add_name) == -1)
 		return -1;
 	sort(s);
+	sizes_load(sizes, s);
 	measure(s);
 	return 0;
 }
@@ -252,7 +263,7 @@ snapshot_uidl(
 {
 	const char *name = snapshot_name(s, i);
 	char whole[MAILDIR_NAME_MAX + 1];
-	size_t n = base_of(name);
+	size_t n = strcspn(name, ":");
 
 	maildir_uidl(name, out);
 	if (!(i > 0 && maildir_same(snapshot_name(s, i - 1), name)) &&

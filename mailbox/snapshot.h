@@ -19,6 +19,7 @@ struct snapshot_message {
 	uint64_t octets; /* on the wire */
 	uint32_t name;	/* offset in names */
 	unsigned is_new : 1, has_octets : 1, delete : 1, seen : 1;
+	unsigned counted : 1; /* octets are not from the name */
 };
 
 struct snapshot {
@@ -27,17 +28,22 @@ struct snapshot {
 	struct snapshot_message *messages;
 	size_t n, room;
 	uint64_t octets; /* of all */
+	size_t measured, remembered; /* see sizes.h */
 	bool failed;	 /* out of memory */
 };
 
 /*
- * Take one.  The open Maildir becomes the snapshot's.  -1 and errno on
- * failure (ENOMEM also for more messages than we serve).
+ * Take one.  The open Maildir becomes the snapshot's; sizes is what
+ * sizes_open() gave.  -1 and errno on failure (ENOMEM also for more messages
+ * than we serve).
  */
-int snapshot_take(struct snapshot *, int maildir);
+int snapshot_take(struct snapshot *, int maildir, int sizes);
 void snapshot_free(struct snapshot *);
 
 const char *snapshot_name(const struct snapshot *, size_t i);
+
+/* Its place in the order: as strcmp(its name, name), flags left aside. */
+int snapshot_compare(const struct snapshot *, size_t i, const char *name);
 
 /* As maildir_uidl(), but no other message's, whatever the names are. */
 void snapshot_uidl(

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,6 +127,9 @@ note_client(struct pop3 *p, int fd)
 		snprintf(p->client, sizeof(p->client), "unknown");
 		return;
 	}
+	/* Replies leave when they are flushed, not when the last ones were
+	 * acknowledged. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	netaddr_unmap(&address);
 	netaddr_format(&address, p->client);
 	p->plaintext_allowed =

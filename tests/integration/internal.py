@@ -7,6 +7,7 @@ Service starts a program as the supervisor does: listening sockets by name
 import array
 import contextlib
 import os
+import poplib
 import pwd
 import select
 import shutil
@@ -14,11 +15,13 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 from suite import SECONDS, program
 from watch import wait_exit
 
 RECORD = 512
+ACCOUNTS = {"role-userdb": "postrider-db", "role-queue": "postrider-queue"}
 STARTER = r"""
 import os, sys
 names = sys.argv[1].split(":")
@@ -69,10 +72,18 @@ class Peer:
         self.socket.settimeout(SECONDS)
 
     @classmethod
-    def connect(cls, path):
+    def connect(cls, path, uid=None):
+        """As that user: the other end asks the kernel who connected."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sock.settimeout(SECONDS)
-        sock.connect(path)
+        mine = os.geteuid()
+        if uid is not None:
+            os.seteuid(uid)
+        try:
+            sock.connect(path)
+        finally:
+            if uid is not None:
+                os.seteuid(mine)
         return cls(sock)
 
     @staticmethod
@@ -188,8 +199,13 @@ class Service:
                 pass_fds=fds, **identity)
         return self
 
-    def connect(self, listener):
-        return Peer.connect(self.paths[listener])
+    def connect(self, listener, account=None):
+        """As whom the role belongs to, or as another account."""
+        if account is None and self.root:
+            account = ACCOUNTS[listener]
+        uid = (pwd.getpwnam(account).pw_uid if account
+               else self.user.pw_uid if self.user else None)
+        return Peer.connect(self.paths[listener], uid)
 
     def log(self):
         with open(self.path("stderr")) as f:
@@ -205,6 +221,7 @@ class Service:
         return code
 
     def close(self):
+        print(self.log())  # shown with a failed test
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -241,3 +258,155 @@ def wait_gone(pid):
 
 def readable(sock, seconds=SECONDS):
     return bool(select.select([sock], [], [], seconds)[0])
+
+
+class FakeUserdb:
+    """userdb's side towards pop3d and mailbox: any user whose password is
+    "secret"; logins are noted.  answers: {user: Packet} said instead."""
+
+    def __init__(self, pop3d, mailbox):
+        self.path = os.path.join(pop3d.own, "userdb")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.listener.listen(1000)
+        self.mailbox = mailbox
+        self.forward = None
+        self.logins, self.answers = [], {}
+        self.kind = "virtual-session"
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        poller = select.poll()
+        poller.register(self.listener, select.POLLIN)
+        peers = {}
+        while True:
+            for fd, _ in poller.poll():
+                if fd == self.listener.fileno():
+                    try:
+                        sock, _ = self.listener.accept()
+                    except OSError:
+                        return
+                    peers[sock.fileno()] = Peer(sock)
+                    poller.register(sock, select.POLLIN)
+                    continue
+                packet = peers[fd].receive()
+                if packet is None:
+                    poller.unregister(fd)
+                    peers.pop(fd).close()
+                elif packet.verb == "stop":
+                    return
+                else:
+                    self._answer(peers[fd], packet)
+
+    def _answer(self, peer, packet):
+        user = packet["user"]
+        if "@" not in user:
+            user += "@example.test"
+        self.logins.append((user, packet["password"], packet["client"]))
+        if user in self.answers:
+            answer = self.answers[user]
+            peer.send(answer.verb, *answer.attributes)
+        elif packet["password"] != "secret":
+            peer.send("login", verdict="login-failed")
+        else:
+            self._pass_on(user, packet.fds)
+            peer.send("login", verdict="login-ok", user=user)
+        for fd in packet.fds:
+            os.close(fd)
+
+    def _pass_on(self, user, fds):
+        octets = record(self.kind, user)
+        for _ in range(2):
+            if self.forward is None:
+                self.forward = self.mailbox.connect("role-userdb")
+            try:
+                self.forward.send_octets(octets, fds)
+                return
+            except OSError:
+                self.forward.close()
+                self.forward = None
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            with Peer.connect(self.path) as peer:
+                peer.send("stop")
+        self.thread.join(SECONDS)
+        self.listener.close()
+        if self.forward:
+            self.forward.close()
+
+
+class Pop3House:
+    """pop3d and mailbox, and a userdb that is not one."""
+
+    def __init__(self, root=None, extra=()):
+        self.mailbox = Service("mailbox", ["role-userdb", "role-queue"],
+                               root=root, extra=extra)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self.listener.getsockname()[1]
+        self.pop3d = Service("pop3d", [("pop3", self.listener)], root=root,
+                             extra=extra)
+        self.userdb = FakeUserdb(self.pop3d, self.mailbox)
+
+    def start(self):
+        self.mailbox.start()
+        self.pop3d.start()
+        return self
+
+    def pop3(self, user=None, password="secret"):
+        client = poplib.POP3("127.0.0.1", self.port, timeout=SECONDS)
+        if user:
+            client.user(user)
+            client.pass_(password)
+        return client
+
+    def raw(self):
+        s = socket.create_connection(("127.0.0.1", self.port), SECONDS)
+        s.settimeout(SECONDS)
+        return s
+
+    def maildir(self, user):
+        local, domain = user.split("@")
+        return os.path.join(self.mailbox.mail, domain, local)
+
+    def fill(self, user, messages, folder="cur", name="{i}.x.host:2,"):
+        """A Maildir with these messages (octets), named as told."""
+        make_maildir(self.maildir(user), messages, folder, name)
+        owner = (self.mailbox.user or
+                 (pwd.getpwnam("postrider-mail") if self.mailbox.root
+                  else None))
+        if owner:
+            chown_tree(self.mailbox.mail, owner.pw_uid, owner.pw_gid)
+
+    def close(self):
+        self.pop3d.close()
+        self.mailbox.close()
+        self.userdb.close()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def make_maildir(path, messages, folder="cur", name="{i}.x.host:2,"):
+    for sub in ("new", "cur", "tmp"):
+        os.makedirs(os.path.join(path, sub), mode=0o700, exist_ok=True)
+    for i, text in enumerate(messages):
+        wire = len(text) + text.count(b"\n") - text.count(b"\r\n")
+        file = name.format(i=i, size=len(text), wire=wire)
+        with open(os.path.join(path, folder, file), "wb") as f:
+            f.write(text)
+
+
+def chown_tree(top, uid, gid):
+    os.chown(top, uid, gid)
+    for folder, folders, files in os.walk(top):
+        for entry in folders + files:
+            os.chown(os.path.join(folder, entry), uid, gid,
+                     follow_symlinks=False)
