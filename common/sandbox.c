@@ -50,6 +50,14 @@ take_limits(const struct sandbox *sandbox)
 }
 
 void
+sandbox_prepare(void)
+{
+	tzset();
+	if (seccomp_prepare() == -1)
+		die("seccomp");
+}
+
+void
 sandbox_enter(const struct sandbox *sandbox)
 {
 	const char *what = "landlock";

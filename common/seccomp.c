@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#define _GNU_SOURCE /* CLONE_NEWUSER */
+#define _GNU_SOURCE /* CLONE_NEWUSER, memfd_create */
 #include "common/seccomp.h"
 
 #include "build.h"
@@ -7,11 +7,18 @@
 #ifdef HAVE_SECCOMP
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "common/fs.h"
 
 /*
  * What no part of the suite ever has a reason to do after it is shut in,
@@ -69,13 +76,15 @@ deny(scmp_filter_ctx filter, const char *const *names, size_t n)
 	return rc;
 }
 
+/* In a kept program it stands for the pid of who takes it; above any pid. */
+enum { PID_HERE = 0x7ed1d0ff };
+
 /* abort() and raise() go on working: the first argument may be ourselves. */
 static int
 deny_signals(scmp_filter_ctx filter)
 {
 	static const char *const by_pid[] = {"kill", "tkill", "tgkill"};
-	const struct scmp_arg_cmp other =
-	    SCMP_A0_64(SCMP_CMP_NE, (scmp_datum_t)getpid());
+	const struct scmp_arg_cmp other = SCMP_A0_64(SCMP_CMP_NE, PID_HERE);
 	int rc = deny(filter, signals, sizeof(signals) / sizeof(*signals));
 
 	for (size_t i = 0; i < sizeof(by_pid) / sizeof(*by_pid) && rc == 0; i++)
@@ -123,19 +132,78 @@ deny_network(scmp_filter_ctx filter)
 }
 
 static int
-fill(scmp_filter_ctx filter, const struct sandbox *sandbox)
+fill(scmp_filter_ctx filter, bool forks, bool network)
 {
 	int rc = deny(filter, never, sizeof(never) / sizeof(*never));
 
-	if (rc == 0 && sandbox->forks)
+	if (rc == 0 && forks)
 		rc = deny_namespaces(filter);
-	if (rc == 0 && !sandbox->forks)
+	if (rc == 0 && !forks)
 		rc = deny_processes(filter);
-	if (rc == 0 && !sandbox->forks)
+	if (rc == 0 && !forks)
 		rc = deny_signals(filter);
-	if (rc == 0 && !sandbox->tcp_connect)
+	if (rc == 0 && !network)
 		rc = deny_network(filter);
 	return rc;
+}
+
+/* -- programs -- */
+
+/*
+ * libseccomp takes half a millisecond to translate a filter, more than the
+ * fork of the worker that is to be shut in.  So the translations are kept,
+ * and workers find them in what they inherit from their parent.
+ */
+static struct program {
+	struct sock_filter *steps;
+	size_t n;
+} programs[2][2]; /* by forks and network */
+
+enum { PROGRAM_MAX = 32768 }; /* octets of 4,096 steps, the most */
+
+static int
+read_program(int fd, struct program *program)
+{
+	char *octets;
+	size_t n;
+
+	if (fs_read_all(fd, PROGRAM_MAX, &octets, &n) == -1)
+		return -1;
+	program->steps = (struct sock_filter *)(void *)octets;
+	program->n = n / sizeof(*program->steps);
+	return 0;
+}
+
+static int
+translate(bool forks, bool network, struct program *program)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int fd = memfd_create("seccomp", MFD_CLOEXEC), rc = -1, error = 0;
+
+	if (filter != NULL && fd >= 0) {
+		error = fill(filter, forks, network);
+		if (error == 0)
+			error = seccomp_export_bpf(filter, fd);
+		errno = -error;
+		rc = error == 0 ? read_program(fd, program) : -1;
+	}
+	error = errno;
+	if (filter != NULL)
+		seccomp_release(filter);
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return rc;
+}
+
+static struct program *
+find_program(bool forks, bool network)
+{
+	struct program *program = &programs[forks][network];
+
+	if (program->steps == NULL && translate(forks, network, program) == -1)
+		return NULL;
+	return program;
 }
 
 bool
@@ -145,24 +213,43 @@ seccomp_supported(void)
 }
 
 int
+seccomp_prepare(void)
+{
+	if (!seccomp_supported())
+		return 0;
+	for (int i = 0; i < 4; i++)
+		if (find_program((i & 1) != 0, (i & 2) != 0) == NULL)
+			return -1;
+	return 0;
+}
+
+static int
+load(const struct program *program)
+{
+	struct sock_filter steps[PROGRAM_MAX / sizeof(struct sock_filter)];
+	struct sock_fprog loaded = {
+	    .len = (unsigned short)program->n, .filter = steps};
+
+	for (size_t i = 0; i < program->n; i++) {
+		steps[i] = program->steps[i];
+		if (BPF_CLASS(steps[i].code) == BPF_JMP &&
+		    steps[i].k == PID_HERE)
+			steps[i].k = (uint32_t)getpid();
+	}
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &loaded, 0, 0);
+}
+
+int
 seccomp_enter(const struct sandbox *sandbox)
 {
-	scmp_filter_ctx filter;
-	int rc;
+	const struct program *program;
 
 	if (!seccomp_supported())
 		return 0;
-	filter = seccomp_init(SCMP_ACT_ALLOW);
-	if (filter == NULL) {
-		errno = ENOMEM;
+	if (sandbox->forks && seccomp_prepare() == -1)
 		return -1;
-	}
-	rc = fill(filter, sandbox);
-	if (rc == 0)
-		rc = seccomp_load(filter);
-	seccomp_release(filter);
-	errno = -rc;
-	return rc == 0 ? 0 : -1;
+	program = find_program(sandbox->forks, sandbox->tcp_connect);
+	return program != NULL ? load(program) : -1;
 }
 
 #else /* HAVE_SECCOMP */
@@ -171,6 +258,12 @@ bool
 seccomp_supported(void)
 {
 	return false;
+}
+
+int
+seccomp_prepare(void)
+{
+	return 0;
 }
 
 int

@@ -9,6 +9,12 @@
 /* Built with libseccomp, and the kernel has filters. */
 bool seccomp_supported(void);
 
+/*
+ * Translate every filter now, so that children need not.  A process that
+ * enters with `forks` does so by itself.  -1 and errno on failure.
+ */
+int seccomp_prepare(void);
+
 /* -1 and errno on failure. */
 int seccomp_enter(const struct sandbox *);
 
