@@ -61,6 +61,7 @@ def test_nothing_elsewhere_and_nothing_set_uid(installed):
     known = [folder(name) for name in ("sbindir", "bindir", "libexecdir",
                                        "mandir", "sysconfdir", "datadir",
                                        "docdir", "localstatedir")]
+    known.append(folder("prefix") + "/lib/systemd/system")
     for top, _, names in os.walk(destination):
         for name in names:
             path = os.path.join(top, name)

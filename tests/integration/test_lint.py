@@ -6,9 +6,14 @@ import subprocess
 
 import pytest
 
+from suite import build_folder
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-PAGES = sorted(glob.glob(os.path.join(TOP, "man", "*.[1-9]")))
+# Some pages are made by the build, with its paths.
+PAGES = sorted({os.path.basename(p): p for top in (TOP, build_folder())
+                for p in glob.glob(os.path.join(top, "man", "*.[1-9]"))
+                }.values())
 SCRIPTS = [s for s in ("quickstart", "bootstrap", ".ci/run")
            if os.path.exists(os.path.join(TOP, s))]
 
