@@ -18,6 +18,7 @@
 #include "common/control.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/sandbox.h"
 
 enum {
 	LISTENERS = 64,
@@ -362,6 +363,7 @@ prefork_run(const struct prefork *rules)
 	static const struct control_handlers handlers = {
 	    .drain = drain, .status = status};
 
+	sandbox_prepare();
 	pool.rules = rules;
 	pool.later.fire = throttle_ended;
 	pool.shrink.fire = shrink;

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/program.h"
+#include "common/sandbox.h"
 #include "mailbox/mailbox.h"
 
 static const char usage[] = "usage: mailbox [-c FILE] [-hV]\n"
@@ -82,6 +83,7 @@ main(int argc, char **argv)
 		log_errno(LEVEL_ERROR, "cannot open", mailbox.config.mail_dir);
 		return EX_CONFIG;
 	}
+	sandbox_prepare();
 	loop_init();
 	return parent_run(&mailbox);
 }
