@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: ISC
+"""deliver alone: a queue and SMTP servers that a test plays itself."""
+import os
+import random
+import re
+import select
+import socket
+import tempfile
+import threading
+import time
+
+import pytest
+
+from dnsserver import HIGH, LOW, DnsServer
+from internal import Packet, Peer, Service
+from suite import SECONDS
+
+CLOSE = object()  # a reply: close the connection
+SILENCE = object()  # a reply: say nothing more
+EHLO = ("there.example", "PIPELINING", "8BITMIME", "SIZE 1000000",
+        "ENHANCEDSTATUSCODES")
+MESSAGE = b"Subject: hello\n\nDear all,\n.a dot\n..two\nbye\n"
+
+
+def smtp_port(hosts=("127.0.0.1",)):
+    """A port that is free on all of these loopback addresses."""
+    while True:
+        port = random.randrange(LOW, HIGH)
+        probes = []
+        try:
+            for host in hosts:
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                probes.append(socket.socket(family))
+                probes[-1].bind((host, port))
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+        return port
+
+
+class Queue:
+    """The queue's end of role-deliver."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "queue")
+        self.idle = []
+        self.all = []
+        self.listen()
+
+    def listen(self):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.socket.listen(100)
+        self.socket.settimeout(SECONDS)
+
+    def close(self):
+        self.socket.close()
+        for peer in self.all:
+            peer.close()
+        os.unlink(self.path)
+        self.idle, self.all = [], []
+
+    def worker(self):
+        """A worker that has said ready: the one of the last job first."""
+        if self.idle:
+            return self.idle.pop()
+        peer = Peer(self.socket.accept()[0])
+        peer.socket.settimeout(SECONDS)
+        self.all.append(peer)
+        ready = peer.receive()
+        assert ready.encode() == b"ready\0", ready
+        return peer
+
+    @staticmethod
+    def send_job(peer, recipients, content=MESSAGE, domain="example.net",
+                 sender="ann@example.test", id="0123456789abcdef", local=b"",
+                 body="7bit", utf8=0, size=None, **more):
+        whole = local + content
+        wire = len(whole.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+        with tempfile.TemporaryFile() as f:
+            f.write(whole)
+            f.flush()
+            peer.send("job", id=id, sender=sender, domain=domain,
+                      start=len(local), size=size or len(whole), wire=wire,
+                      body=body, utf8=utf8, count=len(recipients), **more,
+                      fds=[f.fileno()])
+        for index, address in enumerate(recipients):
+            peer.send("recipient", index=index * 7, address=address)
+
+    @staticmethod
+    def results(peer, n, id="0123456789abcdef", seconds=SECONDS):
+        """The n results in the order of the recipients; each comes once."""
+        peer.socket.settimeout(seconds)
+        found = {}
+        while True:
+            packet = peer.receive()
+            assert packet is not None, "deliver went away"
+            if packet.verb == "done":
+                assert packet.encode() == f"done\0id\0{id}\0".encode()
+                break
+            assert packet.verb == "result"
+            names = [name for name, _ in packet.attributes]
+            assert names == ["index", "status", "dsn", "relay", "text",
+                             "delay"]
+            result = dict(packet.attributes)
+            assert re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", result["dsn"])
+            assert result["dsn"][0] == {
+                "delivered": "2", "deferred": "4", "failed": "5"}[
+                    result["status"]], result
+            assert "\n" not in result["text"] and "\r" not in result["text"]
+            index = int(result["index"])
+            assert index % 7 == 0 and index not in found
+            found[index] = result
+        assert len(found) == n
+        return [found[i * 7] for i in range(n)]
+
+    def job(self, *recipients, seconds=SECONDS, **options):
+        peer = self.worker()
+        self.send_job(peer, recipients, **options)
+        results = self.results(peer, len(recipients), seconds=seconds,
+                               id=options.get("id", "0123456789abcdef"))
+        assert peer.receive().encode() == b"ready\0"
+        self.idle.append(peer)
+        return results
+
+
+class Session:
+    def __init__(self, sock):
+        self.socket = sock
+        self.file = sock.makefile("rb")
+        self.commands = []
+        self.mail, self.recipients = None, []
+
+    def send(self, *lines):
+        self.socket.sendall("".join(f"{line}\r\n" for line in lines).encode(
+            "utf-8", "surrogateescape"))
+
+    def send_octets(self, octets):
+        self.socket.sendall(octets)
+
+    def line(self):
+        line = self.file.readline()
+        if not line:
+            raise EOFError
+        return line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
+
+    def data(self):
+        """Up to the final dot, stuffing taken away; every line is CRLF."""
+        lines = []
+        while True:
+            line = self.file.readline()
+            if not line:
+                raise EOFError
+            assert line.endswith(b"\r\n"), line
+            assert b"\r" not in line[:-2]
+            if line == b".\r\n":
+                return b"".join(lines)
+            lines.append(line[1:] if line.startswith(b".") else line)
+
+
+class SmtpServer:
+    """A server that does what reply(session, command) says: a text, a list
+    of lines, CLOSE, SILENCE, or None for what a good server does.  command
+    is the line, "" for the greeting and "." for the end of data."""
+
+    def __init__(self, host="127.0.0.1", port=0, reply=None, ehlo=EHLO,
+                 talk=None):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.create_server((host, port), family=family)
+        self.host = host
+        self.port = self.listener.getsockname()[1]
+        self.reply = reply or (lambda session, command: None)
+        self.ehlo = ehlo
+        self.talk = talk
+        self.sessions = []
+        self.messages = []  # (MAIL line, [RCPT lines], octets)
+        self.errors = []
+        self.threads = []
+        self.open = []
+        self._start(self._accept)
+
+    def _start(self, function, *arguments):
+        thread = threading.Thread(target=function, args=arguments,
+                                  daemon=True)
+        thread.start()
+        self.threads.append(thread)
+
+    def _accept(self):
+        while True:
+            try:
+                sock = self.listener.accept()[0]
+            except OSError:
+                return
+            sock.settimeout(SECONDS)
+            session = Session(sock)
+            self.open.append(sock)
+            self.sessions.append(session)
+            self._start(self._serve, session)
+
+    def _serve(self, session):
+        try:
+            if self.talk:
+                self.talk(session)
+            else:
+                self._converse(session)
+        except (EOFError, ConnectionError, TimeoutError):
+            pass
+        except AssertionError as error:
+            self.errors.append(error)
+        finally:
+            session.file.close()
+            session.socket.close()
+
+    def _say(self, session, command, default, when_good=lambda: None):
+        given = self.reply(session, command)
+        if given is CLOSE:
+            raise EOFError
+        if given is SILENCE:
+            while session.file.read(1):
+                pass
+            raise EOFError
+        lines = default if given is None else given
+        lines = [lines] if isinstance(lines, str) else lines
+        if lines[0][:1] == "2":
+            when_good()  # before anybody hears of it
+        session.send(*lines)
+        return lines[-1]
+
+    def _converse(self, session):
+        self._say(session, "", "220 there.example ESMTP")
+        while True:
+            command = session.line()
+            session.commands.append(command)
+            verb = command.upper().split(" ")[0].split(":")[0]
+            if verb == "EHLO":
+                lines = [f"250-{line}" for line in self.ehlo]
+                lines[-1] = "250 " + lines[-1][4:]
+                self._say(session, command, lines)
+            elif verb == "MAIL":
+                if self._say(session, command, "250 2.1.0 ok")[0] == "2":
+                    session.mail, session.recipients = command, []
+            elif verb == "RCPT":
+                if session.mail is None:
+                    session.send("503 5.5.1 MAIL first")
+                elif self._say(session, command, "250 2.1.5 ok")[0] == "2":
+                    session.recipients.append(command)
+            elif verb == "DATA":
+                self._data(session, command)
+            elif verb == "RSET":
+                session.mail, session.recipients = None, []
+                self._say(session, command, "250 2.0.0 ok")
+            elif verb == "QUIT":
+                self._say(session, command, "221 2.0.0 bye")
+                return
+            else:
+                self._say(session, command, "250 2.0.0 ok")
+
+    def _data(self, session, command):
+        if not session.recipients:
+            session.send("554 5.5.1 no valid recipients")
+            return
+        if self._say(session, command, "354 go on")[0] != "3":
+            return
+        message = session.mail, session.recipients, session.data()
+        session.mail, session.recipients = None, []
+        self._say(session, ".", "250 2.0.0 taken",
+                  lambda: self.messages.append(message))
+
+    def commands(self, session=0):
+        return self.sessions[session].commands
+
+    def close(self):
+        # shutdown() first: close() alone does not wake the accepting thread
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
+        for sock in self.open:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        for thread in self.threads:
+            thread.join(SECONDS)
+
+
+class Deliverer:
+    """The running program, its queue, its DNS and its servers."""
+
+    def __init__(self, request):
+        self.dns = DnsServer()
+        self.servers = []
+        self.port = smtp_port([f"127.0.0.{n}" for n in range(1, 40)] +
+                              ["::1"])
+        self.service = self.queue = None
+
+    def server(self, host="127.0.0.1", port=None, **options):
+        self.servers.append(SmtpServer(host, port or self.port, **options))
+        return self.servers[-1]
+
+    def zone(self, records, name="example.net"):
+        self.dns.add_zone(name, records)
+        return self
+
+    def start(self, *extra, port=True, dns=True):
+        if dns and self.dns.process is None:
+            self.dns.start()
+        lines = [f"dns-server {self.dns.address}", "spare-processes 1",
+                 *([f"smtp-port {self.port}"] if port else []), *extra]
+        if not any(line.startswith("smtp-timeout") for line in lines):
+            lines.append("smtp-timeout 30s")
+        self.service = Service("deliver", ["unused"], extra=lines,
+                               root=False)
+        self.queue = Queue(self.service.own)
+        self.service.start()
+        return self
+
+    def to_literal(self, *recipients, host="127.0.0.1", **options):
+        """A job for the server at this address, without the DNS."""
+        domain = f"[IPv6:{host}]" if ":" in host else f"[{host}]"
+        return self.queue.job(*(f"{r}@{domain}" for r in recipients),
+                              domain=domain, **options)
+
+    def log(self):
+        return self.service.log()
+
+    def close(self, request):
+        errors = []
+        try:
+            if self.service:
+                code = self.service.stop()
+                log = self.service.log()
+                assert code == 0, log
+                for word in ("Sanitizer", "runtime error", "worker crashed"):
+                    assert word not in log, log
+        finally:
+            if self.queue:
+                self.queue.close()
+            if self.service:
+                self.service.close()
+            for server in self.servers:
+                server.close()
+                errors += server.errors
+            self.dns.close()
+        assert not errors, errors
+
+
+@pytest.fixture
+def deliver(request):
+    made = Deliverer(request)
+    yield made
+    made.close(request)
+
+
+def hung_up(peer, seconds=SECONDS):
+    """The worker closed its end."""
+    poller = select.poll()
+    poller.register(peer.socket, select.POLLIN)
+    assert poller.poll(seconds * 1000)
+    return peer.receive() is None
+
+
+__all__ = ["CLOSE", "EHLO", "MESSAGE", "Packet", "Queue", "SILENCE",
+           "SmtpServer", "deliver", "hung_up", "smtp_port", "time"]
