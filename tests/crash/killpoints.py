@@ -5,15 +5,17 @@
     tests/crash/killpoints.py [-v] [--every N] [--first N]
 
 One delivery is traced; every call in that trace whose arguments name the
-spool or a Maildir is a point.  At each point, in three ways:
+spool or a Maildir is a point.  At each point, in four ways:
 
+    alone      the process dies by SIGKILL as it enters the call; the suite
+               goes on and starts another
     killed     the process dies by SIGKILL as it enters the call, all others
                right after it
     seen       the process is stopped after the call; a reader marks the
                message as seen, if it is there; then everything is killed
     deleted    likewise, but the reader deletes it by POP3
 
-Then the suite is started again, and what was acknowledged is compared with
+Then the suite is started again where it was killed, and what was acknowledged is compared with
 what lies in the Maildir: every message with a 250 exactly once, one without
 at most once, a seen one once and still seen, a deleted one nowhere.
 
@@ -23,6 +25,7 @@ import argparse
 import glob
 import os
 import re
+import shutil
 import smtplib
 import subprocess
 import sys
@@ -101,6 +104,11 @@ def pids_of(suite, program):
             if name == program for pid in pids]
 
 
+def owners_of(suite):
+    return {pid: program for program in PROGRAMS
+            for pid in pids_of(suite, program)}
+
+
 def message(token):
     return (f"From: <sender@client.test>\r\nTo: <{USER}>\r\n"
             f"Subject: {token}\r\n\r\n{token}\r\n")
@@ -130,22 +138,24 @@ def holding(suite, token):
 
 
 def settle(suite):
-    """One message through everything, so that each trial begins alike."""
+    """One message through everything and a user without a Maildir, so that
+    each trial begins alike."""
     assert send(suite, "warm", OTHER)
     suite.wait_queue_empty(SECONDS)
+    shutil.rmtree(suite.maildir(USER), ignore_errors=True)
 
 
 def enumerate_points(suite):
     """Every call on spool or Maildir that one delivery makes."""
-    owners = {pid: program for program in PROGRAMS
-              for pid in pids_of(suite, program)}
     settle(suite)
+    owners = owners_of(suite)
     strace = Strace(owners, "-e", f"trace={CALLS}")
     assert send(suite, "trace", USER)
     suite.wait_maildir(USER, 1)
     suite.wait_queue_empty(SECONDS)
     traced = strace.lines()
     strace.end()
+    owners.update(owners_of(suite))
     points, known = [], set()
     for pid, lines in traced.items():
         counts = {}
@@ -154,7 +164,7 @@ def enumerate_points(suite):
             if not re.fullmatch(r"[a-z0-9_]+", call):
                 continue
             counts[call] = counts.get(call, 0) + 1
-            key = (owners.get(pid, "?"), call, counts[call])
+            key = (owners[pid], call, counts[call])
             if (suite.spool in line or suite.mail in line) \
                     and key not in known:
                 known.add(key)
@@ -186,11 +196,12 @@ class Trial:
         self.suite, self.point, self.way = suite, point, way
         self.token = token
         self.acknowledged = self.acted = None
+        self.dies = way in ("alone", "killed")
 
     def run(self):
         """None, or what went wrong."""
         settle(self.suite)
-        signal = "KILL" if self.way == "killed" else "STOP"
+        signal = "KILL" if self.dies else "STOP"
         strace = Strace(
             pids_of(self.suite, self.point.program),
             "-e", f"trace={self.point.call}",
@@ -200,13 +211,15 @@ class Trial:
         client.start()
         try:
             self.wait_for_the_point(strace)
-            if self.way != "killed":
+            if not self.dies:
                 self.acted = reader_acts(self.suite, self.token, self.way)
         finally:
-            self.suite.kill_all()
+            if self.way != "alone":
+                self.suite.kill_all()
             strace.end()
             client.join(SECONDS)
-        self.suite.start()
+        if self.way != "alone":
+            self.suite.start()
         self.suite.wait_queue_empty(SECONDS)
         return self.judge()
 
@@ -214,7 +227,7 @@ class Trial:
         self.acknowledged = send(self.suite, self.token, USER)
 
     def wait_for_the_point(self, strace):
-        sign = "+++ killed by SIGKILL" if self.way == "killed" \
+        sign = "+++ killed by SIGKILL" if self.dies \
             else "stopped by SIGSTOP"
         wait_for(lambda: strace.saw(sign), strace.folder.name,
                  seconds=SECONDS, what=str(self.point))
@@ -239,7 +252,8 @@ def main():
                         help="only every Nth trial")
     parser.add_argument("--first", type=int, help="only the first N trials")
     options = parser.parse_args()
-    failures, counts = [], {"killed": 0, "seen": 0, "deleted": 0}
+    failures = []
+    counts = {"alone": 0, "killed": 0, "seen": 0, "deleted": 0}
     with Suite(root=True, users=[USER, OTHER]) as suite:
         points = enumerate_points(suite)
         print(f"{len(points)} system calls on spool and Maildir in one "
@@ -250,7 +264,7 @@ def main():
             began = time.monotonic()
             trial = Trial(suite, point, way, f"token-{number}")
             wrong = trial.run()
-            if way == "killed" or trial.acted:
+            if trial.dies or trial.acted:
                 counts[way] += 1
             if options.v or wrong:
                 print(f"{'FAILED' if wrong else 'ok'} {way} {point} "
@@ -259,8 +273,8 @@ def main():
                       f"{time.monotonic() - began:.1f}s", flush=True)
             if wrong:
                 failures.append((point, way, wrong))
-    print(f"killed {counts['killed']}, seen {counts['seen']}, deleted "
-          f"{counts['deleted']}: {len(failures)} failures", flush=True)
+    print(", ".join(f"{way} {n}" for way, n in counts.items())
+          + f": {len(failures)} failures", flush=True)
     return 1 if failures or not points else 0
 
 
