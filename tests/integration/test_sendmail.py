@@ -432,20 +432,22 @@ def test_suite_and_mutt(real, tool):
 
 def test_suite_and_git(real, tool):
     git = tool("git")
-    if subprocess.run([git, "send-email", "--dump-aliases"],
-                      capture_output=True).returncode != 0:
-        pytest.skip("git send-email is not installed")
+    for needed in ([git, "send-email", "--dump-aliases"],
+                   [tool("perl"), "-MMail::Address", "-e1"]):
+        if subprocess.run(needed, capture_output=True).returncode != 0:
+            pytest.skip("git send-email is not installed")
     patch = real.path("0001-x.patch")
     with open(patch, "w") as f:
         f.write("From: Bob <bob@example.test>\nSubject: [PATCH] by git\n\n"
                 "Why.\n---\n x | 1 +\n")
     done = subprocess.run(
         [git, "-c", f"sendemail.smtpServer={real.wrapper}",
-         "-c", "sendemail.confirm=never", "send-email", "--quiet",
+         "-c", "sendemail.confirm=never", "send-email", "--quiet", "--suppress-cc=all",
          "--from=Bob <bob@example.test>", "--to=ann@example.test", patch],
         capture_output=True, cwd=real.folder, timeout=60,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "HOME": real.folder, "GIT_DIR": real.folder})
+        env={**os.environ, "HOME": real.folder, "GIT_DIR": real.folder,
+             "EMAIL": "bob@example.test"})
     assert done.returncode == 0, done
     check(the_message(real), "[PATCH] by git", "Why.")
 
