@@ -91,6 +91,7 @@ read_dot(struct dot_reader *r, char c, char *out, size_t *made)
 	}
 	if (r->state == DOT_CR && c == '\n')
 		return true;
+	r->line--;
 	if (r->state == DOT_CR) {
 		r->octets++;
 		r->state = CR;

@@ -21,7 +21,9 @@ struct dot_reader {
 	/* Everything else that RFC 5321 section 2.3.8 forbids is noted, read
 	 * up to the real end, and left to the caller to refuse. */
 	bool bare_cr, bare_lf, nul, eight_bit;
-	size_t longest;	  /* line in octets with its CRLF, before unstuffing */
+	/* Line in octets with its CRLF, without the dot that was doubled for
+	 * transparency (RFC 5321 section 4.5.3.1.6). */
+	size_t longest;
 	uint64_t octets;  /* of content as on the wire, unstuffed */
 	/* the machine's own */
 	unsigned state;

@@ -58,6 +58,27 @@ assert_same(const struct outcome *a, const struct outcome *b)
 	assert_int_equal(a->reader.octets, b->reader.octets);
 }
 
+/* RFC 5321 section 4.5.3.1.6: 1000 octets, a doubled dot counted once. */
+static void
+doubled_dots_make_no_line_longer(void **state)
+{
+	static const struct {
+		const char *in;
+		size_t longest;
+	} cases[] = {{"abc\r\n.\r\n", 5}, {"..bc\r\n.\r\n", 5},
+	    {"....\r\n.\r\n", 5}, {".bcd\r\n.\r\n", 5}};
+	static struct outcome o;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (size_t cut = 0; cut < strlen(cases[i].in); cut++) {
+			read_split(
+			    cases[i].in, strlen(cases[i].in), &cut, 1, &o);
+			assert_int_equal(o.state, DOT_END);
+			assert_int_equal(o.reader.longest, cases[i].longest);
+		}
+}
+
 /* The definition: the first CRLF "." CRLF, DATA's own CRLF in front. */
 static size_t
 end_by_definition(const char *in, size_t n)
@@ -265,6 +286,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(doubled_dots_make_no_line_longer),
 	    cmocka_unit_test(only_the_real_end_ends),
 	    cmocka_unit_test(any_split_gives_the_same),
 	    cmocka_unit_test(writing_undoes_reading),
