@@ -20,6 +20,7 @@ struct listing {
 	struct peer *peer;
 	struct listing **where;
 	int64_t uid;
+	bool recipients;
 	uint64_t *ids;
 	size_t n, at, shown;
 	struct timer turn;
@@ -52,6 +53,21 @@ describe(const struct message *m, char id[FS_ID_SIZE])
 /* -- list -- */
 
 static void
+list_recipients(struct listing *l, const struct envelope *e)
+{
+	static struct packet p;
+	size_t left = LISTED_RECIPIENTS;
+
+	for (size_t i = 0; i < e->n && left > 0; i++) {
+		if (e->recipients[i].state != RECIPIENT_PENDING)
+			continue;
+		describe_recipient(&p, e, i);
+		peer_send(l->peer, &p);
+		left--;
+	}
+}
+
+static void
 list_one(struct listing *l, uint64_t number)
 {
 	static struct packet p;
@@ -69,6 +85,8 @@ list_one(struct listing *l, uint64_t number)
 	if (l->uid < 0 || e.uid == l->uid) {
 		describe_message(&p, &d, &e);
 		peer_send(l->peer, &p);
+		if (l->recipients)
+			list_recipients(l, &e);
 		l->shown++;
 	}
 	envelope_free(&e);
@@ -111,7 +129,8 @@ on_drained(struct peer *peer)
 }
 
 struct listing *
-listing_begin(struct peer *peer, int64_t uid, struct listing **where)
+listing_begin(
+    struct peer *peer, int64_t uid, bool recipients, struct listing **where)
 {
 	struct listing *l = calloc(1, sizeof(*l));
 
@@ -121,6 +140,7 @@ listing_begin(struct peer *peer, int64_t uid, struct listing **where)
 	}
 	l->peer = peer;
 	l->uid = uid;
+	l->recipients = recipients;
 	l->where = where;
 	l->turn.fire = list_some;
 	peer->context = l;
@@ -184,7 +204,7 @@ on_list(struct admin *a, struct packet *p)
 {
 	if (a->listing != NULL || !packet_read(p, "list", NULL, 0, 0))
 		return false;
-	a->listing = listing_begin(&a->peer, -1, &a->listing);
+	a->listing = listing_begin(&a->peer, -1, false, &a->listing);
 	return a->listing != NULL;
 }
 

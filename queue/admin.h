@@ -2,6 +2,7 @@
 #ifndef QUEUE_ADMIN_H
 #define QUEUE_ADMIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "queue/peer.h"
@@ -20,7 +21,8 @@
  *				wait; reason: the last outcome of one of them
  *	<- end count=
  *	   On role-public: one's own, by uid; everything for root and for the
- *	   user that the suite runs as.
+ *	   user that the suite runs as; and behind each message a recipient
+ *	   packet as below for each of the first LISTED_RECIPIENTS who wait.
  *	-> show id=
  *	<- message ...		as above
  *	<- recipient index= address= parent= status= dsn= when= relay= text=
@@ -40,15 +42,18 @@
  */
 struct listing;
 
+enum { LISTED_RECIPIENTS = 100 };
+
 /* A connection on role-admin; fd becomes ours. */
 void admin_begin(int fd);
 
 /*
  * Send the list, as fast as the peer reads it: only that uid's, or -1 for
- * all.  Takes the peer's drained() for itself; clears *where at its end.
+ * all, with the recipients or without.  Takes the peer's drained() for itself;
+ * clears *where at its end.
  */
 struct listing *listing_begin(
-    struct peer *, int64_t uid, struct listing **where);
+    struct peer *, int64_t uid, bool recipients, struct listing **where);
 void listing_free(struct listing *);
 
 #endif

@@ -515,8 +515,8 @@ on_list(struct client *c, struct packet *p)
 	if (c->role != CLIENT_PUBLIC || c->listing != NULL ||
 	    !packet_read(p, "list", NULL, 0, 0))
 		return false;
-	c->listing =
-	    listing_begin(&c->peer, all ? -1 : (int64_t)c->uid, &c->listing);
+	c->listing = listing_begin(
+	    &c->peer, all ? -1 : (int64_t)c->uid, true, &c->listing);
 	return c->listing != NULL;
 }
 

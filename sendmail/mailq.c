@@ -71,12 +71,12 @@ print_clean(const char *text)
 }
 
 static void
-print_json_string(const char *key, const char *text)
+print_json_text(const char *text)
 {
 	size_t n = strlen(text), length;
 	uint32_t code;
 
-	printf("\"%s\": \"", key);
+	putchar('"');
 	for (; n > 0; text += length, n -= length) {
 		length = utf8_decode(text, n, &code);
 		if (length == 0) {
@@ -91,6 +91,13 @@ print_json_string(const char *key, const char *text)
 		}
 	}
 	putchar('"');
+}
+
+static void
+print_json_string(const char *key, const char *text)
+{
+	printf("\"%s\": ", key);
+	print_json_text(text);
 }
 
 static bool
@@ -114,7 +121,28 @@ read_entry(const struct packet *p, struct entry *e)
 	return packet_read(p, "message", set, sizeof(set) / sizeof(*set), 0);
 }
 
+static bool
+read_recipient(const struct packet *p, const char **address)
+{
+	const char *status, *dsn, *relay, *text;
+	uint64_t index, parent, when;
+	const struct attribute set[] = {
+	    ATTRIBUTE_NUMBER("index", &index),
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, address),
+	    ATTRIBUTE_NUMBER("parent", &parent),
+	    ATTRIBUTE_TEXT("status", PROTOCOL_NAME_MAX, &status),
+	    ATTRIBUTE_TEXT("dsn", PROTOCOL_NAME_MAX, &dsn),
+	    ATTRIBUTE_NUMBER("when", &when),
+	    ATTRIBUTE_TEXT("relay", PROTOCOL_TEXT_MAX, &relay),
+	    ATTRIBUTE_TEXT("text", PROTOCOL_TEXT_MAX, &text),
+	};
+
+	return packet_read(p, "recipient", set, sizeof(set) / sizeof(*set), 0);
+}
+
 /* -- as people know it -- */
+
+enum { ADDRESS_COLUMN = 49 };
 
 static void
 print_entry(const struct entry *e)
@@ -127,16 +155,34 @@ print_entry(const struct entry *e)
 		strftime(date, sizeof(date), "%a %b %e %H:%M:%S", &tm);
 	printf("%-16s%c %9" PRIu64 " %-19s  ", e->id,
 	    strcmp(e->state, "active") == 0 ? '*' : ' ', e->size, date);
-	print_clean(*e->sender != '\0' ? e->sender : "<>");
+	print_clean(*e->sender != '\0' ? e->sender : "MAILER-DAEMON");
 	putchar('\n');
 	if (*e->reason != '\0') {
 		printf("%18s(", "");
 		print_clean(e->reason);
 		printf(")\n");
 	}
-	printf("%49s%" PRIu64 " of %" PRIu64 " recipient%s\n", "", e->pending,
-	    e->recipients, e->recipients == 1 ? "" : "s");
 }
+
+static void
+print_recipient(const char *address)
+{
+	printf("%*s", ADDRESS_COLUMN, "");
+	print_clean(address);
+	putchar('\n');
+}
+
+/* queue names only the first of very many. */
+static void
+print_entry_end(uint64_t unnamed)
+{
+	if (unnamed > 0)
+		printf(
+		    "%*sand %" PRIu64 " more\n", ADDRESS_COLUMN, "", unnamed);
+	putchar('\n');
+}
+
+/* -- for programs -- */
 
 static void
 print_entry_json(const struct entry *e, bool first)
@@ -152,7 +198,14 @@ print_entry_json(const struct entry *e, bool first)
 	       ", \"recipients\": %" PRIu64 ", \"pending\": %" PRIu64 ", ",
 	    e->attempts, e->next, e->recipients, e->pending);
 	print_json_string("reason", e->reason);
-	putchar('}');
+	printf(", \"waiting\": [");
+}
+
+static void
+print_recipient_json(const char *address, bool first)
+{
+	fputs(first ? "" : ", ", stdout);
+	print_json_text(address);
 }
 
 static void
@@ -162,7 +215,7 @@ print_head(bool json)
 		putchar('[');
 	else
 		printf("%-17s %9s %-19s  %s\n", "-Queue ID-", "--Size--",
-		    "---Arrival Time----", "-Sender/Recipients---");
+		    "---Arrival Time----", "-Sender/Recipient-------");
 }
 
 static void
@@ -173,16 +226,71 @@ print_foot(bool json, uint64_t count, uint64_t octets)
 	else if (count == 0)
 		puts("Mail queue is empty");
 	else
-		printf("\n-- %" PRIu64 " Kbytes in %" PRIu64 " Request%s.\n",
+		printf("-- %" PRIu64 " Kbytes in %" PRIu64 " Request%s.\n",
 		    (octets + 1023) / 1024, count, count == 1 ? "" : "s");
+}
+
+struct listing {
+	bool json;
+	uint64_t count, octets;
+	uint64_t unnamed; /* recipients of the last one, not named yet */
+	bool named;       /* one of them was */
+};
+
+static void
+end_entry(struct listing *l)
+{
+	if (l->count == 0)
+		return;
+	if (l->json)
+		printf("]}");
+	else
+		print_entry_end(l->unnamed);
+}
+
+static bool
+take_entry(struct listing *l, const struct packet *p)
+{
+	struct entry e;
+
+	if (!read_entry(p, &e))
+		return false;
+	if (l->count == 0)
+		print_head(l->json);
+	end_entry(l);
+	if (l->json)
+		print_entry_json(&e, l->count == 0);
+	else
+		print_entry(&e);
+	l->count++;
+	l->octets += e.size;
+	l->unnamed = e.pending;
+	l->named = false;
+	return true;
+}
+
+static bool
+take_recipient(struct listing *l, const struct packet *p)
+{
+	const char *address;
+
+	if (l->count == 0 || !read_recipient(p, &address))
+		return false;
+	if (l->json)
+		print_recipient_json(address, !l->named);
+	else
+		print_recipient(address);
+	l->named = true;
+	if (l->unnamed > 0)
+		l->unnamed--;
+	return true;
 }
 
 static int
 print_list(int fd, bool json)
 {
+	struct listing l = {.json = json};
 	struct packet p;
-	struct entry e;
-	uint64_t count = 0, octets = 0;
 
 	for (;;) {
 		if (ipc_receive(fd, &p, clock_monotonic_ms() + PATIENCE) !=
@@ -191,21 +299,14 @@ print_list(int fd, bool json)
 		packet_close(&p);
 		if (packet_is(&p, "end"))
 			break;
-		if (!read_entry(&p, &e))
+		if (!take_entry(&l, &p) && !take_recipient(&l, &p))
 			return complain(
 			    EX_PROTOCOL, "malformed answer from queue");
-		if (count == 0)
-			print_head(json);
-		if (json)
-			print_entry_json(&e, count == 0);
-		else
-			print_entry(&e);
-		count++;
-		octets += e.size;
 	}
-	if (json && count == 0)
+	if (json && l.count == 0)
 		print_head(json);
-	print_foot(json, count, octets);
+	end_entry(&l);
+	print_foot(json, l.count, l.octets);
 	return EX_OK;
 }
 

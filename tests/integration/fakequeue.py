@@ -159,4 +159,8 @@ class FakeQueue:
                        recipients=len(message["recipients"]),
                        pending=len(message["recipients"]),
                        reason="no \x1b[31manswer")
+            for n, address in enumerate(message["recipients"][:100]):
+                self._send(peer, "recipient", index=n, address=address,
+                           parent=n, status="waiting", dsn="4.4.1",
+                           when=1000000000, relay="", text="no answer")
         self._send(peer, "end", count=len(self.messages))

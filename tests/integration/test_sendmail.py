@@ -332,13 +332,28 @@ def test_mailq(fake):
     fake.send("-f", "", "ann", input=b"\nx\n")
     shown = fake.call("-bp")
     assert shown.returncode == 0
-    assert b"a@example.org" in shown.stdout and b"<>" in shown.stdout
-    assert b"(no ?[31manswer)" in shown.stdout
-    assert b"2 Requests." in shown.stdout
+    assert re.fullmatch(
+        rb"-Queue ID- .*\n"
+        rb"0{16}   +\d+ \w{3} Sep +\d+ [\d:]{8}  a@example.org\n"
+        rb" +\(no \?\[31manswer\)\n"
+        rb" {49}ann@example.test\n {49}bob@example.test\n\n"
+        rb"0{15}1   +\d+ \w{3} Sep +\d+ [\d:]{8}  MAILER-DAEMON\n"
+        rb" +\(no \?\[31manswer\)\n {49}ann@example.test\n\n"
+        rb"-- \d+ Kbytes in 2 Requests.\n", shown.stdout), shown.stdout
     listed = json.loads(fake.call("--json", name="mailq").stdout)
     assert [m["sender"] for m in listed] == ["a@example.org", ""]
     assert listed[0]["recipients"] == 2
+    assert listed[0]["waiting"] == ["ann@example.test", "bob@example.test"]
     assert listed[0]["reason"] == "no \x1b[31manswer"
+
+
+def test_mailq_names_the_first_of_many(fake):
+    fake.write_config("max-recipients 200")
+    fake.start()
+    fake.send(*(f"u{i}" for i in range(150)), input=b"\nx\n")
+    shown = fake.call(name="mailq").stdout
+    assert b" u99@example.test\n" in shown and b"and 50 more\n" in shown
+    assert b"u100@" not in shown
 
 
 # -- programs that call it --
@@ -398,7 +413,25 @@ def test_suite_restarts_its_queue_meanwhile(real):
 
 
 def test_suite_and_mailq(real):
+    """Nobody listens on smtp-port, so that the message waits."""
     assert "empty" in real.run("mailq").stdout
+    real.sendmail("-f", "ann@example.test", "bob@[127.0.0.1]", "ann",
+                  message="Subject: x\n\nx\n")
+    real.wait_log("status=deferred")
+    shown = real.run("mailq").stdout
+    assert "ann@example.test" in shown and "bob@[127.0.0.1]" in shown
+    listed, = json.loads(real.run("mailq", "--json").stdout)
+    assert listed["waiting"] == ["bob@[127.0.0.1]"]
+    assert listed["recipients"] == 2 and listed["reason"]
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        theirs = real.run("mailq", user=nobody.pw_uid, group=nobody.pw_gid,
+                          extra_groups=[])
+        assert "empty" in theirs.stdout
+    attempts = listed["attempts"]
+    real.run("sendmail", "-q")
+    real.wait_log(lambda line: line.get("status") == "deferred" and
+                  real.log_text().count("status=deferred") > attempts)
 
 
 def test_suite_and_mail(real, tool):
@@ -442,7 +475,8 @@ def test_suite_and_git(real, tool):
                 "Why.\n---\n x | 1 +\n")
     done = subprocess.run(
         [git, "-c", f"sendemail.smtpServer={real.wrapper}",
-         "-c", "sendemail.confirm=never", "send-email", "--quiet", "--suppress-cc=all",
+         "-c", "sendemail.confirm=never", "send-email", "--quiet",
+         "--suppress-cc=all",
          "--from=Bob <bob@example.test>", "--to=ann@example.test", patch],
         capture_output=True, cwd=real.folder, timeout=60,
         stdin=subprocess.DEVNULL,
