@@ -68,8 +68,8 @@ settle(struct attempt *a, size_t index, const struct result *result)
 	a->work[index].stage = WORK_DONE;
 	if (result->trouble)
 		a->trouble = true;
-	else
-		a->tried = true;
+	else if (result->state == RECIPIENT_PENDING)
+		a->deferred = true;
 	if (result->linked)
 		a->linked = true;
 	attempt_note(a, index, result);
@@ -166,7 +166,6 @@ expand(struct attempt *a, size_t index, const struct route *route)
 		return;
 	}
 	a->work[index].stage = WORK_DONE;
-	a->tried = true;
 	envelope_expanded_line(&a->lines, e, index, first);
 	log_event(LEVEL_INFO, "expanded", log_text("id", a->id),
 	    log_address("to", e->recipients[index].address),

@@ -50,8 +50,8 @@ struct attempt {
 	size_t unfinished; /* deliveries, local and remote */
 	int64_t began;	   /* monotonic */
 	struct buf lines;  /* for the envelope, not yet there */
-	bool tried;	   /* some recipient was really tried */
-	bool trouble;	   /* some was not, for reasons of our own */
+	bool deferred;	   /* some recipient was, by its own side */
+	bool trouble;	   /* some was, for reasons of this house */
 	bool linked;	   /* the content is in a Maildir, too */
 	bool unwritten;	   /* an outcome could not be recorded */
 };

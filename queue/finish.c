@@ -195,7 +195,7 @@ conclude(struct attempt *a)
 		leave_spool(a, "deleted by the postmaster");
 	} else if (pending + failed == 0) {
 		leave_spool(a, "done");
-	} else if (failed > 0 || !a->tried) {
+	} else if (failed > 0 || !a->deferred) {
 		attempt_record(a);
 		wait_for_us(a);
 	} else {

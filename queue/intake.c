@@ -2,6 +2,7 @@
 #include "queue/intake.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -420,11 +421,14 @@ static void
 log_accepted(const struct client *c)
 {
 	const struct envelope *e = &c->envelope;
+	char uid[24];
 
+	snprintf(uid, sizeof(uid), "%lld", (long long)e->uid);
 	log_event(LEVEL_INFO, "queued", log_text("id", c->reception.id),
 	    log_address("from", e->sender),
 	    log_text("client", e->client[0] != '\0' ? e->client : NULL),
-	    log_text("auth", e->login), log_number("uid", e->uid),
+	    log_text("auth", e->login),
+	    log_text("uid", e->uid >= 0 ? uid : NULL),
 	    log_number("size", (int64_t)e->content),
 	    log_number("recipients", (int64_t)e->n));
 }

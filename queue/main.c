@@ -231,7 +231,8 @@ confine(void)
 {
 	const struct sandbox_folder folders[] = {{.fd = queue.spool.dir,
 	    .rights = SANDBOX_READ | SANDBOX_LIST | SANDBOX_WRITE |
-		SANDBOX_CREATE | SANDBOX_REMOVE | SANDBOX_MOVE}};
+		SANDBOX_CREATE | SANDBOX_REMOVE | SANDBOX_MOVE |
+		SANDBOX_FOLDERS}};
 	const struct sandbox sandbox = {
 	    .folders = folders, .nfolders = 1, .forks = true};
 

@@ -302,6 +302,23 @@ folder_named(struct spool *s, const char *name)
 	return -1;
 }
 
+/*
+ * Links, FIFOs and sockets hold nothing that could be lost, and the sandbox
+ * lets nobody make one, not even by a rename.
+ */
+static bool
+remove_empty(int folder, const char *name)
+{
+	struct stat status;
+
+	if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
+		errno = EACCES;
+		return false;
+	}
+	return unlinkat(folder, name, 0) == 0;
+}
+
 void
 spool_set_aside(
     struct spool *s, const char *folder, const char *name, const char *why)
@@ -315,13 +332,17 @@ spool_set_aside(
 		    aside, sizeof(aside), "%s.%.200s.%s", folder, name, unique);
 	}
 	if (renameat(folder_named(s, folder), name, s->quarantine, aside) ==
-	    -1) {
+	    0) {
+		log_event(LEVEL_ERROR, "quarantined", log_text("id", name),
+		    log_text("folder", folder), log_text("as", aside),
+		    log_text("reason", why));
+		return;
+	}
+	if (remove_empty(folder_named(s, folder), name))
+		log_event(LEVEL_ERROR, "removed", log_text("id", name),
+		    log_text("folder", folder), log_text("reason", why));
+	else
 		log_event(LEVEL_ERROR, "cannot set aside", log_text("id", name),
 		    log_text("folder", folder),
 		    log_text("reason", strerror(errno)));
-		return;
-	}
-	log_event(LEVEL_ERROR, "quarantined", log_text("id", name),
-	    log_text("folder", folder), log_text("as", aside),
-	    log_text("reason", why));
 }

@@ -120,7 +120,10 @@ int spool_defer(struct spool *, const char *id); /* new to cur */
 int spool_remove(
     struct spool *, enum spool_folder, const char *id, bool delivered);
 
-/* Set aside whatever bears this name in that folder; logs it. */
+/*
+ * Set aside whatever bears this name in that folder; what holds no data (a
+ * link, a FIFO) is removed where it cannot be moved.  Logs it.
+ */
 void spool_set_aside(
     struct spool *, const char *folder, const char *name, const char *why);
 

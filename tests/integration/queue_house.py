@@ -94,6 +94,10 @@ class Peer:
         return dict(attributes), fds
 
     def close(self):
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self.sock.close()
 
 

@@ -1,0 +1,543 @@
+# SPDX-License-Identifier: ISC
+"""Messages go out: to mailbox, to deliver, again later, or back."""
+import email
+import email.policy
+import os
+import re
+
+import pytest
+
+from queue_house import House
+
+ANN, BOB = "ann@example.test", "bob@example.test"
+CONTENT = b"Return-Path: <x>\nSubject: hi\nX-Test: yes\n\nthe body\n"
+
+
+def make(*extra):
+    house = House(*extra)
+    house.route(BOB, "mailbox", BOB)
+    house.route(ANN, "mailbox", ANN)
+    for n in range(5):
+        house.route(f"u{n}@remote.test", "remote", "remote.test")
+    house.route("v@other.test", "remote", "other.test")
+    return house
+
+
+@pytest.fixture
+def house():
+    with make() as house:
+        yield house
+
+
+@pytest.fixture
+def hasty():
+    with make("retry-minimum 1s", "retry-maximum 2s") as house:
+        yield house
+
+
+def send_out(house, recipients, sender=ANN, content=CONTENT, **options):
+    client = house.login(ANN)
+    try:
+        return client.send(sender, recipients, content, **options)
+    finally:
+        client.close()
+
+
+def report_of(delivery, to):
+    """The parts of a report, checked against RFC 3464 and 6522."""
+    assert delivery.mailbox == to
+    content = delivery.content
+    assert content.startswith(b"Return-Path: <>\n")
+    message = email.message_from_bytes(content, policy=email.policy.default)
+    assert message["Auto-Submitted"] == "auto-replied"
+    assert "MAILER-DAEMON@mail.example.test" in message["From"]
+    assert message.get_content_type() == "multipart/report"
+    assert message["Content-Type"].params["report-type"] == "delivery-status"
+    assert not message.defects
+    text, status, header = message.get_payload()
+    assert not any(p.defects for p in message.walk())
+    return text.get_content(), status, header
+
+
+def fields_of(status):
+    blocks = status.get_payload()
+    return blocks[0], blocks[1:]
+
+
+# -- local --
+
+def test_nothing_is_asked_twice_on_the_first_attempt(house):
+    house.send("x@remote.test", [BOB])
+    house.delivery().answer()
+    house.wait_log("removed")
+    assert house.asked.qsize() == 1
+
+
+def test_alias_expands_and_collapses(house):
+    house.route("all@example.test", "alias", ANN, "more@example.test", BOB)
+    house.route("more@example.test", "alias", BOB, "also-ann@example.test")
+    house.route("also-ann@example.test", "mailbox", ANN)
+    id = house.send("x@remote.test", ["all@example.test", BOB])
+    got = [house.delivery(), house.delivery()]
+    assert sorted(d.mailbox for d in got) == [ANN, BOB]
+    for delivery in got:
+        delivery.answer()
+    house.wait_log("removed", id=id)
+    assert house.mailbox.empty()
+    to = [line["to"] for line in house.log_lines("delivered", id=id)]
+    assert sorted(to) == [f"<{a}>" for a in
+                          ("also-ann@example.test", ANN, BOB)]
+
+
+def test_alias_loop_ends_in_a_report(house):
+    house.route("a@example.test", "alias", "b@example.test", BOB)
+    house.route("b@example.test", "alias", "a@example.test")
+    house.send(ANN, ["a@example.test", "b@example.test"])
+    mailboxes = {}
+    for _ in range(2):
+        delivery = house.delivery()
+        mailboxes[delivery.mailbox] = delivery
+        delivery.answer()
+    _, status, _ = report_of(mailboxes[ANN], ANN)
+    _, blocks = fields_of(status)
+    assert blocks and all(b["Status"] == "5.4.6" for b in blocks)
+    assert BOB in mailboxes
+    house.wait_empty()
+
+
+def test_alias_depth_is_bounded(house):
+    for n in range(12):
+        house.route(f"d{n}@example.test", "alias", f"d{n + 1}@example.test")
+    house.route("d12@example.test", "mailbox", BOB)
+    house.send(ANN, ["d0@example.test"])
+    delivery = house.delivery()
+    _, status, _ = report_of(delivery, ANN)
+    assert fields_of(status)[1][0]["Status"] == "5.4.6"
+    assert fields_of(status)[1][0]["Original-Recipient"] == \
+        "rfc822; d0@example.test"
+
+
+def test_system_user_has_a_connection_of_his_own(house):
+    house.route("root@example.test", "system", "sysuser")
+    house.send("x@remote.test", ["root@example.test", BOB])
+    got = {}
+    for _ in range(2):
+        delivery = house.delivery()
+        got[delivery.user] = delivery
+    assert got["sysuser"].mailbox == "sysuser" and got[""].mailbox == BOB
+    assert got["sysuser"].peer is not got[""].peer
+    for delivery in got.values():
+        delivery.answer()
+    house.wait_empty()
+
+
+def test_full_mailbox_is_tried_again_with_doubling(hasty):
+    id = hasty.send("x@remote.test", [BOB])
+    hasty.delivery().answer("mailbox-full", text="quota is 5M")
+    line = hasty.wait_log("deferred", id=id)
+    assert line["dsn"] == "4.2.2" and line["reason"] == "quota is 5M"
+    assert hasty.spooled("cur") == [id] and hasty.spooled("new") == []
+    listed = hasty.listed()
+    assert [m["id"] for m in listed] == [id]
+    assert listed[0]["reason"] == "quota is 5M"
+    assert listed[0]["attempts"] == 1 and listed[0]["state"] == "waiting"
+    delivery = hasty.delivery()
+    assert not delivery.again
+    delivery.answer()
+    hasty.wait_log("removed", id=id)
+    hasty.wait_empty()
+
+
+def test_mailbox_dies_with_a_delivery(house):
+    id = house.send("x@remote.test", [BOB])
+    house.delivery().peer.close()
+    house.wait_log("mailbox-lost")
+    delivery = house.delivery()
+    assert delivery.id == id and delivery.again
+    assert house.spooled("new") == [id]
+    delivery.answer()
+    house.wait_empty()
+
+
+def test_answer_without_question_drops_the_connection(house):
+    house.send("x@remote.test", [BOB])
+    delivery = house.delivery()
+    delivery.peer.say("delivered", serial=99999, verdict="ok")
+    house.wait_log("mailbox-lost")
+    house.delivery().answer()
+    house.wait_empty()
+
+
+# -- restarts --
+
+def test_restart_keeps_what_was_acknowledged(house):
+    id = house.send("x@remote.test", [BOB, ANN])
+    first, second = house.delivery(), house.delivery()
+    first.answer()
+    house.wait_log("delivered", id=id)
+    house.restart()
+    delivery = house.delivery()
+    assert delivery.id == id and delivery.again
+    assert delivery.mailbox == second.mailbox
+    assert delivery.content == first.content
+    delivery.answer()
+    house.wait_empty()
+    assert house.mailbox.empty()
+
+
+def test_restart_before_synced_may_deliver_but_never_half(house):
+    client = house.client()
+    client.open()
+    client.write(b"Subject: x\n\n")
+    client.close_writer()
+    client.commit("x@remote.test", [BOB])
+    client.committed()
+    house.restart()
+    delivery = house.delivery()
+    assert delivery.content == b"Subject: x\n\n" and delivery.again
+    delivery.answer()
+    house.wait_empty()
+
+
+def test_restart_keeps_the_schedule(house):
+    id = house.send("x@remote.test", [BOB])
+    house.delivery().answer("mailbox-full")
+    house.wait_log("deferred", id=id)
+    (before,) = house.listed()
+    house.restart()
+    (after,) = house.listed()
+    assert after["attempts"] == 1 and abs(
+        after["next"] - before["next"]) <= 2
+    assert house.mailbox.empty()
+
+
+def test_torn_outcome_is_cut_away(house):
+    id = house.send("x@remote.test", [BOB, ANN])
+    house.delivery().answer()
+    house.delivery()
+    house.wait_log("delivered", id=id)
+    house.kill()
+    with open(os.path.join(house.spool, "envelope", id), "ab") as f:
+        f.write(b"delivered 1 17321")
+    house.start()
+    delivery = house.delivery()
+    delivery.answer("mailbox-full")
+    house.wait_log("deferred", id=id)
+    assert house.shown(id)["attempts"] == 1
+    with open(os.path.join(house.spool, "envelope", id)) as f:
+        text = f.read()
+    assert "17321\n" not in text and "17321deferred" not in text
+    assert text.endswith("\n") and "\ndeferred 1 " in text
+
+
+def test_drain_finishes_what_runs(house):
+    id = house.send("x@remote.test", [BOB])
+    delivery = house.delivery()
+    house.process.terminate()
+    client = house.connect("admin")
+    client.say("list")
+    client.hear()
+    delivery.answer()
+    assert house.process.wait(20) == 0
+    assert house.log_lines("removed", id=id)
+
+
+# -- remote --
+
+def test_recipients_at_one_domain_share_a_job(house):
+    id = send_out(house, ["u0@remote.test", "v@other.test",
+                          "u1@remote.test"], start=len("Return-Path: <x>\n"))
+    worker, other = house.worker(), house.worker()
+    worker.ready()
+    other.ready()
+    jobs = {}
+    for w in (worker, other):
+        job = w.job()
+        jobs[job["domain"]] = job
+        assert job["id"] == id and job["sender"] == ANN
+        assert job["start"] == "17" and job["content"] == CONTENT
+        for r in job["recipients"]:
+            w.result(r["index"], "delivered", "2.1.5")
+        w.done(job)
+    assert [r["address"] for r in jobs["remote.test"]["recipients"]] == [
+        "u0@remote.test", "u1@remote.test"]
+    house.wait_log("removed", id=id)
+    line = house.log_lines("delivered", to="<v@other.test>")[0]
+    assert line["relay"] == "mx.remote.test[192.0.2.9]:25"
+
+
+def test_worker_dies_with_a_job(house):
+    id = send_out(house, ["u0@remote.test", "u1@remote.test"])
+    worker = house.worker()
+    worker.ready()
+    job = worker.job()
+    worker.result(job["recipients"][0]["index"], "delivered", "2.0.0")
+    house.wait_log("delivered", id=id)
+    worker.close()
+    worker = house.worker()
+    worker.ready()
+    job = worker.job()
+    assert [r["address"] for r in job["recipients"]] == ["u1@remote.test"]
+    worker.result(0, "delivered", "2.0.0")
+    worker.done(job)
+    house.wait_empty()
+
+
+def test_jobs_of_one_domain_are_bounded(house):
+    client = house.login(ANN)
+    for _ in range(22):
+        client.send(ANN, ["u0@remote.test"], CONTENT)
+    client.send(ANN, ["v@other.test"], CONTENT)
+    workers = [house.worker() for _ in range(23)]
+    for worker in workers:
+        worker.ready()
+    house.listed()  # every "ready" before it was heard
+    domains = []
+    for worker in workers:
+        worker.sock.setblocking(False)
+        try:
+            domains.append(worker.job()["domain"])
+        except BlockingIOError:
+            pass
+    assert sorted(domains) == ["other.test"] + 20 * ["remote.test"]
+
+
+def test_result_nobody_asked_for_drops_the_worker(house):
+    send_out(house, ["u0@remote.test"])
+    worker = house.worker()
+    worker.ready()
+    worker.job()
+    worker.result(7, "delivered", "2.0.0")
+    house.wait_log("deliver-lost")
+    worker = house.worker()
+    worker.ready()
+    assert worker.job()["count"] == "1"
+
+
+# -- reports --
+
+def refuse_all(house, *texts, status="failed", dsn="5.1.1"):
+    worker = house.worker()
+    worker.ready()
+    job = worker.job()
+    for r, text in zip(job["recipients"], texts):
+        worker.result(r["index"], status, dsn, text=text)
+    worker.done(job)
+    worker.close()
+    return job
+
+
+def test_permanent_failure_is_reported_once_for_all(house):
+    id = send_out(house, ["u0@remote.test", "u1@remote.test"],
+                  start=len("Return-Path: <x>\n"))
+    refuse_all(house, "550 5.1.1 no such user\x01 here", "550 gone " * 150)
+    delivery = house.delivery()
+    text, status, header = report_of(delivery, ANN)
+    assert "u0@remote.test" in text and "no such user? here" in text
+    message, blocks = fields_of(status)
+    assert message["Reporting-MTA"] == "dns; mail.example.test"
+    assert [b["Final-Recipient"] for b in blocks] == [
+        "rfc822; u0@remote.test", "rfc822; u1@remote.test"]
+    for block in blocks:
+        assert block["Action"] == "failed" and block["Status"] == "5.1.1"
+        assert block["Remote-MTA"] == "dns; mx.remote.test"
+    assert header.get_content_type() == "text/rfc822-headers"
+    returned = header.get_payload()
+    assert "X-Test: yes" in str(returned)
+    assert b"the body" not in delivery.content
+    assert b"Return-Path: <x>" not in delivery.content
+    assert max(map(len, delivery.content.split(b"\n"))) < 200
+    assert delivery.id != id
+    delivery.answer()
+    house.wait_log("bounced", id=id, report=delivery.id)
+    house.wait_empty()
+    assert len(house.log_lines("removed")) == 2
+
+
+def test_report_to_a_remote_sender_is_remote_mail(house):
+    house.send("v@other.test", [BOB])
+    house.delivery().answer("mailbox-disabled")
+    worker = house.worker()
+    worker.ready()
+    job = worker.job()
+    assert job["sender"] == "" and job["domain"] == "other.test"
+    assert job["recipients"][0]["address"] == "v@other.test"
+    assert job["content"][int(job["start"]):].startswith(b"Date: ")
+
+
+def test_no_report_about_a_report(house):
+    id = house.send("", [BOB])
+    house.delivery().answer("mailbox-disabled")
+    house.wait_log("not-bounced", id=id)
+    house.wait_empty()
+    assert house.mailbox.empty()
+
+
+def test_sender_that_does_not_exist_gets_none(house):
+    id = house.send("ghost@example.test", [BOB])
+    house.delivery().answer("mailbox-disabled")
+    line = house.wait_log("not-bounced", id=id)
+    assert line["reason"] == "no such user here"
+    house.wait_empty()
+
+
+def test_life_time_ends_in_a_report(house):
+    id = send_out(house, ["u0@remote.test", BOB])
+    house.delivery().answer()
+    refuse_all(house, "450 4.2.1 later", status="deferred", dsn="4.2.1")
+    house.wait_log("deferred", id=id)
+    house.kill()
+    path = os.path.join(house.spool, "envelope", id)
+    with open(path) as f:
+        text = f.read()
+    (accepted,) = re.findall(r"^time (\d+)$", text, re.M)
+    text = text.replace(f"time {accepted}\n",
+                        f"time {int(accepted) - 5 * 86400 - 1}\n")
+    with open(path, "w") as f:
+        f.write(text)
+    house.start()
+    house.tool("flush")
+    refuse_all(house, "450 4.2.1 even later", status="deferred", dsn="4.2.1")
+    delivery = house.delivery()
+    _, status, _ = report_of(delivery, ANN)
+    (block,) = fields_of(status)[1]
+    assert block["Final-Recipient"] == "rfc822; u0@remote.test"
+    assert block["Status"] == "5.4.7"
+    assert "even later" in block["Diagnostic-Code"]
+    delivery.answer()
+    house.wait_log("bounced", id=id)
+    house.wait_empty()
+
+
+def test_reporter_dies(house):
+    id = house.send(ANN, [BOB])
+    pid = house.process.pid
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        (reporter,) = map(int, f.read().split())
+    os.kill(reporter, 9)
+    house.wait_log("reporter-lost")
+    house.delivery().answer("mailbox-disabled")
+    delivery = house.delivery()
+    report_of(delivery, ANN)
+    delivery.answer()
+    house.wait_log("bounced", id=id)
+    house.wait_empty()
+
+
+def test_restart_between_failure_and_report(house):
+    id = house.send(ANN, [BOB])
+    house.silent_userdb = True  # the report cannot be committed
+    house.delivery().answer("mailbox-disabled")
+    house.wait_log("failed", id=id)
+    house.kill()
+    house.silent_userdb = False
+    house.start()
+    delivery = house.delivery()
+    report_of(delivery, ANN)
+    delivery.answer()
+    house.wait_log("bounced", id=id)
+    house.wait_empty()
+
+
+def test_internationalized_report(house):
+    ulf = "ülf@example.test"
+    house.route(ulf, "mailbox", ulf)
+    house.route("jörg@remote.test", "remote", "remote.test")
+    send_out(house, ["jörg@remote.test"], sender=ulf, utf8=1,
+             body="8bitmime", content="Subject: grüß\n\nx\n".encode())
+    refuse_all(house, "550 5.1.1 kein jörg")
+    delivery = house.delivery()
+    text, status, header = report_of(delivery, ulf)
+    assert status.get_content_type() == "message/global-delivery-status"
+    assert header.get_content_type() == "message/global-headers"
+    assert "utf-8; jörg@remote.test".encode() in delivery.content
+    assert "grüß".encode() in delivery.content
+
+
+def test_ascii_sender_gets_an_ascii_report(house):
+    house.route("jörg@remote.test", "alias", "jörg2@remote.test")
+    house.route("jörg2@remote.test", "remote", "remote.test")
+    house.route("alias@example.test", "alias", "jörg@remote.test")
+    send_out(house, ["alias@example.test"])
+    refuse_all(house, "550 5.1.1 kein jörg")
+    delivery = house.delivery()
+    report_of(delivery, ANN)
+    assert delivery.content.isascii()
+    assert b"utf-8; j\\x{00F6}rg2@remote.test" in delivery.content
+    assert b"Original-Recipient: rfc822; alias@example.test" \
+        in delivery.content
+
+
+# -- the tool, and others who look --
+
+def test_tool_with_the_daemon(house):
+    house.route("x@example.test", "alias", BOB, "u0@remote.test")
+    id = house.send(ANN, ["x@example.test"], CONTENT)
+    house.delivery().answer("mailbox-full", text="full \x1b[2J")
+    refuse_all(house, "450 later", status="deferred", dsn="4.0.0")
+    house.wait_log("deferred", lines=2)
+    shown = house.shown(id)
+    assert shown["id"] == id and shown["sender"] == ANN
+    assert [(r["address"], r["status"], r["parent"])
+            for r in shown["recipients"]] == [
+        ("x@example.test", "alias", 0), (BOB, "waiting", 0),
+        ("u0@remote.test", "waiting", 0)]
+    assert b"\x1b" not in house.tool("show", id).stdout
+    assert b"\x1b" not in house.tool("list").stdout
+    assert house.tool("cat", id).stdout == CONTENT
+    assert b"1 message" in house.tool("flush", id).stdout
+    house.delivery().answer("mailbox-full")
+    refuse_all(house, "450 later", status="deferred", dsn="4.0.0")
+    house.wait_log("deferred", lines=4)
+    assert b"deleted" in house.tool("delete", id).stdout
+    house.wait_empty()
+    for command in ("show", "cat", "flush", "delete"):
+        done = house.tool(command, id, check=False)
+        assert done.returncode == 66 and b"no such message" in done.stderr
+    assert house.tool("show", "../../etc", check=False).returncode == 66
+    assert house.tool("show", check=False).returncode == 64
+    assert house.tool("nonsense", check=False).returncode == 64
+    assert house.listed() == []
+
+
+def test_tool_without_the_daemon(house):
+    ids = []
+    for n in range(3):
+        ids.append(house.send(ANN, [BOB], CONTENT))
+        house.delivery().answer("mailbox-full")
+        house.wait_log("deferred", id=ids[-1])
+    house.stop()
+    for s in house.listeners:
+        s.close()
+    assert sorted(m["id"] for m in house.listed()) == sorted(ids)
+    assert house.shown(ids[0])["attempts"] == 1
+    assert house.tool("cat", ids[0]).stdout == CONTENT
+    done = house.tool("flush", check=False)
+    assert done.returncode == 69 and b"not running" in done.stderr
+    house.tool("delete", ids[0])
+    assert sorted(m["id"] for m in house.listed()) == sorted(ids[1:])
+    assert house.tool("show", ids[0], check=False).returncode == 66
+
+
+def test_delete_while_it_is_tried(house):
+    id = house.send(ANN, [BOB])
+    delivery = house.delivery()
+    house.tool("delete", id)
+    delivery.answer("mailbox-full")
+    house.wait_log("removed", id=id)
+    house.wait_empty()
+
+
+def test_long_list_is_streamed(house):
+    client = house.client()
+    for _ in range(700):
+        client.send(ANN, [BOB], CONTENT)
+    assert len(house.listed()) == 700
+    public = house.connect("public")
+    public.say("list")
+    count = 0
+    while (packet := public.hear())[0] == "message":
+        count += 1
+    want = 700 if os.geteuid() in (0, os.stat(house.spool).st_uid) else 0
+    assert packet[0] == "end" and count == want
+
