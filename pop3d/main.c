@@ -142,19 +142,22 @@ serve_worker(struct worker *worker, void *context)
 static int
 serve_pool(struct service *service)
 {
-	const struct prefork rules = {.service = "pop3d",
+	struct prefork rules = {.service = "pop3d",
 	    .spare = (unsigned)service->config.spare_processes,
 	    .maximum = (unsigned)service->config.pop3d_processes,
 	    .serve = serve_worker,
 	    .context = service};
 
 	service->n = inherit_find_all("pop3", service->listeners, LISTENERS);
-	if (service->n == 0) {
+	if (service->n == 0 && inherit_find("control") == -1) {
 		log_event(LEVEL_ERROR, "no listening sockets",
 		    log_text("reason",
 			"postrider(8) starts this program, or inetd with -i"));
 		return EX_USAGE;
 	}
+	/* The config may leave all listening to inetd. */
+	if (service->n == 0)
+		rules.maximum = 0;
 	enter_folder(&service->config);
 	loop_init();
 	return prefork_run(&rules);

@@ -10,6 +10,7 @@
 
 #include "common/control.h"
 #include "common/dns.h"
+#include "common/inherit.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/netaddr.h"
@@ -131,15 +132,20 @@ serve_inetd(struct service *service, int fd)
 static int
 serve_listeners(struct service *service)
 {
-	const struct prefork rules = {.service = "smtpd",
+	struct prefork rules = {.service = "smtpd",
 	    .spare = (unsigned)service->config.spare_processes,
 	    .maximum = (unsigned)service->config.smtpd_processes,
 	    .serve = worker_serve,
 	    .context = service};
 
 	if (service_find_listeners(service) == -1) {
-		log_errno(LEVEL_ERROR, "cannot serve", "no listening socket");
-		return EX_USAGE;
+		if (inherit_find("control") == -1) {
+			log_errno(LEVEL_ERROR, "cannot serve",
+			    "no listening socket");
+			return EX_USAGE;
+		}
+		/* The config may leave all listening to inetd. */
+		rules.maximum = 0;
 	}
 	enter_folder(&service->config);
 	loop_init();
