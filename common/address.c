@@ -57,6 +57,8 @@ is_deceptive(uint32_t c)
 	} ranges[] = {
 	    {0x80, 0xa0},        /* C1 controls, no-break space */
 	    {0xad, 0xad},        /* soft hyphen */
+	    {0x37e, 0x37e},      /* a semicolon when normalised */
+	    {0x1fef, 0x1fef},    /* a grave accent, likewise */
 	    {0x2000, 0x200b},    /* spaces */
 	    {0x200e, 0x200f},    /* marks of direction */
 	    {0x2028, 0x202f},    /* separators, embeddings, overrides */
