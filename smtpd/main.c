@@ -89,7 +89,8 @@ take_connection(bool *no_stderr)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct stat connection, errors;
 
-	if (fd == -1 || null == -1 || fstat(fd, &connection) == -1)
+	if (fd == -1 || null == -1 || fstat(fd, &connection) == -1 ||
+	    !S_ISSOCK(connection.st_mode))
 		return -1;
 	*no_stderr = fstat(STDERR_FILENO, &errors) == -1 ||
 	    (errors.st_dev == connection.st_dev &&

@@ -178,20 +178,21 @@ owners_forget_login(struct owners *o)
 enum verdict
 owners_open(struct owners *o, int client_fd, struct submission *message)
 {
+	int64_t deadline = owners_deadline();
 	bool kept = o->queue >= 0;
 	enum verdict verdict;
 
 	*message = (struct submission){.writer = -1, .reader = -1};
 	if (o->login >= 0) {
 		message->queue = o->login;
-		return submit_open(message, -1, owners_deadline());
+		return submit_open(message, -1, deadline);
 	}
 	for (;;) {
 		if (!connect_to("queue", &o->queue))
 			return VERDICT_INTERNAL;
 		message->queue = o->queue;
 		message->lost = false;
-		verdict = submit_open(message, client_fd, owners_deadline());
+		verdict = submit_open(message, client_fd, deadline);
 		if (!message->lost)
 			return verdict;
 		drop(&o->queue);

@@ -167,7 +167,8 @@ class Queue(Owner):
                 tempfile.TemporaryFile() as envelope:
             reader = os.open(f"/proc/self/fd/{content.fileno()}", os.O_RDONLY)
             writer = content.fileno()
-            if self.fault == ("open", "full"):
+            if self.fault == ("open-fd", "full"):
+                self.fault = None
                 writer = os.open("/dev/full", os.O_WRONLY)
             peer.send("opened", id=message.id, time=1700000000,
                       fds=[writer, reader])

@@ -1,1 +1,409 @@
 # SPDX-License-Identifier: ISC
+"""smtpd when an owner dies, is silent or talks nonsense; slow clients; its
+end; memory; -i."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from internal import children
+from smtpd_fakes import ANN, Client, Smtpd
+from suite import SECONDS, program
+from watch import wait_exit
+
+ONE = ["smtpd-processes 1", "spare-processes 1"]
+
+
+def short(value):
+    return repr(value)[:40]
+
+
+@pytest.fixture
+def make_smtpd():
+    made = []
+
+    def make(**options):
+        made.append(Smtpd(**options).start())
+        return made[-1]
+    yield make
+    for service in made:
+        service.close()
+
+
+# -- queue --
+
+NONSENSE = [b"no nul", b"committed\0", b"opened\0id\0\0time\0" b"7\0",
+            ("opened", ("id", "x")), ("refused", ("verdict", "ok")),
+            b"\0", b"\xff\xff", ("refused",), b"x\0" * 8000]
+
+
+@pytest.mark.parametrize("step", ["commit", "end"])
+@pytest.mark.parametrize("what", ["close", *NONSENSE], ids=short)
+def test_queue_fails_after_the_content(make_smtpd, step, what):
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        assert c.message() == 250
+        smtpd.queue.fault = (step, what)
+        assert c.message() == 451, c.text
+        assert c.enhanced == "4.3.0"
+        assert c.message() == 250, c.text
+    assert len(smtpd.queue.wait(2)) == 2
+    assert smtpd.queue.fault is None
+
+
+@pytest.mark.parametrize("what", NONSENSE, ids=short)
+def test_queue_fails_at_open(make_smtpd, what):
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        c.envelope()
+        smtpd.queue.fault = ("open", what)
+        # once more over a new connection, unless it was an answer
+        if what == ("refused", ("verdict", "ok")):
+            assert c.command("DATA") == 451
+        assert c.data(b"x\r\n.\r\n") == 250
+        assert c.message() == 250
+    assert len(smtpd.queue.wait(2)) == 2
+
+
+def test_restarted_queue_is_found_again(make_smtpd):
+    """A connection from before a restart costs no message."""
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        assert c.message() == 250
+        smtpd.queue.fault = ("open", "close")
+        assert c.message() == 250
+    assert smtpd.queue.connections >= 2
+    assert len(smtpd.queue.wait(2)) == 2
+
+
+def test_queue_refuses(make_smtpd):
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        c.envelope()
+        smtpd.queue.fault = ("open", ("refused", ("verdict", "disk-full")))
+        assert c.command("DATA") == 452
+        assert c.enhanced == "4.3.1"
+        assert c.command("RSET") == 250
+        smtpd.queue.fault = ("end", ("refused", ("verdict", "relay-denied"),
+                                     ("address", ANN)))
+        assert c.message() == 554
+        assert f"to=<{ANN}>" in smtpd.log().splitlines()[-1]
+
+
+def test_disk_full(make_smtpd):
+    """P4"""
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        for body in (b"x\r\n", b"x" * 900 + b"\r\n"):
+            smtpd.queue.fault = ("open-fd", "full")
+            assert c.message(body * 600) == 452
+            assert c.enhanced == "4.3.1"
+            assert c.message() == 250
+    assert len(smtpd.queue.wait(2)) == 2
+
+
+def test_login_whose_queue_is_gone(make_smtpd):
+    """Without the login's end there is no relaying, and no silence."""
+    smtpd = make_smtpd()
+    with smtpd.submission() as c:
+        smtpd.queue.fault = ("open", "close")
+        c.envelope("z@far.test", sender=ANN)
+        assert c.command("DATA") in (421, 451)
+    assert not smtpd.queue.messages
+
+
+# -- userdb --
+
+@pytest.mark.parametrize("what", [
+    b"no nul", b"\0", ("recipient",), ("recipient", ("verdict", "hurrah")),
+    ("sender", ("verdict", "ok")), ("recipient", ("verdict", "v" * 100)),
+    ("recipient", ("verdict", "recipient-ok"), ("more", "x"))], ids=short)
+def test_userdb_talks_nonsense(make_smtpd, what):
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        c.command("MAIL FROM:<a@b>")
+        smtpd.userdb.fault = ("recipient", what)
+        assert c.command(f"RCPT TO:<{ANN}>") == 451
+        assert c.command(f"RCPT TO:<{ANN}>") == 250
+
+
+def test_restarted_userdb_is_found_again(make_smtpd):
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        c.envelope()
+        smtpd.userdb.fault = ("recipient", "close")
+        assert c.command(f"RCPT TO:<{ANN}>") == 250
+
+
+def test_silent_userdb(make_smtpd):
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        c.command("MAIL FROM:<a@b>")
+        smtpd.userdb.fault = ("recipient", "silence")
+        start = time.monotonic()
+        assert c.command(f"RCPT TO:<{ANN}>") == 451
+        assert time.monotonic() - start < 15
+        assert c.command(f"RCPT TO:<{ANN}>") == 250
+
+
+@pytest.mark.parametrize("verdict,code", [
+    ("login-later", 454), ("internal", 454), ("hurrah", 454), ("ok", 454),
+    ("login-ok", 454), ("login-failed", 535)])
+def test_login_answers(make_smtpd, verdict, code):
+    """login-ok without a user is none."""
+    from smtpd_fakes import PASSWORD, plain
+    smtpd = make_smtpd()
+    with smtpd.submission(login=False) as c:
+        smtpd.userdb.fault = ("login", ("login", ("verdict", verdict)))
+        assert c.command("AUTH PLAIN " + plain(ANN, PASSWORD)) == code
+        assert c.command("MAIL FROM:<ann@example.test>") == 530
+
+
+def test_no_owners_no_greeting(make_smtpd):
+    smtpd = make_smtpd(extra=ONE)
+    os.unlink(os.path.join(smtpd.own, "queue"))
+    with smtpd.client(greeting=False) as c:
+        assert c.reply() == 421
+        assert c.is_closed()
+
+
+# -- clients that take their time, or go (A21) --
+
+def test_silence(make_smtpd):
+    smtpd = make_smtpd(extra=["smtp-timeout 1s"])
+    with smtpd.client() as c:
+        start = time.monotonic()
+        assert c.reply() == 421 and c.enhanced == "4.4.2"
+        assert c.is_closed()
+        assert 0.5 < time.monotonic() - start < 3
+
+
+def drip(client, octets, pause):
+    """Until the other side has had enough; the seconds that took."""
+    start = time.monotonic()
+    client.socket.settimeout(pause)
+    try:
+        for octet in octets:
+            client.send(bytes([octet]))
+            try:
+                if not client.socket.recv(1000):
+                    break
+            except socket.timeout:
+                continue
+    except OSError:
+        pass
+    return time.monotonic() - start
+
+
+def test_dripped_command(make_smtpd):
+    with make_smtpd(extra=["smtp-timeout 1s"]).client() as c:
+        assert drip(c, b"NOOP " + b"x" * 1000, 0.1) < 3
+
+
+def test_dripped_message(make_smtpd):
+    smtpd = make_smtpd(extra=["smtp-timeout 1s"])
+    with smtpd.client() as c:
+        c.ehlo()
+        c.envelope()
+        assert c.command("DATA") == 354
+        assert drip(c, b"x\r\n" * 1000, 0.1) < 3
+    with smtpd.client() as c:
+        c.ehlo()
+        assert c.message() == 250
+    assert len(smtpd.queue.wait(1)) == 1
+
+
+def test_client_that_does_not_read(make_smtpd):
+    """Its replies pile up; the worker is free again in time."""
+    smtpd = make_smtpd(extra=[*ONE, "smtp-timeout 1s", "max-errors 1000"])
+    with smtpd.client() as c:
+        c.socket.settimeout(5)
+        with pytest.raises(OSError):
+            while True:
+                c.send(b"HELP\r\n" * 1000)
+        start = time.monotonic()
+        with smtpd.client() as other:
+            other.ehlo()
+        assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("sent", [
+    b"", b"x", b"x\r\n", b"x\r\n.", b"x\r\n.\r", b"x" * 300000], ids=short)
+def test_client_that_goes_within_a_message(make_smtpd, sent):
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        c.envelope()
+        assert c.command("DATA") == 354
+        c.send(sent)
+    with smtpd.client() as c:
+        c.ehlo()
+        assert c.message() == 250
+    assert len(smtpd.queue.wait(1)) == 1
+    assert smtpd.queue.aborted == 1
+    assert re.search(r" lost id=\w+ from=<x@elsewhere.test> ", smtpd.log())
+
+
+# -- the service --
+
+def worker(smtpd):
+    [pid] = children(smtpd.process.pid)
+    return pid
+
+
+def test_a_thousand_sessions_in_one_worker(make_smtpd):
+    smtpd = make_smtpd(extra=ONE)
+
+    def session(i):
+        with smtpd.client() as c:
+            c.ehlo()
+            c.message(b"x" * 900 + b"\r\n" if i % 2 else b"a\nb\r\n")
+
+    def state():
+        pid = worker(smtpd)
+        with open(f"/proc/{pid}/statm") as f:
+            return pid, int(f.read().split()[1])
+    for i in range(50):
+        session(i)
+    pid, before = state()
+    for i in range(1000):
+        session(i)
+    assert state()[0] == pid
+    assert state()[1] - before < 50  # pages
+    if os.geteuid() == 0:
+        assert len(os.listdir(f"/proc/{pid}/fd")) < 15
+
+
+def private_memory(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        text = f.read()
+    return sum(int(n) for n in re.findall(
+        r"^Private_(?:Clean|Dirty): +(\d+) kB", text, re.M))
+
+
+def sanitized():
+    from suite import build_folder
+    with open(os.path.join(build_folder(), "build.h")) as f:
+        return re.search(r"^#define SANITIZERS 1", f.read(), re.M)
+
+
+def test_memory_of_an_idle_session(make_smtpd, report):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to look at an undumpable process")
+    if sanitized():
+        pytest.skip("sanitizers have memory of their own")
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        fresh = private_memory(worker(smtpd))
+        assert c.message(b"x" * 900 + b"\r\n") == 250
+        used = private_memory(worker(smtpd))
+    report(f"private memory of an idle smtpd session: {fresh} KiB, after a "
+           f"message {used} KiB")
+    assert fresh <= 200
+
+
+def test_drained_session_ends_its_transaction(make_smtpd):
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        c.envelope()
+        smtpd.process.send_signal(signal.SIGTERM)
+        assert c.data(b"x\r\n.\r\n") == 250
+        assert c.reply() == 421 and c.enhanced == "4.3.2"
+        assert c.is_closed()
+    assert smtpd.process.wait(SECONDS) == 0
+    assert len(smtpd.queue.wait(1)) == 1
+
+
+# -- inetd --
+
+def serve_one(smtpd, *options, kind="smtp", stderr=None):
+    """A connection accepted by us and served by smtpd -i on descriptor 0,
+    as inetd does it."""
+    listener = dict(smtpd.sockets)[kind]
+    listener.settimeout(SECONDS)
+    client = Client(smtpd.ports[kind], greeting=False)
+    accepted, _ = listener.accept()
+    identity = {}
+    if smtpd.user:
+        identity = {"user": smtpd.user.pw_uid, "group": smtpd.user.pw_gid,
+                    "extra_groups": []}
+    process = subprocess.Popen(
+        [program("smtpd"), "-c", smtpd.config, "-i", *options],
+        stdin=accepted, stdout=accepted, stderr=stderr or accepted,
+        **identity)
+    accepted.close()
+    return client, process
+
+
+@pytest.fixture(params=["root", "user"])
+def owners(request):
+    root = request.param == "root"
+    if root and os.geteuid() != 0:
+        pytest.skip("needs root")
+    smtpd = Smtpd(root=root)
+    yield smtpd
+    smtpd.close()
+
+
+def test_inetd(owners):
+    client, process = serve_one(owners)
+    with client as c:
+        assert c.reply() == 220
+        c.ehlo()
+        assert c.message() == 250
+        assert c.command("QUIT") == 221
+        assert c.is_closed()
+    assert process.wait(SECONDS) == 0
+    assert owners.queue.wait(1)[0]["client"] == "127.0.0.1"
+    with open(owners.path("log")) as f:
+        assert "accepted id=" in f.read()
+
+
+def test_inetd_submission(owners):
+    for options, code in ((["-l", "submission"], 530), (["-l", "smtp"], 250)):
+        client, process = serve_one(owners, *options)
+        with client as c:
+            assert c.reply() == 220
+            c.ehlo()
+            assert c.command("MAIL FROM:<a@b>") == code
+            c.command("QUIT")
+        assert process.wait(SECONDS) == 0
+
+
+def test_inetd_without_a_connection(owners):
+    done = subprocess.run([program("smtpd"), "-i", "-c", owners.config],
+                          stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=SECONDS, check=False)
+    assert done.returncode == 71 and done.stdout == b""
+
+
+def test_inetd_without_owners(owners):
+    os.unlink(os.path.join(owners.own, "userdb"))
+    client, process = serve_one(owners)
+    with client as c:
+        assert c.reply() == 421
+        assert c.is_closed()
+    assert process.wait(SECONDS) == 0
+
+
+def test_usage():
+    for options, code in ((["-V"], 0), (["-h"], 0), (["-x"], 64),
+                          (["-l", "pop3"], 64), (["more"], 64)):
+        done = subprocess.run([program("smtpd"), *options],
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=SECONDS, check=False)
+        assert done.returncode == code, options
