@@ -207,7 +207,7 @@ take_path(struct session *s, char *text, const char *prefix, unsigned flags,
 	}
 	if (!address_is_null(&address) && address.domain[0] == '\0')
 		snprintf(address.domain, sizeof(address.domain), "%s",
-		    s->config->domains.items[0]);
+		    home_domain(s->config));
 	address_format(&address, out);
 	s->recipients.utf8 = s->recipients.utf8 || address.utf8;
 	*rest = text + (behind - text);
@@ -418,7 +418,7 @@ dialogue(const struct options *o, const struct config *config)
 {
 	struct session s = {.config = config,
 	    .in = BUF_INIT(4 * BLOCK),
-	    .recipients = {.domain = config->domains.items[0]}};
+	    .recipients = {.domain = home_domain(config)}};
 	char banner[400];
 	char *line;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #define _GNU_SOURCE /* memfd_create */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,6 @@
 
 #include "build.h"
 #include "common/config.h"
-#include "common/fs.h"
 #include "common/log.h"
 #include "sendmail/options.h"
 #include "sendmail/send.h"
@@ -23,28 +23,36 @@ static const char usage[] =
     "       newaliases\n";
 
 /*
- * Mail is taken where the config cannot be read: a host name is all that it
- * needs, and the run-dir is where it usually is.
+ * A caller may have closed them; a socket or the message itself must not
+ * take their place.
+ */
+static void
+fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/*
+ * Mail is taken where the config cannot be read: the defaults do, with the
+ * run-dir where it usually is and the machine's own name.
  */
 static int
 load_fallback(struct config *config, char *error)
 {
-	char host[256], text[600];
-	int fd = memfd_create("config", MFD_CLOEXEC), n, rc = -1;
+	int fd = memfd_create("config", MFD_CLOEXEC), rc;
 
-	if (fd == -1 || gethostname(host, sizeof(host)) == -1) {
+	if (fd == -1) {
 		snprintf(error, CONFIG_ERROR_MAX, "%s", strerror(errno));
-	} else {
-		host[sizeof(host) - 1] = '\0';
-		n = snprintf(text, sizeof(text), "hostname %s%s\ndomain %s%s\n",
-		    host, strchr(host, '.') != NULL ? "" : ".localdomain", host,
-		    strchr(host, '.') != NULL ? "" : ".localdomain");
-		rc = fs_write_all(fd, text, (size_t)n);
-		if (rc == 0)
-			rc = config_load_fd(config, fd, "fallback", error);
+		return -1;
 	}
-	if (fd != -1)
-		close(fd);
+	rc = config_load_fd(config, fd, "no configuration", error);
+	close(fd);
 	return rc;
 }
 
@@ -97,6 +105,7 @@ main(int argc, char **argv)
 	const char *wrong;
 	int code = EX_OK;
 
+	fill_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
 	log_to_stderr("sendmail");
 	wrong = options_parse(&options, argc, argv);

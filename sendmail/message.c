@@ -18,6 +18,13 @@ enum { PATIENCE = 120000, ATTEMPTS = 5, PAUSE = 500 };
 
 enum { HEADER_ROOM = 65536 };
 
+const char *
+home_domain(const struct config *config)
+{
+	return config->domains.n > 0 ? config->domains.items[0]
+				     : config->hostname;
+}
+
 enum verdict
 message_begin(struct message *m, const char *text, size_t n)
 {
@@ -27,7 +34,7 @@ message_begin(struct message *m, const char *text, size_t n)
 	struct address own = {.local = ""};
 	struct header_facts facts = {.full_name = m->full_name,
 	    .address = m->sender,
-	    .domain = config->domains.items[0],
+	    .domain = home_domain(config),
 	    .date = date,
 	    .message_id = message_id,
 	    .keep_blind = m->keep_blind};

@@ -12,6 +12,12 @@
 #include "sendmail/caller.h"
 #include "sendmail/recipients.h"
 
+/*
+ * What addresses without a domain get: the first configured domain, or the
+ * host's name where all of them are in the database.
+ */
+const char *home_domain(const struct config *);
+
 /* One message on its way to queue. */
 struct message {
 	const struct config *config;

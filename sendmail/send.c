@@ -40,7 +40,7 @@ static int
 find_sender(const struct options *o, const struct config *config,
     const struct caller *caller, struct address *sender)
 {
-	const char *wrong = NULL, *domain = config->domains.items[0];
+	const char *wrong = NULL, *domain = home_domain(config);
 
 	*sender = (struct address){.local = ""};
 	if (o->sender == NULL) {
@@ -188,7 +188,7 @@ send_message(const struct options *o, const struct config *config)
 	struct intake in;
 	char sender[ADDRESS_TEXT_MAX + 1];
 	struct buf text = BUF_INIT(config->max_message_size);
-	struct recipients recipients = {.domain = config->domains.items[0]};
+	struct recipients recipients = {.domain = home_domain(config)};
 	struct message m = {.config = config,
 	    .caller = &caller,
 	    .sender = sender,

@@ -152,6 +152,33 @@ def test_addresses_behind_dashes(fake):
                                "/etc/passwd@example.test"]
 
 
+def test_without_a_configured_domain(fake):
+    with open(fake.config, "w") as f:
+        f.write(f"hostname mail.example.test\nrun-dir {fake.run_dir}\n")
+    fake.start()
+    m = fake.send("ann", input=b"\nx\n")
+    assert m["recipients"] == ["ann@mail.example.test"]
+    done = fake.call("-bs", input=b"HELO x\r\nMAIL FROM:<a>\r\n"
+                     b"RCPT TO:<b>\r\nDATA\r\n\r\nx\r\n.\r\nQUIT\r\n")
+    assert done.returncode == 0
+    assert fake.queue.wait(2)[1]["sender"] == "a@mail.example.test"
+
+
+def test_without_standard_descriptors(fake):
+    """None of them may be taken by the message or the queue's socket."""
+    fake.start()
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", program("sendmail"), "-c",
+         fake.config, "ann"], input=b"\nx\n", timeout=60)
+    assert done.returncode == 0
+    m, = fake.queue.wait(1)
+    assert m["content"].endswith(b"\n\nx\n")
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program("sendmail"),
+         "-c", fake.config, "@@"], timeout=60)
+    assert done.returncode == EX_USAGE
+
+
 def test_null_sender(fake):
     fake.start()
     for sender in ("", "<>"):
