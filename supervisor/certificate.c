@@ -137,7 +137,8 @@ certificate_make(const struct config *config, bool dry)
 	const struct config_certificate *where = &config->certificates.items[0];
 	int code;
 
-	if (access(where->certificate, F_OK) == 0 ||
+	if (!config->certificates_guessed ||
+	    access(where->certificate, F_OK) == 0 ||
 	    access(where->key, F_OK) == 0)
 		return EX_OK;
 	code = folder_make_above(where->certificate, dry);

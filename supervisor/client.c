@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,41 +39,75 @@ client_connect(const char *run_dir)
 	return chdir(run_dir) == 0 ? ipc_connect("control") : -1;
 }
 
+/*
+ * Where the suite is, from a config that has a mistake in it: it must be
+ * possible to stop what runs with the one before.
+ */
+static bool
+find_run_dir(const char *config_path, char *out)
+{
+	char line[512];
+	FILE *file = fopen(config_path, "r");
+
+	for (const struct config_keyword *k = config_keywords();
+	     k->name != NULL; k++)
+		if (strcmp(k->name, "run-dir") == 0)
+			snprintf(out, PATH_MAX, "%s", k->fallback);
+	if (file == NULL)
+		return false;
+	while (fgets(line, sizeof(line), file) != NULL) {
+		char value[sizeof(line)];
+
+		if (sscanf(line, " run-dir %511s", value) == 1)
+			snprintf(out, PATH_MAX, "%s", value);
+	}
+	fclose(file);
+	return true;
+}
+
+/* The run-dir of that config; false with the message told. */
+static bool
+learn_run_dir(const char *config_path, const char *verb, char *out)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct config config;
+
+	if (config_load(&config, config_path, error) == 0) {
+		snprintf(out, PATH_MAX, "%s", config.run_dir);
+		config_free(&config);
+		return true;
+	}
+	fprintf(stderr, "postrider: %s\n", error);
+	return strcmp(verb, "reload") != 0 && find_run_dir(config_path, out);
+}
+
 /* Connect and ask; -1 with exit code and message. */
 static int
 request(const char *config_path, const char *verb, int *code)
 {
-	char error[CONFIG_ERROR_MAX];
-	struct config config;
+	char run_dir[PATH_MAX];
 	int fd;
 
-	if (config_load(&config, config_path, error) == -1) {
-		fprintf(stderr, "postrider: %s\n", error);
+	if (!learn_run_dir(config_path, verb, run_dir)) {
 		*code = EX_CONFIG;
 		return -1;
 	}
-	fd = client_connect(config.run_dir);
+	fd = client_connect(run_dir);
 	if (fd == -1) {
 		*code = errno == EACCES || errno == EPERM ? EX_NOPERM
 							  : EX_UNAVAILABLE;
-		if (*code == EX_NOPERM)
-			fprintf(stderr, "postrider: %s/control: %s\n",
-			    config.run_dir, strerror(errno));
-		else
-			fprintf(stderr,
-			    "postrider: not running (nobody answers at "
-			    "%s/control)\n",
-			    config.run_dir);
-	} else {
-		packet_start(&packet, verb);
-		if (ipc_send(fd, &packet, -1) != IPC_OK) {
-			*code = lost(verb);
-			close(fd);
-			fd = -1;
-		}
+		fprintf(stderr, "postrider: %s%s/control%s\n",
+		    *code == EX_NOPERM ? "not allowed to use "
+				       : "not running (nobody answers at ",
+		    run_dir, *code == EX_NOPERM ? "" : ")");
+		return -1;
 	}
-	config_free(&config);
-	return fd;
+	packet_start(&packet, verb);
+	if (ipc_send(fd, &packet, -1) == IPC_OK)
+		return fd;
+	*code = lost(verb);
+	close(fd);
+	return -1;
 }
 
 static bool

@@ -566,7 +566,7 @@ def test_control_is_the_owners(house, as_root):
     assert os.stat(path).st_mode & 0o777 == 0o600
     nobody = {"user": 65534, "group": 65534, "extra_groups": []}
     done = s.run("postrider", "stop", check=False, **nobody)
-    assert done.returncode == 77 and "Permission denied" in done.stderr
+    assert done.returncode == 77 and "not allowed" in done.stderr
     os.chmod(path, 0o666)  # the second check: who the kernel says it is
     done = s.run("postrider", "stop", check=False, **nobody)
     assert done.returncode == 69 and "no answer" in done.stderr
@@ -641,6 +641,16 @@ def test_long_run_dir(house):
     s.start()
     session(s)
     assert s.status()["phase"] == "serving"
+
+
+def test_stop_with_a_broken_config(house):
+    """Who breaks the config can still look and stop."""
+    s = house().suite.start()
+    s.write_config("lisen x")
+    done = s.run("postrider", "status")
+    assert "serving" in done.stdout and "lisen" in done.stderr
+    s.run("postrider", "stop")
+    assert s.process.wait(1) == 0
 
 
 def test_status_json_is_json(house):
