@@ -112,7 +112,9 @@
  *   -> result index= status= dsn= relay= text= [delay=]
  *					each; status delivered|deferred|failed,
  *					dsn an enhanced code, relay host[addr]:
- *					port, text the remote reply or ours
+ *					port, text the remote reply or ours,
+ *					delay seconds before and since MAIL,
+ *					"0.082/0.004"
  *   -> done id=			then ready again
  * role-public also, role-admin: see queue/admin.c
  *

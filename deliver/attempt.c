@@ -10,8 +10,11 @@
 enum {
 	CONNECTIONS_MAX = 10, /* tried for one job */
 	SESSIONS_MAX = 3,     /* that came about, for one job */
-	BOUND_TIMEOUTS = 12,  /* a job's time: so many smtp-timeouts, */
-	BOUND_MS_OCTET = 1    /* and a slow line's for its content */
+	/* a job's time: so many smtp-timeouts, a slow line's for its content,
+	 * and in the end always less than the queue's patience */
+	BOUND_TIMEOUTS = 12,
+	BOUND_MS_OCTET = 1,
+	BOUND_MS_MAX = 100 * 60 * 1000
 };
 
 /* Nothing goes out that is not an address (A8), whoever sent it here. */
@@ -104,14 +107,23 @@ try_hosts(struct session *s, struct job *job, struct route *route)
 	}
 }
 
+static int64_t
+time_bound(const struct config *config, const struct job *job)
+{
+	int64_t ms = (int64_t)config->smtp_timeout * 1000 * BOUND_TIMEOUTS;
+
+	if (ms >= BOUND_MS_MAX || job->wire >= BOUND_MS_MAX)
+		return job->began + BOUND_MS_MAX;
+	ms += (int64_t)job->wire * BOUND_MS_OCTET;
+	return job->began + (ms < BOUND_MS_MAX ? ms : BOUND_MS_MAX);
+}
+
 void
 attempt_run(struct deliver *d, struct session *s, struct job *job)
 {
 	static struct route route;
 
-	s->bound = job->began +
-	    (int64_t)d->config.smtp_timeout * 1000 * BOUND_TIMEOUTS +
-	    (int64_t)job->wire * BOUND_MS_OCTET;
+	s->bound = time_bound(&d->config, job);
 	check_addresses(job);
 	if (job->nopen > 0 && session_is_open(s))
 		reuse(s, job);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* POLLRDHUP */
 #include "deliver/job.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,6 +198,21 @@ say(struct job *j, struct packet *p)
 		j->lost = true;
 }
 
+/* Until the transaction began, and from then on, in seconds. */
+static void
+add_delays(const struct job *j, struct packet *p)
+{
+	int64_t now = clock_monotonic_ms();
+	int64_t middle = j->transferring > 0 ? j->transferring : now;
+	int64_t setup = middle - j->began, transfer = now - middle;
+	char text[64];
+
+	snprintf(text, sizeof(text),
+	    "%" PRId64 ".%03" PRId64 "/%" PRId64 ".%03" PRId64, setup / 1000,
+	    setup % 1000, transfer / 1000, transfer % 1000);
+	packet_text(p, "delay", text);
+}
+
 void
 job_result(struct job *j, struct recipient *r, const struct outcome *o)
 {
@@ -216,7 +232,7 @@ job_result(struct job *j, struct recipient *r, const struct outcome *o)
 	packet_text(&p, "dsn", o->dsn);
 	packet_text(&p, "relay", o->relay);
 	packet_text(&p, "text", o->text);
-	packet_number(&p, "delay", (uint64_t)(clock_monotonic_ms() - j->began));
+	add_delays(j, &p);
 	say(j, &p);
 }
 

@@ -47,7 +47,8 @@ struct job {
 	uint64_t start, size; /* octets of the file; what leaves is between */
 	uint64_t wire;	      /* octets of that part as CRLF */
 	bool eight_bit, utf8;
-	int64_t began; /* monotonic */
+	int64_t began;	       /* monotonic */
+	int64_t transferring; /* the last transaction began; 0: none did */
 	size_t n, nopen;
 	struct recipient *recipients;
 	struct outcome failure; /* of the last host, for whoever is open */

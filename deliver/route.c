@@ -142,6 +142,7 @@ route_find(struct route *r, struct deliver *d, const char *domain,
 	r->relay = false;
 	r->literal.ss_family = 0;
 	r->n = r->next = r->ntargets = r->at = 0;
+	r->groups = 0;
 	if (d->config.relay_host != NULL)
 		found = find_relay(r);
 	else if (domain[0] == '[')
@@ -272,7 +273,8 @@ route_next(struct route *r)
 {
 	if (r->literal.ss_family != 0)
 		resolve_literal(r);
-	while (r->at == r->ntargets && r->next < r->n)
+	while (r->at == r->ntargets && r->next < r->n &&
+	    r->groups++ < ROUTE_GROUPS_MAX)
 		resolve_group(r);
 	return r->at < r->ntargets ? &r->targets[r->at++] : NULL;
 }

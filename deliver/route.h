@@ -17,7 +17,7 @@
  * preference are known before the first of them is connected to, so that our
  * own place among them is seen in time (A11).
  */
-enum { ROUTE_TARGETS_MAX = 32 };
+enum { ROUTE_TARGETS_MAX = 32, ROUTE_GROUPS_MAX = 10 };
 
 struct target {
 	char host[DNS_NAME_MAX + 1]; /* or an address literal */
@@ -31,6 +31,7 @@ struct route {
 	bool relay;		 /* relay-host: its port, no PTR rule */
 	struct sockaddr_storage literal; /* family 0: there are hosts */
 	size_t n, next;			 /* hosts */
+	unsigned groups;		 /* preferences resolved so far */
 	struct dns_mx hosts[DNS_RECORDS_MAX];
 	size_t ntargets, at; /* of the present preference */
 	struct target targets[ROUTE_TARGETS_MAX];

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
+#include "common/clock.h"
 #include "deliver/session.h"
 
 /*
@@ -288,6 +288,7 @@ transaction_run(
 		return;
 	}
 	s->transactions++;
+	job->transferring = clock_monotonic_ms();
 	while (session_is_open(s)) {
 		send_more(&t);
 		if (t.answered == t.sent)

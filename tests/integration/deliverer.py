@@ -110,6 +110,7 @@ class Queue:
             assert result["dsn"][0] == {
                 "delivered": "2", "deferred": "4", "failed": "5"}[
                     result["status"]], result
+            assert re.fullmatch(r"\d+\.\d{3}/\d+\.\d{3}", result["delay"])
             assert "\n" not in result["text"] and "\r" not in result["text"]
             index = int(result["index"])
             assert index % 7 == 0 and index not in found
