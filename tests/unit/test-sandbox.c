@@ -587,6 +587,18 @@ own_signals(void **state)
 	assert_true(status != 0);
 }
 
+/* The filter that children find ready is theirs, not their parent's. */
+static void
+prepared_by_the_parent(void **state)
+{
+	(void)state;
+	sandbox_prepare();
+	assert_int_equal(in_child(signals_to_itself_work), 0);
+	assert_int_equal(in_child(doors_are_shut), 0);
+	assert_int_equal(in_child(a_parent_forks), 0);
+	siblings(state);
+}
+
 /* -- limits -- */
 
 static int
@@ -643,6 +655,7 @@ main(void)
 	    cmocka_unit_test(programs_and_processes),
 	    cmocka_unit_test(siblings),
 	    cmocka_unit_test(own_signals),
+	    cmocka_unit_test(prepared_by_the_parent),
 	    cmocka_unit_test(limits),
 	    cmocka_unit_test(links),
 	};
