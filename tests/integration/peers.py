@@ -6,6 +6,7 @@ on loopback only.
 """
 import os
 import pwd
+import random
 import re
 import select
 import shutil
@@ -22,6 +23,11 @@ PATH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 
 def find(name):
     return shutil.which(name, path=PATH)
+
+
+def loopback_address():
+    """One that nobody else is likely to use, for a port that is fixed."""
+    return f"127.{random.randrange(1, 255)}.{random.randrange(1, 255)}.1"
 
 
 class Peer:

@@ -379,7 +379,9 @@ class Suite:
         """{service: [pids]} of the running suite, from /proc."""
         found = {}
         for pid in descendants(self.pid):
-            found.setdefault(process_name(pid), []).append(pid)
+            name = process_name(pid)
+            if name:  # else it ended just now
+                found.setdefault(name, []).append(pid)
         return found
 
     def parents(self):

@@ -144,8 +144,6 @@ def test_smuggling(suite, shared):
     ("HELO", (501,)),
     ("EHLO", (501,)),
     ("DATA now", (501, 503)),
-    ("RSET now", (501,)),
-    ("QUIT now", (501,)),
 ])
 def test_replies_are_precise(suite, line, codes):
     with Peer(suite) as peer:
@@ -163,7 +161,7 @@ def test_replies_are_precise(suite, line, codes):
     '"ann@elsewhere.test"@example.test', "ann@elsewhere.test@example.test",
     "ann@[127.0.0.1]", "ann@sub.example.test", "ann@example.test.",
     "-f@example.test", "|cat@example.test", "/etc/passwd@example.test",
-    "nobody@example.test", "ann@mail.example.test",
+    "nobody@example.test", "nobody@mail.example.test",
 ])
 def test_no_open_relay(suite, address):
     """Without a login nothing but our own users is taken (A9, A10)."""
@@ -171,12 +169,7 @@ def test_no_open_relay(suite, address):
         peer.say("EHLO client.test")
         peer.say("MAIL FROM:<someone@elsewhere.test>")
         code, text = peer.say(f"RCPT TO:<{address}>")
-        if code == 250:  # ours by another name, or not taken at all
-            assert address in ("ann@example.test.",
-                               "@example.test:ann@elsewhere.test"), text
-            assert address != "@example.test:ann@elsewhere.test", text
-        else:
-            assert 500 <= code < 560, text
+        assert 500 <= code < 560, text
         assert peer.say("RSET")[0] == 250
 
 
@@ -241,14 +234,19 @@ def test_oversize_declared_and_counted(make_suite):
 
 
 def test_too_many_recipients(make_suite):
-    suite = make_suite(users=[ANN], extra=["max-recipients 5"]).start()
+    """RFC 5321 section 4.5.3.1.10: 452 for those too many, the rest get
+    it."""
+    users = [f"u{n}@example.test" for n in range(6)]
+    suite = make_suite(users=users, extra=["max-recipients 4"]).start()
     with Peer(suite) as peer:
-        begin(peer)
-        codes = [peer.say(f"RCPT TO:<{ANN}>")[0] for _ in range(6)]
+        peer.say("EHLO client.test")
+        peer.say("MAIL FROM:<someone@elsewhere.test>")
+        codes = [peer.say(f"RCPT TO:<{user}>")[0] for user in users]
         assert codes == [250] * 4 + [452] * 2
         assert peer.say("DATA")[0] == 354
         assert peer.say("Subject: x\r\n\r\nx\r\n.")[0] == 250
-    suite.wait_maildir(ANN, 1)
+    for user in users[:4]:
+        suite.wait_maildir(user, 1)
 
 
 @pytest.mark.parametrize("content, code", [

@@ -321,10 +321,13 @@ def test_mutt_reads_the_maildir(suite, tool):
     give(suite, "mutt")
     tool("mutt")
     piped = suite.path("piped")
+    # Without a folder of mutt's own it would ask whether to make one.
+    config = private(suite, "muttrc", f"""set folder={suite.folder}
+push '<pipe-message>cat >{piped}<enter><exit>'
+""")
     # mutt wants a terminal; script(1) gives it one.
     call(tool("script"), "-qec",
-         f"mutt -F /dev/null -n -R -f {suite.maildir(ANN)} -e \"push "
-         f"'<pipe-message>cat >{piped}<enter><exit>'\"",
+         f"mutt -F {config} -n -R -f {suite.maildir(ANN)}",
          suite.path("typescript"),
          env={"TERM": "xterm", "HOME": suite.folder,
               "PATH": os.environ["PATH"]},

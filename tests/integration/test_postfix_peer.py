@@ -6,14 +6,14 @@ import subprocess
 
 import pytest
 
-from peers import Dns, Postfix, Sink
+from peers import Dns, Postfix, Sink, loopback_address
 from suite import PASSWORD, SECONDS, free_port
 from test_clients import TEXT, call, fetchmail
 
 ANN, BOB = "ann@example.test", "bob@peer.test"
 # Postfix can be told of a resolver's address, not of its port; and takes
 # 127.0.0.1 for itself.  So everybody has an address of his own.
-RESOLVER, US, THEM = "127.0.53.1", "127.0.0.3", "127.0.0.2"
+RESOLVER, US, THEM = loopback_address(), "127.0.0.3", "127.0.0.2"
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ def test_there_and_back(world, tool):
     assert message["Return-Path"] == f"<{ANN}>"
     assert any("by mail.example.test" in hop
                for hop in message.get_all("Received"))
-    line = world.wait_log(lambda l: l.get("to") == f"<{BOB}>" or
-                          l.get("to") == BOB and "status" in l)
-    assert line["status"] == "delivered" and f"[{THEM}]" in line["relay"]
+    line = world.wait_log(
+        lambda l: BOB in l.get("to", "") and "status" in l)
+    assert line["status"] == "sent" and f"[{THEM}]" in line["relay"]
     world.wait_queue_empty()
 
     call(tool("swaks"), "--server", f"{THEM}:{postfix.port}",
