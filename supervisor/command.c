@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/command.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -18,7 +19,7 @@
  * A status is complete when every process has answered; one that does not
  * is shown with what it said last.
  */
-enum { CLIENTS_MAX = 32, STATUS_LIMIT_MS = 1000 };
+enum { CLIENTS_MAX = 32, STATUS_LIMIT_MS = 1000, REOPEN_MS = 1000 };
 
 enum waiting { WAITS_NOT, WAITS_RELOAD, WAITS_STATUS, WAITS_STOP };
 
@@ -29,6 +30,7 @@ struct client {
 };
 
 static struct watch door;
+static struct timer reopen; /* of the door */
 static struct client *clients;
 static unsigned client_count;
 static struct timer status_limit;
@@ -286,8 +288,14 @@ let_in(struct watch *w, uint32_t events)
 	struct client *c;
 
 	(void)events;
-	if (fd == -1)
+	if (fd == -1) {
+		/* Out of descriptors: who waits there would spin us. */
+		if (errno != EAGAIN && errno != ECONNABORTED) {
+			loop_unwatch(w);
+			loop_timer(&reopen, REOPEN_MS);
+		}
 		return;
+	}
 	c = client_count < CLIENTS_MAX && may_command(fd)
 	    ? calloc(1, sizeof(*c))
 	    : NULL;
@@ -303,12 +311,20 @@ let_in(struct watch *w, uint32_t events)
 		drop(c);
 }
 
+static void
+open_door(struct timer *t)
+{
+	(void)t;
+	if (loop_watch(&door) == -1)
+		loop_timer(&reopen, REOPEN_MS);
+}
+
 void
 command_begin(int listener)
 {
+	reopen.fire = open_door;
 	status_limit.fire = status_overdue;
 	door =
 	    (struct watch){.fd = listener, .events = EPOLLIN, .ready = let_in};
-	if (loop_watch(&door) == -1)
-		log_errno(LEVEL_ERROR, "cannot watch", "control");
+	open_door(&reopen);
 }

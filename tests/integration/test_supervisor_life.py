@@ -5,6 +5,7 @@ import grp
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -479,6 +480,28 @@ def test_supervisor_dies(house):
     s.spawn()
     s.wait_ready()
     session(s)
+
+
+def test_out_of_descriptors(house):
+    """A27: no process can be started, no command heard; the rest goes on,
+    nothing spins, and all comes back by itself."""
+    s = house().suite.start()
+    limits = resource.prlimit(s.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(s.pid, resource.RLIMIT_NOFILE, (8, limits[1]))
+    s.kill_service("pop3d")
+    s.wait_log(lambda l: "cannot start" in l.text and "Too many" in
+               l.get("reason", ""))
+    session(s)
+    with pytest.raises(subprocess.TimeoutExpired):
+        s.run("postrider", "status", seconds=1)
+    with open(f"/proc/{s.pid}/stat") as f:
+        ticks = sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+    assert ticks < os.sysconf("SC_CLK_TCK") / 2
+    resource.prlimit(s.pid, resource.RLIMIT_NOFILE, limits)
+    died = s.log_text().index("cannot start")
+    wait_for(lambda: " ready service=pop3d" in s.log_text()[died:], s.log)
+    session(s, "pop3")
+    assert s.status()["phase"] == "serving"
 
 
 def test_stop_waits_for_sessions(house):
