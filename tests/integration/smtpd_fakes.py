@@ -303,6 +303,8 @@ class Smtpd(Service):
             listeners.append((kind, sock))
         super().__init__("smtpd", listeners, root=root, extra=[
             "dns-server 127.0.0.1:1", *extra], **options)
+        with open(self.path("stderr"), "a"):
+            pass  # there is a log also where nothing was started
         self.queue = Queue(os.path.join(self.own, "queue"))
         self.userdb = Userdb(os.path.join(self.own, "userdb"), self.queue)
 

@@ -12,8 +12,7 @@ import pytest
 
 from internal import children
 from smtpd_fakes import ANN, Client, Smtpd
-from suite import SECONDS, program
-from watch import wait_exit
+from suite import SECONDS, build_folder, program
 
 ONE = ["smtpd-processes 1", "spare-processes 1"]
 
@@ -281,9 +280,15 @@ def test_a_thousand_sessions_in_one_worker(make_smtpd):
     for i in range(1000):
         session(i)
     assert state()[0] == pid
-    assert state()[1] - before < 50  # pages
+    if not sanitized():  # which keep what was freed
+        assert state()[1] - before < 50  # pages
     if os.geteuid() == 0:
         assert len(os.listdir(f"/proc/{pid}/fd")) < 15
+
+
+def sanitized():
+    with open(os.path.join(build_folder(), "build.h")) as f:
+        return re.search(r"^#define SANITIZERS 1", f.read(), re.M)
 
 
 def private_memory(pid):
@@ -291,12 +296,6 @@ def private_memory(pid):
         text = f.read()
     return sum(int(n) for n in re.findall(
         r"^Private_(?:Clean|Dirty): +(\d+) kB", text, re.M))
-
-
-def sanitized():
-    from suite import build_folder
-    with open(os.path.join(build_folder(), "build.h")) as f:
-        return re.search(r"^#define SANITIZERS 1", f.read(), re.M)
 
 
 def test_memory_of_an_idle_session(make_smtpd, report):
@@ -359,6 +358,11 @@ def owners(request):
     smtpd.close()
 
 
+def assert_done(owners, process):
+    """Exit code 0; LeakSanitizer cannot work in a chroot and says 1."""
+    assert process.wait(SECONDS) == 0 or (owners.root and sanitized())
+
+
 def test_inetd(owners):
     client, process = serve_one(owners)
     with client as c:
@@ -367,7 +371,7 @@ def test_inetd(owners):
         assert c.message() == 250
         assert c.command("QUIT") == 221
         assert c.is_closed()
-    assert process.wait(SECONDS) == 0
+    assert_done(owners, process)
     assert owners.queue.wait(1)[0]["client"] == "127.0.0.1"
     with open(owners.path("log")) as f:
         assert "accepted id=" in f.read()
@@ -381,7 +385,7 @@ def test_inetd_submission(owners):
             c.ehlo()
             assert c.command("MAIL FROM:<a@b>") == code
             c.command("QUIT")
-        assert process.wait(SECONDS) == 0
+        assert_done(owners, process)
 
 
 def test_inetd_without_a_connection(owners):
@@ -397,7 +401,7 @@ def test_inetd_without_owners(owners):
     with client as c:
         assert c.reply() == 421
         assert c.is_closed()
-    assert process.wait(SECONDS) == 0
+    assert_done(owners, process)
 
 
 def test_usage():
