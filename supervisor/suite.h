@@ -80,6 +80,15 @@ struct suite {
 
 extern struct suite suite;
 
+#define EACH_UNIT(u) \
+	struct unit *u = suite.units; u < suite.units + suite.nunits; u++
+
+/* Its first process in that state, or NULL. */
+struct instance *unit_in_state(const struct unit *, enum instance_state);
+
+/* Start a process unless one is starting; on failure again a little later. */
+void unit_start(struct unit *);
+
 /* Who waits for the end of something; see command.c and start.c. */
 struct suite_listener {
 	void (*serving)(void);			/* all services are ready */
@@ -88,6 +97,8 @@ struct suite_listener {
 	void (*status)(void);			/* an answer came */
 	void (*stopping)(void);
 };
+
+extern const struct suite_listener *suite_listener;
 
 /*
  * Fill suite.units from the services table, with programs, sockets and log

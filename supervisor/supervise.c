@@ -10,7 +10,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "supervisor/snapshot.h"
 #include "supervisor/sockets.h"
 #include "supervisor/suite.h"
 
@@ -19,17 +18,12 @@ enum { START_TRIES = 5 };
 
 struct suite suite = {.config_fd = -1};
 
-static const struct suite_listener *listener;
+const struct suite_listener *suite_listener;
 
 /* -- questions about the whole -- */
 
-#define EACH_UNIT(u)                                                           \
-	struct unit *u = suite.units;                                          \
-	u < suite.units + suite.nunits;                                        \
-	u++
-
-static struct instance *
-find_in_state(const struct unit *u, enum instance_state state)
+struct instance *
+unit_in_state(const struct unit *u, enum instance_state state)
 {
 	struct instance *i = u->instances;
 
@@ -42,8 +36,8 @@ static bool
 all_serve(void)
 {
 	for (EACH_UNIT(u))
-		if (find_in_state(u, INSTANCE_SERVING) == NULL ||
-		    find_in_state(u, INSTANCE_STARTING) != NULL ||
+		if (unit_in_state(u, INSTANCE_SERVING) == NULL ||
+		    unit_in_state(u, INSTANCE_STARTING) != NULL ||
 		    u->fresh_wanted)
 			return false;
 	return true;
@@ -51,11 +45,11 @@ all_serve(void)
 
 /* -- starting -- */
 
-static void
-try_start(struct unit *u)
+void
+unit_start(struct unit *u)
 {
 	if (suite.phase == SUITE_STOPPING ||
-	    find_in_state(u, INSTANCE_STARTING) != NULL)
+	    unit_in_state(u, INSTANCE_STARTING) != NULL)
 		return;
 	if (instance_start(u) == NULL) {
 		log_errno(LEVEL_ERROR, "cannot start", u->service->name);
@@ -66,7 +60,7 @@ try_start(struct unit *u)
 static void
 restart_due(struct timer *t)
 {
-	try_start(container_of(t, struct unit, restart));
+	unit_start(container_of(t, struct unit, restart));
 }
 
 static void
@@ -96,7 +90,7 @@ finish_reload(const char *problem)
 	else
 		log_event(LEVEL_ERROR, "reload incomplete",
 		    log_text("reason", problem));
-	listener->reloaded(problem);
+	suite_listener->reloaded(problem);
 }
 
 static void
@@ -109,7 +103,7 @@ begin_serving(void)
 	finish_reload(NULL);
 	if (suite.phase == SUITE_STARTING) {
 		suite.phase = SUITE_SERVING;
-		listener->serving();
+		suite_listener->serving();
 	}
 }
 
@@ -155,7 +149,7 @@ void
 suite_heard_status(struct instance *i)
 {
 	(void)i;
-	listener->status();
+	suite_listener->status();
 }
 
 void
@@ -238,7 +232,7 @@ suite_stop(int exit_code)
 	suite.exit_code = exit_code;
 	suite.stop_limit.fire = kill_rank;
 	finish_reload("the suite is stopping");
-	listener->stopping();
+	suite_listener->stopping();
 	/* Their workers have them still; the ports end with those. */
 	for (size_t i = 0; i < suite.listeners.n; i++)
 		close(suite.listeners.items[i].fd);
@@ -293,9 +287,9 @@ replace(struct unit *u, int status, const char *how, int64_t lived)
 		give_up_start(u, how);
 		return;
 	}
-	if (find_in_state(u, INSTANCE_STARTING) != NULL)
+	if (unit_in_state(u, INSTANCE_STARTING) != NULL)
 		return;
-	if (u->fresh_wanted || find_in_state(u, INSTANCE_SERVING) == NULL) {
+	if (u->fresh_wanted || unit_in_state(u, INSTANCE_SERVING) == NULL) {
 		snprintf(problem, sizeof(problem),
 		    "%s ended before it was ready (%s); it is tried again",
 		    u->service->name, how);
@@ -368,101 +362,6 @@ reap(int signo)
 		continue_stop();
 }
 
-/* -- reload -- */
-
-static const char *
-moved_folder(const struct config *a, const struct config *b)
-{
-	if (strcmp(a->run_dir, b->run_dir) != 0)
-		return "run-dir";
-	if (strcmp(a->spool_dir, b->spool_dir) != 0)
-		return "spool-dir";
-	if (strcmp(a->mail_dir, b->mail_dir) != 0)
-		return "mail-dir";
-	if (strcmp(a->database_dir, b->database_dir) != 0)
-		return "database-dir";
-	return NULL;
-}
-
-static int
-prepare_reload(
-    struct config *config, struct open_listeners *listeners, char *error)
-{
-	const char *moved = moved_folder(&suite.config, config);
-
-	if (moved != NULL) {
-		snprintf(error, CONFIG_ERROR_MAX,
-		    "%s: \"%s\" has changed: stop and start", suite.config_path,
-		    moved);
-		return -1;
-	}
-	if (listeners_open(config, &suite.listeners, listeners, 0, error) == -1)
-		return -1;
-	if (logs_choose_sink(config, suite.foreground, error) == -1) {
-		listeners_retire(listeners, &suite.listeners);
-		return -1;
-	}
-	return 0;
-}
-
-static void
-use_config(
-    const struct config *config, int fd, const struct open_listeners *listeners)
-{
-	config_free(&suite.config);
-	close(suite.config_fd);
-	suite.config = *config;
-	suite.config_fd = fd;
-	suite.leaving = suite.listeners;
-	suite.listeners = *listeners;
-}
-
-static void
-reload_unit(struct unit *u)
-{
-	struct instance *early = find_in_state(u, INSTANCE_STARTING);
-
-	if (u->service->reload == RELOAD_IN_PLACE) {
-		for (struct instance *i = u->instances; i != NULL; i = i->next)
-			instance_hand_config(i);
-		return;
-	}
-	if (early != NULL) /* it has read the config of before */
-		instance_drain(early);
-	u->fresh_wanted = true;
-	loop_timer_stop(&u->restart);
-	try_start(u);
-}
-
-int
-suite_reload(char *error)
-{
-	struct open_listeners listeners;
-	struct config config;
-	int fd;
-
-	if (suite.phase != SUITE_SERVING || suite.reloading ||
-	    suite.leaving.n > 0) {
-		snprintf(error, CONFIG_ERROR_MAX,
-		    "another start, reload or stop is under way");
-		return -1;
-	}
-	fd = snapshot_take(suite.config_path, &config, error);
-	if (fd == -1)
-		return -1;
-	if (prepare_reload(&config, &listeners, error) == -1) {
-		config_free(&config);
-		close(fd);
-		return -1;
-	}
-	use_config(&config, fd, &listeners);
-	suite.reloading = true;
-	listener->reloading();
-	for (EACH_UNIT(u))
-		reload_unit(u);
-	return 0;
-}
-
 /* -- begin -- */
 
 int
@@ -514,7 +413,7 @@ reload_on(int signo)
 void
 suite_begin(const struct suite_listener *l)
 {
-	listener = l;
+	suite_listener = l;
 	suite.phase = SUITE_STARTING;
 	suite.started = clock_monotonic_ms();
 	/* Workers that outlive their parent are counted, and ended, here. */
@@ -524,7 +423,7 @@ suite_begin(const struct suite_listener *l)
 	loop_signal(SIGINT, stop_on);
 	loop_signal(SIGHUP, reload_on);
 	for (EACH_UNIT(u))
-		try_start(u);
+		unit_start(u);
 }
 
 unsigned
