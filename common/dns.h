@@ -37,7 +37,11 @@ struct config;
 struct dns *dns_open(const struct config *);
 void dns_close(struct dns *);
 
-/* Every look-up ends by this monotonic time at the latest. */
+/*
+ * Every look-up ends by this monotonic time at the latest.  libresolv counts
+ * in seconds, so with less than one left nothing is asked any more.
+ * Negative: none (30 s for each question).
+ */
 void dns_deadline(struct dns *, int64_t deadline_ms);
 
 struct dns_mx {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/lines.h"
 #include "deliver/session.h"
 
@@ -24,12 +25,19 @@ stopped(struct session *s, enum stream_result result)
 	return CONTENT_STOPPED;
 }
 
+/*
+ * Collected, written when there is enough of it: the end of a small message
+ * leaves in one packet with the rest.
+ */
 static enum stream_result
 send_chunk(struct session *s, const char *octets, size_t n)
 {
 	session_enter(s, STATE_CONTENT);
 	stream_put(&s->stream, octets, n);
-	return stream_flush(&s->stream);
+	if (!s->stream.broken)
+		return STREAM_OK;
+	return clock_left(s->stream.deadline) == 0 ? STREAM_TIMEOUT
+						   : STREAM_ERROR;
 }
 
 enum content_result
@@ -55,5 +63,7 @@ content_send(struct session *s, const struct job *job)
 			return stopped(s, result);
 	}
 	result = send_chunk(s, out, dot_write_end(&writer, out, true));
+	if (result == STREAM_OK)
+		result = stream_flush(&s->stream);
 	return result == STREAM_OK ? CONTENT_SENT : stopped(s, result);
 }

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 
 enum { QUEUE_PATIENCE_MS = 30000, PREFIX_CHUNK = 4096 };
 

@@ -8,8 +8,8 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/netaddr.h"
+#include "deliver/idn.h"
 #include "deliver/self.h"
 
 enum {
@@ -107,6 +107,17 @@ find_by_mx(struct route *r, const char *domain)
 }
 
 static bool
+find_domain(struct route *r, const char *domain)
+{
+	char ascii[DNS_NAME_MAX + 1];
+
+	if (idn_to_ascii(domain, ascii))
+		return find_by_mx(r, ascii);
+	note(r, VERDICT_NO_HOST, domain, "no name that the DNS could have");
+	return false;
+}
+
+static bool
 find_relay(struct route *r)
 {
 	const char *relay = r->deliver->config.relay_host;
@@ -148,7 +159,7 @@ route_find(struct route *r, struct deliver *d, const char *domain,
 	else if (domain[0] == '[')
 		found = parse_literal(domain, &r->literal);
 	else
-		found = find_by_mx(r, domain);
+		found = find_domain(r, domain);
 	if (!found) {
 		if (domain[0] == '[' && failure->status == OUTCOME_NONE)
 			note(r, VERDICT_NO_HOST, domain, "not an address");

@@ -3,6 +3,8 @@
 #include "deliver/session.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -169,7 +171,7 @@ static bool
 step_connect(struct session *s)
 {
 	int64_t limit = state_limit_ms(&s->deliver->config, STATE_CONNECT);
-	int fd = connect_socket(s), error;
+	int fd = connect_socket(s), error, on = 1;
 
 	if (fd == -1) {
 		session_fail(s, "4.4.1", strerror(errno));
@@ -181,6 +183,8 @@ step_connect(struct session *s)
 		session_fail(s, "4.4.1", strerror(error));
 		return false;
 	}
+	/* commands are collected here already; none is to wait for an ACK */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	stream_init(&s->stream, fd, fd);
 	s->state = STATE_GREETING;
 	return true;

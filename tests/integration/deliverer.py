@@ -196,6 +196,7 @@ class SmtpServer:
             except OSError:
                 return
             sock.settimeout(SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             session = Session(sock)
             self.open.append(sock)
             self.sessions.append(session)

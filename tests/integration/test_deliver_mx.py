@@ -222,6 +222,34 @@ def test_thousand_mx(deliver):
     assert deliver.log().count("Connection refused") == 10
 
 
+def test_internationalised_domain(deliver, build):
+    with open(f"{build}/build.h") as f:
+        if "#define HAVE_IDN2 1" not in f.read():
+            pytest.skip("built without libidn2")
+    deliver.zone(HOSTS + "\nxn--bcher-kva MX 10 mx11")
+    server = deliver.server("127.0.0.11", ehlo=("there", "SMTPUTF8"))
+    deliver.start()
+    for name in ("bücher", "Bu\u0308cher"):
+        result = job(deliver, f"{name}.example.net", utf8=1)
+        assert result["status"] == "delivered"
+        assert server.messages[-1][1] == [f"RCPT TO:<bob@{name}.example.net>"]
+    [result] = deliver.queue.job(
+        "bob@example.net", domain="ü" * 100 + ".example.net", utf8=1)
+    assert (result["status"], result["dsn"]) == ("failed", "5.1.2")
+
+
+def test_small_messages_do_not_wait(deliver):
+    """No 40 ms between our packets (Nagle against delayed ACK)."""
+    server = deliver.server()
+    deliver.start()
+    assert job(deliver, "[127.0.0.1]")["status"] == "delivered"
+    began = time.monotonic()
+    for _ in range(50):
+        assert job(deliver, "[127.0.0.1]")["status"] == "delivered"
+    assert time.monotonic() - began < 1.5
+    assert len(server.messages) == 51 and len(server.sessions) == 1
+
+
 # -- ourselves --
 
 def test_our_own_name_is_the_best(deliver):
