@@ -19,6 +19,9 @@ enum {
 	ACCEPT_PAUSE_MS = 200
 };
 
+/* Who is connected; most are known to nobody else but the kernel. */
+static struct peer *connected;
+
 /* Whose callback runs; NULL as soon as that one has ended. */
 static struct peer *serving;
 
@@ -206,6 +209,27 @@ ready(struct watch *w, uint32_t events)
 	serving = NULL;
 }
 
+static void
+enlist(struct peer *peer)
+{
+	peer->previous = NULL;
+	peer->next = connected;
+	if (connected != NULL)
+		connected->previous = peer;
+	connected = peer;
+}
+
+static void
+delist(struct peer *peer)
+{
+	if (peer->next != NULL)
+		peer->next->previous = peer->previous;
+	if (peer->previous != NULL)
+		peer->previous->next = peer->next;
+	else
+		connected = peer->next;
+}
+
 int
 peer_begin(struct peer *peer, int fd)
 {
@@ -218,8 +242,10 @@ peer_begin(struct peer *peer, int fd)
 	peer->queued = 0;
 	if (peer->most == 0)
 		peer->most = PACKETS_KEPT;
-	if (loop_watch(&peer->watch) == 0)
+	if (loop_watch(&peer->watch) == 0) {
+		enlist(peer);
 		return 0;
+	}
 	saved = errno;
 	close(fd);
 	peer->watch.fd = -1;
@@ -236,6 +262,7 @@ peer_end(struct peer *peer)
 		serving = NULL;
 	if (peer->watch.fd < 0)
 		return;
+	delist(peer);
 	loop_timer_stop(&peer->later);
 	loop_unwatch(&peer->watch);
 	close(peer->watch.fd);

@@ -16,6 +16,7 @@
 struct outgoing;
 
 struct peer {
+	struct peer *next, *previous; /* of all there are */
 	struct watch watch;
 	struct timer later; /* too many descriptors in flight: try again */
 	const char *role;   /* for the log */

@@ -536,8 +536,8 @@ def test_long_list_is_streamed(house):
     public = house.connect("public")
     public.say("list")
     count = 0
-    while (packet := public.hear())[0] == "message":
-        count += 1
+    while (packet := public.hear())[0] != "end":
+        count += packet[0] == "message"
     want = 700 if os.geteuid() in (0, os.stat(house.spool).st_uid) else 0
     assert packet[0] == "end" and count == want
 

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "queue/envelope.h"
+
+static const char sample[] = "postrider-envelope 1\n"
+			     "content 100\n"
+			     "start 10\n"
+			     "wire 110\n"
+			     "time 1700000000\n"
+			     "sender <a\\x20b\\x3e@example.test>\n"
+			     "body 8bitmime\n"
+			     "utf8 1\n"
+			     "client host[192.0.2.1]\n"
+			     "helo he\\x5clo\n"
+			     "protocol ESMTP\n"
+			     "login ann@example.test\n"
+			     "uid 1000\n"
+			     "recipient <x@example.test>\n"
+			     "recipient <\xc3\xbc@example.test>\n"
+			     "end 2\n";
+
+static const char outcomes[] =
+    "expanded 0 1700000001 <y@example.test> <z@example.test>\n"
+    "delivered 2 1700000002 2.0.0 mailbox:y@example.test ok\n"
+    "deferred 1 1700000002 4.2.2 - mailbox full\n"
+    "failed 3 1700000002 5.1.1 mx[1.2.3.4]:25 550 no\\x0a such user\n"
+    "bounced 3 1700000003 0123456789abcdef\n"
+    "attempt 1700000003 1700000303\n";
+
+static enum envelope_result
+parse(struct envelope *e, const void *octets, size_t n)
+{
+	const char *why = NULL;
+	unsigned line;
+	enum envelope_result result;
+	/* Exactly as long as it is, for the sanitizer. */
+	char *copy = malloc(n > 0 ? n : 1);
+
+	assert_non_null(copy);
+	memcpy(copy, octets, n);
+	result = envelope_parse(e, copy, n, &why, &line);
+	free(copy);
+	assert_non_null(why);
+	return result;
+}
+
+static void
+reads_everything(void **state)
+{
+	struct envelope e;
+	char text[sizeof(sample) + sizeof(outcomes)];
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s", sample, outcomes);
+	assert_int_equal(parse(&e, text, strlen(text)), ENVELOPE_WHOLE);
+	assert_int_equal(e.content, 100);
+	assert_int_equal(e.start, 10);
+	assert_int_equal(e.wire, 110);
+	assert_string_equal(e.sender, "a b>@example.test");
+	assert_string_equal(e.helo, "he\\lo");
+	assert_string_equal(e.login, "ann@example.test");
+	assert_int_equal(e.uid, 1000);
+	assert_true(e.eight_bit && e.utf8 && e.outcomes);
+	assert_int_equal(e.n, 4);
+	assert_int_equal(e.recipients[0].state, RECIPIENT_EXPANDED);
+	assert_int_equal(e.recipients[1].state, RECIPIENT_PENDING);
+	assert_string_equal(e.recipients[1].text, "mailbox full");
+	assert_null(e.recipients[1].relay);
+	assert_int_equal(e.recipients[2].state, RECIPIENT_DELIVERED);
+	assert_int_equal(e.recipients[2].parent, 0);
+	assert_int_equal(e.recipients[2].depth, 1);
+	assert_int_equal(e.recipients[3].state, RECIPIENT_BOUNCED);
+	assert_ptr_equal(envelope_original(&e, 3), &e.recipients[0]);
+	assert_int_equal(e.attempts, 1);
+	assert_int_equal(e.next, 1700000303);
+	assert_int_equal(e.whole, strlen(text));
+	envelope_free(&e);
+}
+
+static void
+writes_what_it_reads(void **state)
+{
+	struct envelope e;
+	struct buf b = BUF_INIT(65536);
+
+	(void)state;
+	assert_int_equal(parse(&e, sample, strlen(sample)), ENVELOPE_WHOLE);
+	assert_true(envelope_format(&e, &b));
+	assert_string_equal(buf_text(&b), sample);
+	buf_free(&b);
+	envelope_free(&e);
+}
+
+/* Every prefix of the first part is torn; of the second, whole so far. */
+static void
+truncated_at_every_octet(void **state)
+{
+	struct envelope e;
+	char text[sizeof(sample) + sizeof(outcomes)];
+	size_t length, whole = strlen(sample);
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s", sample, outcomes);
+	length = strlen(text);
+	for (size_t n = 0; n < strlen(sample); n++)
+		assert_int_equal(parse(&e, text, n), ENVELOPE_TORN);
+	for (size_t n = strlen(sample); n <= length; n++) {
+		if (text[n - 1] == '\n')
+			whole = n;
+		assert_int_equal(parse(&e, text, n), ENVELOPE_WHOLE);
+		assert_int_equal(e.whole, whole);
+		envelope_free(&e);
+	}
+}
+
+/* The length reached the disk, the octets did not. */
+static void
+zeros_from_every_octet(void **state)
+{
+	struct envelope e;
+	char text[sizeof(sample) + sizeof(outcomes)];
+	size_t length;
+
+	(void)state;
+	for (size_t n = 0; n <= strlen(sample) + strlen(outcomes); n++) {
+		snprintf(text, sizeof(text), "%s%s", sample, outcomes);
+		length = strlen(text);
+		memset(text + n, 0, length - n);
+		assert_int_equal(parse(&e, text, length),
+		    n < strlen(sample) ? ENVELOPE_TORN : ENVELOPE_WHOLE);
+		envelope_free(&e);
+	}
+}
+
+/* Any octet anywhere: never a crash, never a control character taken in. */
+static void
+damaged_octets(void **state)
+{
+	struct envelope e;
+	char text[sizeof(sample) + sizeof(outcomes)];
+	size_t length;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s", sample, outcomes);
+	length = strlen(text);
+	srand(3);
+	for (int round = 0; round < 20000; round++) {
+		size_t at = (size_t)rand() % length;
+		char before = text[at];
+
+		text[at] = (char)(rand() % 256);
+		if (parse(&e, text, length) == ENVELOPE_WHOLE) {
+			assert_true(e.start <= e.content);
+			for (size_t i = 0; i < e.n; i++) {
+				const char *p = e.recipients[i].address;
+
+				assert_true(e.recipients[i].parent <= i);
+				for (; *p != '\0'; p++)
+					assert_true((unsigned char)*p >= ' ');
+			}
+			envelope_free(&e);
+		}
+		text[at] = before;
+	}
+}
+
+static void
+refuses(void **state)
+{
+	static const struct {
+		const char *what, *by;
+	} changes[] = {
+	    {"postrider-envelope 1", "postrider-envelope 2"},
+	    {"postrider-envelope 1", "Postrider-envelope 1"},
+	    {"content 100", "content -1"},
+	    {"content 100", "content 99999999999999999999"},
+	    {"content 100", "content 5"}, /* start lies behind it */
+	    {"content 100", "content 100 "},
+	    {"body 8bitmime", "body binary"},
+	    {"utf8 1", "utf8 2"},
+	    {"<x@example.test>", "x@example.test"},
+	    {"<x@example.test>", "<x@example.test> "},
+	    {"<x@example.test>", "<>"},
+	    {"<x@example.test>", "<x\\x0a@example.test>"},
+	    {"<x@example.test>", "<x\\x00@example.test>"},
+	    {"<x@example.test>", "<x\\xZZ@example.test>"},
+	    {"helo he\\x5clo\n", "helo he\x1blo\n"},
+	    {"helo he\\x5clo\n", ""},
+	    {"helo he\\x5clo\n", "helo a\nhelo b\n"},
+	    {"end 2", "end 3"},
+	    {"end 2", "end 0"},
+	    {"uid 1000\n", "uid 4294967296\n"},
+	    {"expanded 0", "expanded 9"},
+	    {"expanded 0", "expanded 18446744073709551616"},
+	    {"delivered 2", "delivered 0"}, /* an alias */
+	    {"delivered 2", "delivered 4"},
+	    {"delivered 2", "swallowed 2"},
+	    {"4.2.2 - ", "4.2.2.2.2.2.2.2.2 - "},
+	    {"deferred 1 1700000002 4.2.2 -", "deferred 1 1700000002"},
+	    {"attempt 1700000003", "attempt 99999999999999999"},
+	    {"attempt 1700000003 1700000303", "attempt 1700000003"},
+	    {"bounced 3 1700000003 ", "bounced 3"},
+	};
+	struct envelope e;
+	char whole[sizeof(sample) + sizeof(outcomes)];
+	char text[sizeof(whole) + 64];
+
+	(void)state;
+	snprintf(whole, sizeof(whole), "%s%s", sample, outcomes);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		const char *at = strstr(whole, changes[i].what);
+
+		assert_non_null(at);
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - whole),
+		    whole, changes[i].by, at + strlen(changes[i].what));
+		if (parse(&e, text, strlen(text)) != ENVELOPE_BAD)
+			fail_msg("\"%s\" was taken", changes[i].by);
+	}
+}
+
+static void
+outcome_lines_come_back(void **state)
+{
+	static const char *const texts[] = {"", "plain", "two words",
+	    "back\\slash", "line\nend\r\t\x1b[2J", "\xff\xfe\xc3",
+	    "gr\xc3\xbc\xc3\x9f", "\\x41"};
+	struct outcome o = {.when = 1700000001, .dsn = "4.0.0"};
+	struct envelope e;
+	struct buf b = BUF_INIT(1 << 20);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		buf_reset(&b);
+		buf_adds(&b, sample);
+		o.relay = texts[i];
+		o.text = texts[i];
+		envelope_outcome_line(&b, 1, &o);
+		assert_int_equal(parse(&e, b.data, b.len), ENVELOPE_WHOLE);
+		assert_string_equal(e.recipients[1].text, texts[i]);
+		if (texts[i][0] != '\0')
+			assert_string_equal(e.recipients[1].relay, texts[i]);
+		envelope_free(&e);
+	}
+	buf_free(&b);
+}
+
+static void
+long_texts_are_cut_between_characters(void **state)
+{
+	char text[4096];
+	struct outcome o = {.when = 1, .dsn = "4.0.0", .text = text};
+	struct envelope e;
+	struct buf b = BUF_INIT(1 << 20);
+
+	(void)state;
+	for (size_t shift = 0; shift < 4; shift++) {
+		memset(text, 'a', shift);
+		for (size_t i = shift; i + 3 < sizeof(text); i += 3)
+			memcpy(text + i, "\xe2\x82\xac", 4);
+		buf_reset(&b);
+		buf_adds(&b, sample);
+		envelope_outcome_line(&b, 1, &o);
+		assert_int_equal(parse(&e, b.data, b.len), ENVELOPE_WHOLE);
+		assert_in_range(strlen(e.recipients[1].text),
+		    ENVELOPE_TEXT_MAX - 3, ENVELOPE_TEXT_MAX);
+		/* A character cut in two would have been escaped. */
+		assert_null(strstr(buf_text(&b) + strlen(sample), "\\x"));
+		envelope_free(&e);
+	}
+	buf_free(&b);
+}
+
+static void
+expansion_comes_back_and_loops_are_seen(void **state)
+{
+	struct envelope e;
+	struct buf b = BUF_INIT(1 << 20);
+	struct outcome o = {.state = RECIPIENT_EXPANDED, .when = 5};
+
+	(void)state;
+	assert_int_equal(parse(&e, sample, strlen(sample)), ENVELOPE_WHOLE);
+	assert_true(envelope_has_leaf(&e, "x@example.test"));
+	assert_true(envelope_note(&e, 0, &o));
+	assert_false(envelope_has_leaf(&e, "x@example.test"));
+	assert_true(envelope_add_recipient(&e, "q r>s@example.test", 0));
+	assert_true(envelope_add_recipient(&e, "x@example.test", 0));
+	assert_false(envelope_loops(&e, 2));
+	assert_true(envelope_loops(&e, 3));
+	buf_adds(&b, sample);
+	envelope_expanded_line(&b, &e, 0, 2);
+	envelope_free(&e);
+	assert_int_equal(parse(&e, b.data, b.len), ENVELOPE_WHOLE);
+	assert_int_equal(e.n, 4);
+	assert_string_equal(e.recipients[2].address, "q r>s@example.test");
+	envelope_truncate(&e, 2);
+	assert_true(envelope_add_recipient(&e, "t@example.test", 1));
+	assert_int_equal(e.n, 3);
+	envelope_free(&e);
+	buf_free(&b);
+}
+
+static void
+recipients_are_bounded(void **state)
+{
+	struct envelope e;
+
+	(void)state;
+	envelope_init(&e);
+	for (size_t i = 0; i < ENVELOPE_RECIPIENTS_MAX; i++)
+		assert_true(envelope_add_recipient(&e, "a@b", i));
+	assert_false(envelope_add_recipient(&e, "a@b", e.n));
+	assert_int_equal(e.n, ENVELOPE_RECIPIENTS_MAX);
+	envelope_free(&e);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(reads_everything),
+	    cmocka_unit_test(writes_what_it_reads),
+	    cmocka_unit_test(truncated_at_every_octet),
+	    cmocka_unit_test(zeros_from_every_octet),
+	    cmocka_unit_test(damaged_octets),
+	    cmocka_unit_test(refuses),
+	    cmocka_unit_test(outcome_lines_come_back),
+	    cmocka_unit_test(long_texts_are_cut_between_characters),
+	    cmocka_unit_test(expansion_comes_back_and_loops_are_seen),
+	    cmocka_unit_test(recipients_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
