@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/log.h"
 #include "smtpd/base64.h"
 #include "smtpd/plain.h"
 #include "smtpd/session.h"
@@ -134,20 +133,16 @@ static const struct mechanism {
 
 /* -- the command -- */
 
+/* userdb, who knows why, writes the line in the log. */
 static void
 try_credentials(struct session *s, const struct credentials *c)
 {
 	enum verdict verdict = owners_login(
 	    s->owners, c->name, c->password, s->client.text, s->login);
-	const struct verdict_row *row = verdict_row(verdict);
 
 	s->facts.logged_in = verdict == VERDICT_LOGIN_OK;
 	if (verdict == VERDICT_LOGIN_FAILED)
 		s->errors += FAILURE_COSTS - 1;
-	log_event(LEVEL_INFO, s->facts.logged_in ? "login" : "login-failed",
-	    log_text("auth", s->facts.logged_in ? s->login : c->name),
-	    log_text("client", s->client.text), log_text("helo", s->helo),
-	    log_number("status", row->smtp), log_text("dsn", row->enhanced));
 	session_verdict(s, verdict);
 }
 

@@ -8,7 +8,7 @@
 enum {
 	LOOKUP_MS = 3000,
 	KEEP_MS = 60000, /* how long the last client's name is remembered */
-	REST_MS = 30000  /* no look-ups after the DNS was found dead */
+	REST_MS = 300000 /* no look-ups after the DNS was found dead */
 };
 
 /* A worker's memory of its last client: many connect again at once. */

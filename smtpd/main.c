@@ -141,8 +141,8 @@ serve_listeners(struct service *service)
 
 	if (service_find_listeners(service) == -1) {
 		if (inherit_find("control") == -1) {
-			log_errno(LEVEL_ERROR, "cannot serve",
-			    "no listening socket");
+			log_errno(
+			    LEVEL_ERROR, "cannot serve", "no listening socket");
 			return EX_USAGE;
 		}
 		/* The config may leave all listening to inetd. */

@@ -301,8 +301,10 @@ class Smtpd(Service):
             sock.listen(100)
             self.ports[kind] = sock.getsockname()[1]
             listeners.append((kind, sock))
-        super().__init__("smtpd", listeners, root=root, extra=[
-            "dns-server 127.0.0.1:1", *extra], **options)
+        if not any(line.startswith("dns-server") for line in extra):
+            extra = ["dns-server 127.0.0.1:1", *extra]
+        super().__init__("smtpd", listeners, root=root, extra=extra,
+                         **options)
         with open(self.path("stderr"), "a"):
             pass  # there is a log also where nothing was started
         self.queue = Queue(os.path.join(self.own, "queue"))

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from internal import wait_gone
+from dnsserver import dns  # noqa: F401
+from internal import children, wait_gone
 from smtpd_fakes import ANN, BOB, PASSWORD, Smtpd, plain
 
 
@@ -532,20 +533,23 @@ def test_guessing_ends_soon(smtpd):
         assert c.is_closed()
 
 
-def test_who_saw_a_password_serves_nobody_else(smtpd):
+def test_who_saw_a_password_serves_nobody_else(make_smtpd):
+    smtpd = make_smtpd(extra=["smtpd-processes 1", "spare-processes 1"])
     with smtpd.submission(login=False) as c:
-        c.command("AUTH PLAIN " + plain(ANN, "wrong"))
-        pid = int(re.findall(r"smtpd\[(\d+)\]: login-failed",
-                             smtpd.log())[-1])
+        [pid] = children(smtpd.process.pid)
+        assert c.command("AUTH PLAIN " + plain(ANN, "wrong")) == 535
         assert c.command("QUIT") == 221
     wait_gone(pid)
+    with smtpd.client() as c:
+        assert c.command("QUIT") == 221
 
 
 def test_no_password_is_logged(smtpd):
     with smtpd.submission() as c:
+        assert c.message(b"x\r\n", sender=ANN) == 250
         c.command("QUIT")
     log = smtpd.log()
-    assert "login auth=" in log
+    assert f"auth={ANN}" in log
     for secret in (PASSWORD, "sesame", plain(ANN, PASSWORD), b64(PASSWORD)):
         assert secret not in log
 
@@ -591,3 +595,21 @@ def test_dead_dns_is_waited_for_once(make_smtpd):
     assert time.monotonic() - first < 2
     assert b" ([127.0.0.1])\n" in smtpd.queue.wait(3)[0].content
     silent.close()
+
+
+def test_confirmed_name(make_smtpd, dns):  # noqa: F811
+    """The PTR record's name, where it leads back to the address."""
+    dns.add_zone("0.0.127.in-addr.arpa", "\n".join([
+        "1 PTR one.client.test.", "2 PTR liar.client.test.",
+        r"3 PTR a\032b.client.test."]))
+    dns.add_zone("client.test", "\n".join([
+        "one A 127.0.0.1", "liar A 192.0.2.1", r"a\032b A 127.0.0.3"]))
+    dns.start()
+    smtpd = make_smtpd(extra=[f"dns-server {dns.address}"])
+    wanted = [(1, b"(one.client.test [127.0.0.1])"), (2, b"([127.0.0.2])"),
+              (3, b"([127.0.0.3])"), (4, b"([127.0.0.4])")]
+    for i, (n, text) in enumerate(wanted):
+        with smtpd.client(address=f"127.0.0.{n}") as c:
+            c.ehlo()
+            assert c.message() == 250
+        assert text in stored(smtpd, i).content, n
