@@ -67,6 +67,9 @@ hear(struct watch *w, uint32_t events)
 	}
 	if (packet_read(&p, "drain", NULL, 0, 0))
 		handlers->drain();
+	else if (packet_read(&p, "retire", NULL, 0, 0))
+		(handlers->retire != NULL ? handlers->retire
+					  : handlers->drain)();
 	else if (packet_read(&p, "status", NULL, 0, 0))
 		answer_status();
 	else if (packet_read(&p, "reload", NULL, 0, 1) &&

@@ -16,6 +16,9 @@
  *	  status processes= busy= [messages=]	the answer to status
  *	supervisor -> service
  *	  drain					finish what runs, then exit 0
+ *	  retire				a fresh parent serves now: the
+ *						same, but sessions may take all
+ *						the time they want
  *	  status
  *	  reload, with the new config as a descriptor
  *
@@ -30,6 +33,8 @@ struct control_status {
 
 struct control_handlers {
 	void (*drain)(void);
+	/* NULL where it is the same as drain. */
+	void (*retire)(void);
 	/* NULL where a fresh parent is started instead.  fd is the callee's. */
 	void (*reload)(int config_fd);
 	void (*status)(struct control_status *);

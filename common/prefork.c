@@ -187,6 +187,8 @@ take_words(struct member *m)
 		if (!m->stopping)
 			pool.idle += busy ? -1U : 1U;
 	}
+	if (pool.draining && !m->busy)
+		stop_member(m);
 	return n != 0;
 }
 
@@ -340,13 +342,26 @@ reap(int signo)
 }
 
 static void
-drain(void)
+end_members(bool busy_ones)
 {
 	pool.draining = true;
 	for (struct member *m = pool.members; m != NULL; m = m->next)
-		stop_member(m);
+		if (busy_ones || !m->busy)
+			stop_member(m);
 	if (pool.total == 0)
 		loop_stop(EX_OK);
+}
+
+static void
+drain(void)
+{
+	end_members(true);
+}
+
+static void
+retire(void)
+{
+	end_members(false);
 }
 
 static void
@@ -361,7 +376,7 @@ int
 prefork_run(const struct prefork *rules)
 {
 	static const struct control_handlers handlers = {
-	    .drain = drain, .status = status};
+	    .drain = drain, .retire = retire, .status = status};
 
 	sandbox_prepare();
 	pool.rules = rules;

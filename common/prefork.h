@@ -48,7 +48,10 @@ int worker_accept(
 void worker_busy(struct worker *);
 void worker_idle(struct worker *);
 
-/* Drained: finish this session, take no further one. */
+/*
+ * Drained: finish this session, take no further one.  A pool that retires
+ * tells this to idle workers only.
+ */
 bool worker_stopping(const struct worker *);
 
 /* Readable when drained: to be polled beside other descriptors. */

@@ -219,14 +219,27 @@ say(struct instance *i, const char *verb, int fd)
 		log_errno(LEVEL_WARNING, "cannot tell", i->unit->service->name);
 }
 
+static void
+end(struct instance *i, const char *verb)
+{
+	i->state = INSTANCE_DRAINING;
+	loop_timer_stop(&i->limit);
+	say(i, verb, -1);
+}
+
+void
+instance_retire(struct instance *i)
+{
+	if (i->state == INSTANCE_STARTING || i->state == INSTANCE_SERVING)
+		end(i, "retire");
+}
+
+/* Also one that has retired, and still has sessions. */
 void
 instance_drain(struct instance *i)
 {
-	if (i->state != INSTANCE_STARTING && i->state != INSTANCE_SERVING)
-		return;
-	i->state = INSTANCE_DRAINING;
-	loop_timer_stop(&i->limit);
-	say(i, "drain", -1);
+	if (i->state != INSTANCE_ORPHANS)
+		end(i, "drain");
 }
 
 void

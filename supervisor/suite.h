@@ -123,6 +123,8 @@ unsigned suite_ask_status(void);
 /* NULL and errno when none could be started. */
 struct instance *instance_start(struct unit *);
 void instance_drain(struct instance *);
+/* Another serves in its place: sessions end when they end. */
+void instance_retire(struct instance *);
 void instance_hand_config(struct instance *);
 void instance_ask_status(struct instance *);
 /* With all its workers. */

@@ -122,7 +122,7 @@ suite_heard_ready(struct instance *new)
 	    log_delay("delay", clock_monotonic_ms() - new->started));
 	for (struct instance *i = u->instances; i != NULL; i = i->next)
 		if (i != new)
-			instance_drain(i);
+			instance_retire(i);
 	begin_serving();
 }
 

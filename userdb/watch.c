@@ -314,7 +314,8 @@ status(struct control_status *status)
 	status->busy = watcher.busy;
 }
 
-static const struct control_handlers handlers = {drain, reload, status};
+static const struct control_handlers handlers = {
+    .drain = drain, .reload = reload, .status = status};
 
 /* Their end is closed, so they end; they are ours to wait for. */
 static void
