@@ -145,26 +145,19 @@ serve_virtual_delivery(const struct mailbox *m, int fd, int stop_fd)
 	    .maildir = -1});
 }
 
+/* maildir: -1 where there is none to be had, and each message is told so. */
 static int
-serve_system_delivery(const struct mailbox *m, const struct record *record,
-    const struct account *account, int fd, int stop_fd)
+serve_system_delivery(
+    const struct record *record, int maildir, int fd, int stop_fd)
 {
-	struct delivery delivery = {.fd = fd,
+	const struct sandbox_folder folder = {maildir, NULL, RIGHTS_DELIVERY};
+
+	confine(&folder, maildir == -1 ? 0 : 1);
+	return delivery_serve(&(struct delivery){.fd = fd,
 	    .stop_fd = stop_fd,
 	    .mail_dir = -1,
-	    .maildir = open_system_maildir(account),
-	    .login = record->name};
-
-	close(m->mail_dir);
-	if (delivery.maildir == -1)
-		/* Serve it nevertheless: each message is answered no. */
-		log_event(LEVEL_WARNING, "cannot open maildir",
-		    log_text("to", record->name),
-		    log_text("reason", strerror(errno)));
-	confine(
-	    &(struct sandbox_folder){delivery.maildir, NULL, RIGHTS_DELIVERY},
-	    delivery.maildir == -1 ? 0 : 1);
-	return delivery_serve(&delivery);
+	    .maildir = maildir,
+	    .login = record->name});
 }
 
 static void
@@ -177,6 +170,30 @@ refuse(const struct record *record, int fd)
 		    fd, verdict_row(VERDICT_MAILBOX_BUSY)->name, NULL);
 }
 
+/* The user will not do; nor may anything go on with our capabilities. */
+static int
+refuse_delivery(
+    const struct mailbox *m, const struct record *record, int fd, int stop_fd)
+{
+	refuse(record, fd);
+	if (m->root && privileges_become(&m->mail, ACCOUNT_MAIL) == -1)
+		return EX_NOPERM;
+	close(m->mail_dir);
+	return serve_system_delivery(record, -1, fd, stop_fd);
+}
+
+static int
+deliver_to_system(const struct mailbox *m, const struct record *record,
+    const struct account *account, int fd, int stop_fd)
+{
+	int maildir = open_system_maildir(account);
+
+	if (maildir == -1)
+		refuse(record, fd);
+	close(m->mail_dir);
+	return serve_system_delivery(record, maildir, fd, stop_fd);
+}
+
 int
 child_run(
     const struct mailbox *m, const struct record *record, int fd, int stop_fd)
@@ -185,6 +202,8 @@ child_run(
 	int rc;
 
 	if (become_user(m, record, &account) == -1) {
+		if (record->kind == SYSTEM_DELIVER)
+			return refuse_delivery(m, record, fd, stop_fd);
 		refuse(record, fd);
 		return EX_NOPERM;
 	}
@@ -192,7 +211,7 @@ child_run(
 	case VIRTUAL_DELIVER:
 		return serve_virtual_delivery(m, fd, stop_fd);
 	case SYSTEM_DELIVER:
-		return serve_system_delivery(m, record, &account, fd, stop_fd);
+		return deliver_to_system(m, record, &account, fd, stop_fd);
 	default:
 		close(stop_fd);
 		rc = serve_session(m, record, &account, fd);
