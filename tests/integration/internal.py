@@ -297,8 +297,6 @@ class FakeUserdb:
                 if packet is None:
                     poller.unregister(fd)
                     peers.pop(fd).close()
-                elif packet.verb == "stop":
-                    return
                 else:
                     self._answer(peers[fd], packet)
 
@@ -307,8 +305,8 @@ class FakeUserdb:
         if "@" not in user:
             user += "@example.test"
         self.logins.append((user, packet["password"], packet["client"]))
-        if user in self.answers:
-            answer = self.answers[user]
+        if packet["user"] in self.answers:
+            answer = self.answers[packet["user"]]
             peer.send(answer.verb, *answer.attributes)
         elif packet["password"] != "secret":
             peer.send("login", verdict="login-failed")
@@ -331,9 +329,9 @@ class FakeUserdb:
                 self.forward = None
 
     def close(self):
-        with contextlib.suppress(OSError):
-            with Peer.connect(self.path) as peer:
-                peer.send("stop")
+        if self.listener.fileno() == -1:
+            return
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
         self.thread.join(SECONDS)
         self.listener.close()
         if self.forward:

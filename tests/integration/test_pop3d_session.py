@@ -263,8 +263,6 @@ def test_other_protocols_are_shown_the_door(full, first):
 
 
 def test_no_login_in_the_clear_from_elsewhere():
-    with Pop3House(root=False) as house:
-        pass
     house = Pop3House(root=False)
     config = open(house.pop3d.config).read().replace(
         "allow-plaintext-auth 127.0.0.1", "allow-plaintext-auth 192.0.2.1")
@@ -308,15 +306,15 @@ def test_quit_tells_of_what_stays(full):
         c.ask("DELE 1")
         c.ask("DELE 2")
         cur = full.maildir(ANN) + "/cur"
-        subprocess.run(["chattr", "+i", f"{cur}/000.x.host:2,"], check=False)
-        flags = subprocess.run(["lsattr", f"{cur}/000.x.host:2,"], text=True,
+        subprocess.run(["chattr", "+i", f"{cur}/0.x.host:2,"], check=False)
+        flags = subprocess.run(["lsattr", f"{cur}/0.x.host:2,"], text=True,
                                capture_output=True, check=False).stdout
         try:
             if "i" not in flags.split(" ")[0]:
                 pytest.skip("no immutable files here")
             assert c.ask("QUIT").startswith("-ERR [SYS/TEMP] some deleted")
         finally:
-            subprocess.run(["chattr", "-i", f"{cur}/000.x.host:2,"],
+            subprocess.run(["chattr", "-i", f"{cur}/0.x.host:2,"],
                            check=False)
 
 
@@ -390,8 +388,8 @@ def test_a_thousand_pipelined(house):
 def test_others_change_the_maildir_meanwhile(full):
     cur = full.maildir(ANN) + "/cur"
     with Raw(full, ANN) as c:
-        os.unlink(f"{cur}/000.x.host:2,")
-        os.rename(f"{cur}/001.x.host:2,", f"{cur}/001.x.host:2,RS")
+        os.unlink(f"{cur}/0.x.host:2,")
+        os.rename(f"{cur}/1.x.host:2,", f"{cur}/1.x.host:2,RS")
         with open(f"{cur}/../new/zzz", "w") as f:
             f.write("later\n")
         assert "removed by another program" in c.ask("RETR 1")
@@ -436,11 +434,11 @@ def test_silence_and_dripping_end(hasty, drip, login):
 
 def test_a_reader_that_takes_nothing_is_left(hasty):
     # more than any socket buffers hold
-    hasty.fill(ANN, [b"Subject: x\n\n" + b"z" * 70 + b"\n" * 30000] * 200)
+    hasty.fill(ANN, [b"Subject: x\n\n" + b"z" * 4000 + b"\n"] * 3000)
     with Raw(hasty, ANN) as c:
         [worker] = busy_workers(hasty)
-        c.say("".join(f"RETR {i}\r\n" for i in range(1, 201)))
-        deadline = time.monotonic() + 2 + 60 + SECONDS
+        c.say("".join(f"RETR {i}\r\n" for i in range(1, 3001)))
+        deadline = time.monotonic() + 2 + 4 + SECONDS
         pid = os.pidfd_open(worker)
         import select
         assert select.select([pid], [], [], deadline - time.monotonic())[0]
