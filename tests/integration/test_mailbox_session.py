@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """mailbox as pop3d and userdb see it: a session on one Maildir."""
+import itertools
 import mailbox as python_mailbox
 import os
 import pwd
@@ -148,6 +149,7 @@ def test_the_lock_dies_with_its_holder(house):
     with Session(house):
         [pid] = children(house.process.pid)
         os.kill(pid, signal.SIGKILL)
+        wait_gone(pid)
         with Session(house) as second:
             assert second.greeting.verb == "mailbox"
 
@@ -380,19 +382,26 @@ def root_house(as_root):
         yield service
 
 
+_counter = itertools.count()
+
+
 @pytest.fixture
 def system_user():
-    name = "pr-test%d" % (os.getpid() % 100000)
+    name = "pr-test%d-%d" % (os.getpid(), next(_counter))
     subprocess.run(["useradd", "-m", "-d", f"/tmp/{name}", "-s",
                     "/usr/sbin/nologin", name], check=True,
                    capture_output=True)
     yield pwd.getpwnam(name)
-    subprocess.run(["userdel", "-r", name], check=False, capture_output=True)
+    subprocess.run(["userdel", "-f", "-r", name], check=False, capture_output=True)
 
 
-def uids(pid):
-    s = status_of(pid)
-    return s["Uid"].split(), s["Gid"].split()
+def last_child(house):
+    """The only one left, once those that are ending have ended."""
+    while len(children(house.process.pid)) > 1:
+        for pid in children(house.process.pid)[:-1]:
+            wait_gone(pid)
+    [child] = children(house.process.pid)
+    return child
 
 
 def test_the_parent_keeps_two_capabilities(root_house):
@@ -490,7 +499,7 @@ def test_users_that_have_no_mail(root_house, user):
                     time=1, size=os.fstat(f.fileno()).st_size, wire=21,
                     again=0, fds=[f.fileno()])
                 assert answer["verdict"] == "mailbox-busy"
-        [child] = children(root_house.process.pid)
+        child = last_child(root_house)
         assert int(status_of(child)["CapPrm"], 16) == 0
     with Session(root_house) as s:
         assert s.greeting.verb == "mailbox"
