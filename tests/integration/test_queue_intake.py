@@ -255,3 +255,21 @@ def test_one_queue_a_spool(house):
     finally:
         second.process = None
         second.__exit__(Exception, None, None)
+
+
+def test_one_user_cannot_take_all_connections(house):
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(house.user.pw_uid)
+    try:
+        clients = [house.client("public") for _ in range(64)]
+        clients[-1].open()
+        with pytest.raises((Closed, BrokenPipeError)):
+            house.client("public").open()
+        clients[0].close()
+        clients[-1].say("abort")
+        clients[-1].open()  # heard after the close
+        house.client("public").open()
+    finally:
+        if root:
+            os.seteuid(0)

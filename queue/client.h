@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef QUEUE_CLIENT_H
+#define QUEUE_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "common/verdict.h"
+#include "queue/admin.h"
+#include "queue/envelope.h"
+#include "queue/intake.h"
+#include "queue/message.h"
+#include "queue/peer.h"
+#include "queue/route.h"
+#include "queue/spool.h"
+
+/* What queue/intake.c (the conversation) and queue/commit.c share. */
+enum client_state {
+	CLIENT_IDLE,
+	CLIENT_OPEN,     /* it writes the content */
+	CLIENT_ENVELOPE, /* "commit" came, recipients follow */
+	CLIENT_ROUTING,  /* "end" came, userdb is asked */
+	CLIENT_COMMITTED /* it syncs */
+};
+
+struct client {
+	struct peer peer;
+	struct client *next, *previous; /* of CLIENT_PUBLIC */
+	struct timer silence;		/* likewise */
+	enum client_role role;
+	enum client_state state;
+	char *login; /* NULL: none */
+	uid_t uid;   /* of CLIENT_PUBLIC */
+	bool relays; /* this message may leave the house */
+	struct reception reception;
+	time_t opened;
+	struct envelope envelope;
+	enum verdict verdict;    /* the worst so far */
+	size_t refused;          /* the recipient that it is about */
+	struct routing *routing; /* while userdb is asked */
+	struct message *message; /* once committed */
+	struct listing *listing;
+};
+
+/* Answers outlive a client that hangs up. */
+struct routing {
+	struct client *client; /* NULL: gone */
+	size_t n, unanswered;
+	struct route routes[];
+};
+
+/* Begins or ends being busy with the state. */
+void client_state(struct client *, enum client_state);
+
+/* Back to idle, with nothing left of a message that was not synced. */
+void client_reset(struct client *);
+
+/* Reset and say so; address: whom it is about, or NULL. */
+void client_refuse(struct client *, enum verdict, const char *address);
+
+/* The same for a call that failed with errno; logged. */
+void client_refuse_errno(struct client *, const char *what);
+
+void routing_release(struct routing *);
+
+/* Commands; false: malformed. */
+bool client_on_commit(struct client *, struct packet *);
+bool client_on_recipient(struct client *, struct packet *);
+bool client_on_end(struct client *, struct packet *);
+bool client_on_synced(struct client *, struct packet *);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/address.h"
+#include "common/log.h"
+#include "common/protocol.h"
+#include "queue/attempt.h"
+#include "queue/client.h"
+#include "queue/queue.h"
+
+/* -- the envelope -- */
+
+/* It goes into files, logs and headers: only what is an address (A8). */
+static bool
+is_address(const char *text)
+{
+	struct address address;
+
+	return address_parse(text, ADDRESS_UTF8 | ADDRESS_BARE, &address) ==
+	    NULL;
+}
+
+static void
+note_verdict(struct client *c, enum verdict verdict, size_t recipient)
+{
+	if (verdict <= c->verdict)
+		return;
+	c->verdict = verdict;
+	c->refused = recipient;
+}
+
+static bool
+copy_texts(struct client *c, const char *sender, const char *client,
+    const char *helo, const char *protocol)
+{
+	struct envelope *e = &c->envelope;
+
+	e->sender = strdup(sender);
+	e->client = strdup(client);
+	e->helo = strdup(helo);
+	e->protocol = strdup(protocol);
+	if (c->login != NULL && (e->login = strdup(c->login)) == NULL)
+		return false;
+	return e->sender != NULL && e->client != NULL && e->helo != NULL &&
+	    e->protocol != NULL;
+}
+
+bool
+client_on_commit(struct client *c, struct packet *p)
+{
+	struct envelope *e = &c->envelope;
+	const char *id, *sender, *body, *client, *helo, *protocol;
+	uint64_t utf8;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
+	    ATTRIBUTE_TEXT("sender", PROTOCOL_ADDRESS_MAX, &sender),
+	    ATTRIBUTE_NUMBER("start", &e->start),
+	    ATTRIBUTE_NUMBER("wire", &e->wire),
+	    ATTRIBUTE_TEXT("body", PROTOCOL_NAME_MAX, &body),
+	    ATTRIBUTE_NUMBER("utf8", &utf8),
+	    ATTRIBUTE_TEXT("client", PROTOCOL_TEXT_MAX, &client),
+	    ATTRIBUTE_TEXT("helo", PROTOCOL_TEXT_MAX, &helo),
+	    ATTRIBUTE_TEXT("protocol", PROTOCOL_NAME_MAX, &protocol),
+	};
+
+	if (!packet_read(p, "commit", set, sizeof(set) / sizeof(set[0]), 0) ||
+	    strcmp(id, c->reception.id) != 0 || utf8 > 1)
+		return false;
+	if (strcmp(body, "8bitmime") != 0 && strcmp(body, "7bit") != 0)
+		return false;
+	e->eight_bit = body[0] == '8';
+	e->utf8 = utf8 == 1;
+	e->uid = c->role == CLIENT_PUBLIC ? (int64_t)c->uid : -1;
+	e->time = c->opened;
+	client_state(c, CLIENT_ENVELOPE);
+	if (!copy_texts(c, sender, client, helo, protocol))
+		note_verdict(c, VERDICT_BUSY, SIZE_MAX);
+	else if (sender[0] != '\0' && !is_address(sender))
+		note_verdict(c, VERDICT_BAD_SENDER, SIZE_MAX);
+	return true;
+}
+
+bool
+client_on_recipient(struct client *c, struct packet *p)
+{
+	const char *address;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
+
+	if (!packet_read(p, "recipient", set, 1, 0))
+		return false;
+	if (c->envelope.n == ENVELOPE_RECIPIENTS_MAX)
+		note_verdict(c, VERDICT_TOO_MANY_RECIPIENTS, SIZE_MAX);
+	else if (!envelope_add_recipient(&c->envelope,
+		     is_address(address) ? address : "?", c->envelope.n))
+		note_verdict(c, VERDICT_BUSY, SIZE_MAX);
+	else if (!is_address(address))
+		note_verdict(c, VERDICT_BAD_RECIPIENT, SIZE_MAX);
+	return true;
+}
+
+/* Facts of the file against what the client said of it. */
+static enum verdict
+check_content(struct client *c)
+{
+	enum { TRACE_ROOM = 65536 }; /* the headers that we put on top */
+	struct envelope *e = &c->envelope;
+	struct stat status;
+
+	/* -1: a file system without leases; nobody can do better there. */
+	if (fs_no_writer(c->reception.reader) == 0) {
+		log_event(LEVEL_ERROR, "still written",
+		    log_text("id", c->reception.id));
+		return VERDICT_INTERNAL;
+	}
+	if (fstat(c->reception.reader, &status) == -1)
+		return VERDICT_INTERNAL;
+	e->content = (uint64_t)status.st_size;
+	if (e->start > e->content || e->wire < e->content ||
+	    e->wire - e->content > e->content)
+		return VERDICT_INTERNAL;
+	if (e->wire > TRACE_ROOM &&
+	    e->wire - TRACE_ROOM > queue.config.max_message_size)
+		return VERDICT_TOO_BIG;
+	return VERDICT_OK;
+}
+
+static void commit(struct client *);
+
+static void
+on_route(void *asker, size_t index, struct route *route)
+{
+	struct routing *r = asker;
+
+	r->routes[index] = *route;
+	*route = (struct route){0};
+	if (--r->unanswered > 0)
+		return;
+	if (r->client != NULL)
+		commit(r->client);
+	else
+		routing_release(r);
+}
+
+static void
+ask_routes(struct client *c)
+{
+	size_t n = c->envelope.n;
+	struct routing *r = calloc(1, sizeof(*r) + n * sizeof(r->routes[0]));
+
+	if (r == NULL) {
+		client_refuse(c, VERDICT_BUSY, NULL);
+		return;
+	}
+	*r = (struct routing){.client = c, .n = n, .unanswered = n};
+	c->routing = r;
+	client_state(c, CLIENT_ROUTING);
+	/* Even without memory no answer comes before the last question but
+	 * the last one: unanswered counts them all. */
+	for (size_t i = 0; i < n; i++)
+		route_ask(c->envelope.recipients[i].address, on_route, r, i);
+}
+
+bool
+client_on_end(struct client *c, struct packet *p)
+{
+	uint64_t count;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("count", &count)};
+	size_t n = c->envelope.n;
+
+	if (!packet_read(p, "end", set, 1, 0))
+		return false;
+	if (c->verdict == VERDICT_OK && (count != n || n == 0))
+		return false;
+	if (c->verdict == VERDICT_OK)
+		note_verdict(c, check_content(c), SIZE_MAX);
+	if (c->verdict != VERDICT_OK)
+		client_refuse(c, c->verdict, NULL);
+	else
+		ask_routes(c);
+	return true;
+}
+
+/* -- commit -- */
+
+/*
+ * What is known now to fail is refused now, so that no bounce is owed.  A
+ * recipient that is not surely local counts as remote for who may not relay.
+ */
+static enum verdict
+judge_route(const struct client *c, const struct route *route)
+{
+	switch (route->kind) {
+	case ROUTE_REMOTE:
+		return c->relays ? VERDICT_OK : VERDICT_RELAY_DENIED;
+	case ROUTE_UNKNOWN:
+		return route->verdict;
+	case ROUTE_LATER:
+		return c->relays && !route->no_answer ? VERDICT_OK
+						      : route->verdict;
+	default:
+		return VERDICT_OK;
+	}
+}
+
+static void
+log_accepted(const struct client *c)
+{
+	const struct envelope *e = &c->envelope;
+	char uid[24];
+
+	snprintf(uid, sizeof(uid), "%lld", (long long)e->uid);
+	log_event(LEVEL_INFO, "queued", log_text("id", c->reception.id),
+	    log_address("from", e->sender),
+	    log_text("client", e->client[0] != '\0' ? e->client : NULL),
+	    log_text("auth", e->login),
+	    log_text("uid", e->uid >= 0 ? uid : NULL),
+	    log_number("size", (int64_t)e->content),
+	    log_number("recipients", (int64_t)e->n));
+}
+
+static void
+send_committed(struct client *c, int envelope)
+{
+	static struct packet p;
+
+	packet_start(&p, "committed");
+	packet_attach(&p, c->reception.reader);
+	packet_attach(&p, envelope);
+	peer_send(&c->peer, &p);
+}
+
+static void
+commit(struct client *c)
+{
+	struct buf text = BUF_INIT(ENVELOPE_FILE_MAX);
+	int envelope = -1, rc = -1;
+
+	for (size_t i = 0; i < c->envelope.n; i++)
+		note_verdict(c, judge_route(c, &c->routing->routes[i]), i);
+	if (c->verdict != VERDICT_OK) {
+		char address[PROTOCOL_ADDRESS_MAX + 1] = "";
+
+		strncat(address, c->envelope.recipients[c->refused].address,
+		    PROTOCOL_ADDRESS_MAX);
+		client_refuse(c, c->verdict, address);
+		return;
+	}
+	/* In the index before it has names: the scan must not take it up. */
+	c->message = message_add(c->reception.id);
+	errno = ENOMEM;
+	if (c->message != NULL && envelope_format(&c->envelope, &text))
+		rc = spool_commit(&queue.spool, &c->reception, text.data,
+		    text.len, &envelope);
+	c->envelope.whole = text.len;
+	buf_free(&text);
+	if (rc == -1) {
+		int saved = errno;
+
+		if (c->message != NULL)
+			message_drop(c->message);
+		c->message = NULL;
+		errno = saved;
+		client_refuse_errno(c, "commit");
+		return;
+	}
+	c->message->state = MESSAGE_UNSYNCED;
+	client_state(c, CLIENT_COMMITTED);
+	send_committed(c, envelope);
+	close(envelope);
+}
+
+/* Now it is ours. */
+bool
+client_on_synced(struct client *c, struct packet *p)
+{
+	struct message *m = c->message;
+
+	if (!packet_read(p, "synced", NULL, 0, 0))
+		return false;
+	log_accepted(c);
+	c->message = NULL;
+	attempt_first(m, &c->envelope, c->routing->routes);
+	client_reset(c);
+	return true;
+}
