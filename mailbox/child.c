@@ -110,6 +110,15 @@ confine(const struct sandbox_folder *folders, size_t n)
 	sandbox_enter(&(struct sandbox){.folders = folders, .nfolders = n});
 }
 
+static bool
+on_same_device(const char *path, int fd)
+{
+	struct stat a, b;
+
+	return stat(path, &a) == 0 && fstat(fd, &b) == 0 &&
+	    a.st_dev == b.st_dev;
+}
+
 static int
 serve_session(const struct mailbox *m, const struct record *record,
     const struct account *account, int fd)
@@ -126,6 +135,8 @@ serve_session(const struct mailbox *m, const struct record *record,
 		return -1;
 	close(m->mail_dir);
 	session.sizes = sizes_open(session.maildir);
+	session.links_only = !m->root && !record_is_system(record) &&
+	    on_same_device(m->config.spool_dir, session.maildir);
 	confine(
 	    &(struct sandbox_folder){session.maildir, NULL, RIGHTS_SESSION}, 1);
 	return session_serve(&session);

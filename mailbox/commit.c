@@ -21,21 +21,25 @@
  */
 enum { COPY_REMEMBERED = 36 * 3600 };
 
-/* Spool files are readable for the group, copies are not. */
+/*
+ * Spool files are readable for the group, copies are not; started by an
+ * ordinary user neither is, but nothing on the spool's device is a copy.
+ */
 static bool
-is_copy(const struct stat *status)
+is_copy(const struct stat *status, bool links_only)
 {
-	return (status->st_mode & S_IRGRP) == 0;
+	return !links_only && (status->st_mode & S_IRGRP) == 0;
 }
 
 static bool
-queue_may_ask(const struct stat *status, const char *name, int64_t now)
+queue_may_ask(
+    const struct stat *status, bool links_only, const char *name, int64_t now)
 {
 	struct maildir_parts parts;
 
 	if (status->st_nlink > 1)
 		return true;
-	return is_copy(status) && maildir_parse(name, &parts) &&
+	return is_copy(status, links_only) && maildir_parse(name, &parts) &&
 	    parts.has_size && parts.has_wire &&
 	    now - status->st_ctim.tv_sec < COPY_REMEMBERED;
 }
@@ -59,7 +63,7 @@ remove_file(struct snapshot *s, size_t i)
 
 	if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == -1)
 		return -1;
-	if (!queue_may_ask(&status, name, (int64_t)clock_now()))
+	if (!queue_may_ask(&status, s->links_only, name, (int64_t)clock_now()))
 		return unlinkat(folder, name, 0);
 	base_name(name, base);
 	return renameat(folder, name, s->tmp, base);
@@ -154,6 +158,7 @@ snapshot_commit(struct snapshot *s, size_t *deleted)
 
 struct sweep {
 	int tmp;
+	bool links_only;
 	int64_t now, queue_lifetime;
 };
 
@@ -165,8 +170,8 @@ is_over(const struct sweep *sweep, const struct stat *status, const char *name)
 
 	if (status->st_nlink > 1)
 		return age > sweep->queue_lifetime + COPY_REMEMBERED;
-	if (!is_copy(status) && maildir_parse(name, &parts) && parts.has_size &&
-	    parts.has_wire)
+	if (!is_copy(status, sweep->links_only) &&
+	    maildir_parse(name, &parts) && parts.has_size && parts.has_wire)
 		return true;
 	return age > COPY_REMEMBERED;
 }
@@ -185,9 +190,12 @@ sweep_one(const char *name, unsigned char type, void *context)
 }
 
 void
-snapshot_sweep(int maildir, int64_t now, int64_t queue_lifetime)
+snapshot_sweep(
+    int maildir, bool links_only, int64_t now, int64_t queue_lifetime)
 {
-	struct sweep sweep = {.now = now, .queue_lifetime = queue_lifetime};
+	struct sweep sweep = {.links_only = links_only,
+	    .now = now,
+	    .queue_lifetime = queue_lifetime};
 
 	sweep.tmp = fs_open_dir(maildir, "tmp");
 	if (sweep.tmp == -1)

@@ -45,7 +45,8 @@ int delivery_serve(const struct delivery *);
 struct session {
 	int fd;
 	int maildir;
-	int sizes; /* see sizes.h */
+	int sizes;	 /* see sizes.h */
+	bool links_only; /* see snapshot.h */
 	const char *user; /* for the log */
 	int64_t idle_ms;  /* how long the speaker may ask nothing */
 	int64_t queue_lifetime;

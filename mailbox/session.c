@@ -196,8 +196,8 @@ begin(const struct session *session, struct snapshot *s)
 		if (errno == EWOULDBLOCK)
 			reason = "in-use";
 	} else {
-		snapshot_sweep(session->maildir, (int64_t)clock_now(),
-		    session->queue_lifetime);
+		snapshot_sweep(session->maildir, session->links_only,
+		    (int64_t)clock_now(), session->queue_lifetime);
 		if (snapshot_take(s, session->maildir, session->sizes) == 0)
 			return true;
 		verdict = errno == ENOMEM ? VERDICT_INTERNAL : verdict;
@@ -263,6 +263,7 @@ session_serve(const struct session *session)
 
 	if (!begin(session, &s))
 		return EX_TEMPFAIL;
+	s.links_only = session->links_only;
 	if (greet(session, &s, &packet)) {
 		sizes_save(session->sizes, &s);
 		do

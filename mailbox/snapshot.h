@@ -29,6 +29,7 @@ struct snapshot {
 	size_t n, room;
 	uint64_t octets; /* of all */
 	size_t measured, remembered; /* see sizes.h */
+	bool links_only; /* what we delivered here is never a copy */
 	bool failed;	 /* out of memory */
 };
 
@@ -63,6 +64,7 @@ size_t snapshot_commit(struct snapshot *, size_t *deleted);
  * Remove from tmp/ the names that no re-delivery can ask for any more, and
  * what other programs left there for more than 36 hours.
  */
-void snapshot_sweep(int maildir, int64_t now, int64_t queue_lifetime);
+void snapshot_sweep(
+    int maildir, bool links_only, int64_t now, int64_t queue_lifetime);
 
 #endif
