@@ -60,22 +60,34 @@ log_threshold(enum log_level level)
 	sink.threshold = level;
 }
 
+/* What turns the writing direction makes a line read as another one. */
+static bool
+turns(uint32_t code)
+{
+	return code == 0x61c || code == 0x200e || code == 0x200f ||
+	    (code >= 0x202a && code <= 0x202e) ||
+	    (code >= 0x2066 && code <= 0x2069);
+}
+
 static bool
 is_plain(uint32_t code)
 {
 	return code > ' ' && code != 0x7f && code != '"' && code != '\\' &&
-	    (code < 0x80 || code > 0x9f) && code != 0x2028 && code != 0x2029;
+	    (code < 0x80 || code > 0x9f) && code != 0x2028 && code != 0x2029 &&
+	    !turns(code);
 }
 
+/* special: further characters that are written by their number. */
 static void
-add_escaped(struct buf *out, const char *value, size_t n)
+add_escaped(struct buf *out, const char *value, size_t n, const char *special)
 {
 	uint32_t code;
 	size_t length;
 
 	for (; n > 0; value += length, n -= length) {
 		length = utf8_decode(value, n, &code);
-		if (length > 0 && (is_plain(code) || code == ' ')) {
+		if (length > 0 && (is_plain(code) || code == ' ') &&
+		    (length > 1 || strchr(special, (int)code) == NULL)) {
 			buf_add(out, value, length);
 		} else if (length == 1 && (code == '"' || code == '\\')) {
 			buf_addf(out, "\\%c", (int)code);
@@ -98,7 +110,7 @@ log_escape(struct buf *out, const char *value, size_t n)
 		quoted = value[i] == ' ' || value[i] == '"' || value[i] == '=';
 	if (quoted)
 		buf_addc(out, '"');
-	add_escaped(out, value, n);
+	add_escaped(out, value, n, "");
 	if (quoted)
 		buf_addc(out, '"');
 }
@@ -124,7 +136,9 @@ add_pair(struct buf *line, const struct log_pair *pair)
 		break;
 	case 'a':
 		buf_addc(line, '<');
-		add_escaped(line, pair->text, strnlen(pair->text, VALUE_MAX));
+		/* A quoted local part cannot end the pair and begin another. */
+		add_escaped(
+		    line, pair->text, strnlen(pair->text, VALUE_MAX), " <>");
 		buf_addc(line, '>');
 		break;
 	default:

@@ -99,7 +99,7 @@ has_way_back(void)
 static void
 die(const char *what)
 {
-	log_errno(LEVEL_ERROR, "privileges-not-dropped", what);
+	log_errno(LEVEL_ERROR, "cannot drop privileges", what);
 	_exit(EX_OSERR);
 }
 

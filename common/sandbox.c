@@ -16,7 +16,7 @@
 static void
 die(const char *what)
 {
-	log_errno(LEVEL_ERROR, "sandbox-refused", what);
+	log_errno(LEVEL_ERROR, "cannot confine", what);
 	_exit(EX_OSERR);
 }
 

@@ -15,7 +15,7 @@
 static enum verdict
 lose(struct submission *s, const char *why)
 {
-	log_event(LEVEL_WARNING, "queue-lost",
+	log_event(LEVEL_WARNING, "peer lost", log_text("what", "queue"),
 	    log_text("id", s->id[0] != '\0' ? s->id : NULL),
 	    log_text("reason", why));
 	s->lost = true;
@@ -163,7 +163,7 @@ sync_both(struct submission *s, int content, int envelope)
 	(void)sync_file_range(content, 0, 0, SYNC_FILE_RANGE_WRITE);
 	if (fs_sync(content) == 0 && fs_sync(envelope) == 0)
 		return VERDICT_OK;
-	log_event(LEVEL_ERROR, "not-synced", log_text("id", s->id),
+	log_event(LEVEL_ERROR, "cannot sync", log_text("id", s->id),
 	    log_text("reason", strerror(errno)));
 	return submit_storage_failed();
 }

@@ -146,7 +146,8 @@ has_name(struct deliver *d, const struct sockaddr_storage *source)
 	known = *source;
 	if (!answer) {
 		netaddr_format(source, text);
-		log_event(LEVEL_WARNING, "no-ipv6", log_text("client", text),
+		log_event(LEVEL_WARNING, "ipv6 not used",
+		    log_text("what", text),
 		    log_text("reason",
 			"this source address has no PTR record; IPv6 hosts "
 			"are not tried"));

@@ -29,7 +29,7 @@ session_drop(struct session *s)
 static void
 close_with(struct session *s)
 {
-	log_event(LEVEL_INFO, "no-service", log_text("id", s->id),
+	log_event(LEVEL_INFO, "host skipped", log_text("id", s->id),
 	    log_text("relay", s->target.relay), log_text("dsn", s->failure.dsn),
 	    log_text("reason", s->failure.text));
 	session_drop(s);

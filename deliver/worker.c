@@ -42,7 +42,7 @@ connect_queue(struct worker *w)
 
 	while ((fd = ipc_connect("queue")) == -1) {
 		if (!told && delay >= RETRY_LAST_MS) {
-			log_errno(LEVEL_WARNING, "no-queue", "queue");
+			log_errno(LEVEL_WARNING, "cannot connect", "queue");
 			told = true;
 		}
 		if (stopped_within(w, delay))
@@ -114,7 +114,8 @@ do_job(struct worker *w, struct deliver *d, int queue, struct session *s)
 		job_done(&job);
 		ok = !job.lost;
 	} else {
-		log_event(LEVEL_ERROR, "bad-packet",
+		log_event(LEVEL_ERROR, "malformed packet",
+		    log_text("what", "queue"),
 		    log_text("reason", "the queue's job cannot be read"));
 	}
 	s->id = NULL;

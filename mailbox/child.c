@@ -174,7 +174,8 @@ serve_system_delivery(
 static void
 refuse(const struct record *record, int fd)
 {
-	log_event(LEVEL_WARNING, "cannot serve", log_text("to", record->name),
+	log_event(LEVEL_WARNING, "cannot serve",
+	    log_address("to", record->name),
 	    log_text("reason", strerror(errno)));
 	if (record_is_session(record))
 		session_refuse(

@@ -136,15 +136,15 @@ snapshot_commit(struct snapshot *s, size_t *deleted)
 		const struct snapshot_message *m = &s->messages[i];
 
 		if (m->delete &&do_again(s, i, remove_file) == -1) {
-			log_event(LEVEL_WARNING, "cannot delete",
-			    log_text("name", snapshot_name(s, i)),
+			log_event(LEVEL_WARNING, "cannot remove",
+			    log_text("what", snapshot_name(s, i)),
 			    log_text("reason", strerror(errno)));
 			failed++;
 		} else if (m->delete) {
 			++*deleted;
 		} else if (m->seen && do_again(s, i, mark_seen) == -1) {
 			log_event(LEVEL_WARNING, "cannot mark",
-			    log_text("name", snapshot_name(s, i)),
+			    log_text("what", snapshot_name(s, i)),
 			    log_text("reason", strerror(errno)));
 		}
 		changed = changed || m->delete || m->seen;

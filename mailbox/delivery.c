@@ -91,7 +91,7 @@ serve_one(const struct delivery *d, struct packet *p)
 
 	if (!read_request(p, &request)) {
 		log_event(LEVEL_ERROR, "peer dropped",
-		    log_text("role", "queue"),
+		    log_text("role", "role-queue"),
 		    log_text("reason", "malformed packet"));
 		return false;
 	}
@@ -100,7 +100,7 @@ serve_one(const struct delivery *d, struct packet *p)
 		log_event(LEVEL_WARNING, "not delivered",
 		    log_text("id", request.id),
 		    log_address("to", request.mailbox),
-		    log_text("status", verdict_row(verdict)->name),
+		    log_text("dsn", verdict_row(verdict)->enhanced),
 		    log_text("reason", why));
 	packet_close(p);
 	packet_start(p, "delivered");

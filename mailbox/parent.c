@@ -118,7 +118,7 @@ start_child(const struct record *record, int fd)
 	}
 	child->pid = fork_child(record, fd);
 	if (child->pid == -1) {
-		log_errno(LEVEL_ERROR, "cannot fork", "child");
+		log_errno(LEVEL_ERROR, "cannot start", "child");
 		free(child);
 		return false;
 	}
@@ -199,7 +199,8 @@ static void
 drop_peer(struct peer *p, const char *reason)
 {
 	log_event(LEVEL_WARNING, "peer dropped",
-	    log_text("role", p->role == ROLE_USERDB ? "userdb" : "queue"),
+	    log_text(
+		"role", p->role == ROLE_USERDB ? "role-userdb" : "role-queue"),
 	    log_text("reason", reason));
 	forget_peer(p);
 }
@@ -293,7 +294,7 @@ add_peer(int fd, enum role role)
 	struct peer *p;
 
 	if (!may_connect(fd, role) || parent.npeers >= PEERS_MAX) {
-		log_event(LEVEL_WARNING, "peer dropped",
+		log_event(LEVEL_WARNING, "peer refused",
 		    log_text("reason", "may not connect"));
 		close(fd);
 		return;

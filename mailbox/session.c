@@ -76,7 +76,7 @@ do_open(struct snapshot *s, struct packet *p)
 		if (errno != ENOENT)
 			log_event(LEVEL_WARNING, "cannot open",
 			    log_text(
-				"name", snapshot_name(s, (size_t)number - 1)),
+				"what", snapshot_name(s, (size_t)number - 1)),
 			    log_text("reason", strerror(errno)));
 		packet_start(p, "gone");
 		return ANSWER;
@@ -203,7 +203,7 @@ begin(const struct session *session, struct snapshot *s)
 		verdict = errno == ENOMEM ? VERDICT_INTERNAL : verdict;
 	}
 	log_event(LEVEL_WARNING, "mailbox refused",
-	    log_text("user", session->user),
+	    log_text("auth", session->user),
 	    log_text("reason", reason != NULL ? reason : strerror(errno)));
 	session_refuse(session->fd, verdict_row(verdict)->name, reason);
 	return false;
@@ -247,7 +247,8 @@ receive_and_serve(
 	}
 	if (next == MALFORMED)
 		log_event(LEVEL_ERROR, "peer dropped",
-		    log_text("role", "pop3d"), log_text("user", session->user),
+		    log_text("role", "session"),
+		    log_text("auth", session->user),
 		    log_text("reason", "malformed packet"));
 	else if (next != NO_ANSWER && !answer(session->fd, p))
 		next = LAST_ANSWER;

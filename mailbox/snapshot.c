@@ -202,7 +202,7 @@ measure_one(struct snapshot *s, size_t i)
 	if (count_octets(m->is_new ? s->new : s->cur, snapshot_name(s, i),
 		&m->octets) == -1) {
 		log_event(LEVEL_WARNING, "message left out",
-		    log_text("name", snapshot_name(s, i)),
+		    log_text("what", snapshot_name(s, i)),
 		    log_text("reason", strerror(errno)));
 		return false;
 	}

@@ -74,7 +74,10 @@ ask_userdb(struct pop3 *p, const char *password, int end)
 	packet_text(&packet, "client", p->client);
 	packet_attach(&packet, end);
 	if (!call_userdb(p, &packet))
-		log_errno(LEVEL_WARNING, "no answer", "userdb");
+		log_event(LEVEL_WARNING, "peer lost",
+		    log_text("what", "userdb"), log_text("client", p->client),
+		    log_text("auth", p->user),
+		    log_text("reason", strerror(errno)));
 	else if (packet_read(&packet, "login", set, 2, 0))
 		verdict = verdict_named(name);
 	else
@@ -91,9 +94,7 @@ ask_userdb(struct pop3 *p, const char *password, int end)
 static void
 refuse_login(struct pop3 *p, enum verdict verdict)
 {
-	log_event(LEVEL_WARNING, "login refused", log_text("client", p->client),
-	    log_text("user", p->user),
-	    log_text("status", verdict_row(verdict)->name));
+	/* userdb, who knows why, wrote the line in the log. */
 	if (verdict_is_temporary(verdict))
 		pop3_failure(p, "cannot look that up now, try again later");
 	else
@@ -109,15 +110,13 @@ open_maildrop(struct pop3 *p, int fd)
 
 	if (result == MAILDROP_OK) {
 		p->state = POP3_TRANSACTION;
-		log_event(LEVEL_INFO, "login", log_text("client", p->client),
-		    log_text("auth", p->login));
 		pop3_ok(p, "%llu messages", (unsigned long long)p->drop.count);
 		return;
 	}
-	log_event(LEVEL_WARNING, "login refused", log_text("client", p->client),
-	    log_text("auth", p->login),
-	    log_text(
-		"reason", result == MAILDROP_IN_USE ? "in-use" : "mailbox"));
+	log_event(LEVEL_WARNING, "mailbox refused",
+	    log_text("client", p->client), log_text("auth", p->login),
+	    log_text("reason",
+		result == MAILDROP_IN_USE ? "in use" : "cannot be opened"));
 	p->login[0] = '\0';
 	if (result == MAILDROP_IN_USE)
 		pop3_error(p, "[IN-USE] another session has this mailbox");

@@ -20,8 +20,8 @@ static bool
 fail(struct maildrop *d, const char *why)
 {
 	if (!d->broken)
-		log_event(
-		    LEVEL_WARNING, "mailbox lost", log_text("reason", why));
+		log_event(LEVEL_WARNING, "peer lost",
+		    log_text("what", "mailbox"), log_text("reason", why));
 	d->broken = true;
 	return false;
 }

@@ -139,7 +139,7 @@ note_client(struct pop3 *p, int fd)
 static void
 log_session(const struct pop3 *p, int64_t began)
 {
-	log_event(LEVEL_INFO, "session", log_text("client", p->client),
+	log_event(LEVEL_INFO, "session ended", log_text("client", p->client),
 	    log_text("auth", p->login[0] != '\0' ? p->login : NULL),
 	    log_number("retrieved", (int64_t)p->retrieved),
 	    log_number("size", (int64_t)p->retrieved_octets),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "queue/admin.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -306,7 +307,8 @@ on_delete(struct admin *a, struct packet *p)
 	}
 	if (spool_remove(
 		&queue.spool, (enum spool_folder)m->folder, id, true) == -1) {
-		log_errno(LEVEL_ERROR, "cannot remove", id);
+		log_event(LEVEL_ERROR, "cannot remove", log_text("id", id),
+		    log_text("reason", strerror(errno)));
 		answer_count(a, "deleted", 0);
 		return true;
 	}

@@ -94,8 +94,8 @@ on_closed(struct peer *peer)
 {
 	peer_end(peer);
 	reporter.alive = false;
-	log_event(
-	    LEVEL_WARNING, "reporter-lost", log_text("reason", "it ended"));
+	log_event(LEVEL_WARNING, "peer lost", log_text("what", "reporter"),
+	    log_text("reason", "it ended"));
 	if (reporter.asked)
 		answer_first(BOUNCE_LATER, "");
 	reporter.timer.fire = start_reporter;

@@ -216,9 +216,7 @@ log_accepted(const struct client *c)
 
 	snprintf(uid, sizeof(uid), "%lld", (long long)e->uid);
 	log_event(LEVEL_INFO, "queued", log_text("id", c->reception.id),
-	    log_address("from", e->sender),
-	    log_text("client", e->client[0] != '\0' ? e->client : NULL),
-	    log_text("auth", e->login),
+	    log_address("from", e->sender), log_text("auth", e->login),
 	    log_text("uid", e->uid >= 0 ? uid : NULL),
 	    log_number("size", (int64_t)e->content),
 	    log_number("recipients", (int64_t)e->n));

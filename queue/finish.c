@@ -16,13 +16,19 @@ enum { TROUBLE_MS = 1000, TROUBLE_DOUBLINGS = 6 };
 
 /* -- outcomes -- */
 
-static const struct event {
-	const char *name, *status;
-} events[] = {
-    [RECIPIENT_PENDING] = {"deferred", "deferred"},
-    [RECIPIENT_DELIVERED] = {"delivered", "sent"},
-    [RECIPIENT_FAILED] = {"failed", "failed"},
-    [RECIPIENT_BOUNCED] = {"bounced", "bounced"},
+static const char *const events[] = {
+    [RECIPIENT_PENDING] = "deferred",
+    [RECIPIENT_DELIVERED] = "delivered",
+    [RECIPIENT_FAILED] = "failed",
+    [RECIPIENT_BOUNCED] = "bounced",
+};
+
+/* The words that scripts for other mail servers look for. */
+static const char *const statuses[] = {
+    [RECIPIENT_PENDING] = "deferred",
+    [RECIPIENT_DELIVERED] = "sent",
+    [RECIPIENT_FAILED] = "failed",
+    [RECIPIENT_BOUNCED] = "bounced",
 };
 
 static void
@@ -40,12 +46,12 @@ log_result(const struct attempt *a, size_t index, const struct result *result)
 	    (long long)(attempt / 1000), (long long)(attempt % 1000),
 	    result->delays != NULL ? "/" : "",
 	    result->delays != NULL ? result->delays : "");
-	log_event(LEVEL_INFO, events[result->state].name, log_text("id", a->id),
+	log_event(LEVEL_INFO, events[result->state], log_text("id", a->id),
 	    log_address("from", a->e.sender), log_address("to", r->address),
 	    log_address("orig_to", original != r ? original->address : NULL),
 	    log_text("relay", result->relay), log_delay("delay", age),
 	    log_text("delays", delays), log_text("dsn", result->dsn),
-	    log_text("status", events[result->state].status),
+	    log_text("status", statuses[result->state]),
 	    log_text("reason", result->text));
 }
 
@@ -176,7 +182,9 @@ wait_for_them(struct attempt *a)
 		if (spool_defer(&queue.spool, a->id) == 0)
 			m->folder = SPOOL_CUR;
 		else
-			log_errno(LEVEL_ERROR, "cannot rename", a->id);
+			log_event(LEVEL_ERROR, "cannot rename",
+			    log_text("id", a->id),
+			    log_text("reason", strerror(errno)));
 	}
 	envelope_attempt_line(&a->lines, now, now + (wait + 999) / 1000);
 	attempt_record(a);
@@ -259,7 +267,7 @@ attempt_finish(struct attempt *a)
 		return;
 	}
 	if (a->e.sender[0] == '\0') {
-		log_event(LEVEL_WARNING, "not-bounced", log_text("id", a->id),
+		log_event(LEVEL_WARNING, "not bounced", log_text("id", a->id),
 		    log_address("from", ""),
 		    log_number("recipients", (int64_t)failed),
 		    log_text("reason", "the null sender gets no reports"));
@@ -290,7 +298,7 @@ attempt_bounced(
 		mark_bounced(a, report);
 		break;
 	case BOUNCE_REFUSED:
-		log_event(LEVEL_WARNING, "not-bounced", log_text("id", a->id),
+		log_event(LEVEL_WARNING, "not bounced", log_text("id", a->id),
 		    log_address("from", a->e.sender),
 		    log_number("recipients", (int64_t)failed),
 		    log_text("reason", report));

@@ -63,7 +63,9 @@ client_reset(struct client *c)
 	if (c->state == CLIENT_COMMITTED && c->message != NULL) {
 		message_id(c->message, id);
 		if (spool_remove(&queue.spool, SPOOL_NEW, id, false) == -1)
-			log_errno(LEVEL_ERROR, "cannot remove", id);
+			log_event(LEVEL_ERROR, "cannot remove",
+			    log_text("id", id),
+			    log_text("reason", strerror(errno)));
 		message_drop(c->message);
 	}
 	c->message = NULL;
@@ -254,7 +256,7 @@ on_silence(struct timer *t)
 {
 	struct client *c = container_of(t, struct client, silence);
 
-	log_event(LEVEL_WARNING, "dropped", log_text("role", c->peer.role),
+	log_event(LEVEL_WARNING, "peer dropped", log_text("role", c->peer.role),
 	    log_number("uid", c->uid), log_text("reason", "says nothing"));
 	on_closed(&c->peer);
 }

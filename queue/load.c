@@ -143,7 +143,8 @@ static void
 sweep(struct spool *s, const char *id, enum spool_folder folder)
 {
 	if (spool_remove(s, folder, id, false) == -1) {
-		log_errno(LEVEL_ERROR, "cannot remove", id);
+		log_event(LEVEL_ERROR, "cannot remove", log_text("id", id),
+		    log_text("reason", strerror(errno)));
 		return;
 	}
 	log_event(LEVEL_INFO, "swept", log_text("id", id),

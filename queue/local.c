@@ -181,9 +181,9 @@ give_up(struct channel *c, const char *why)
 	struct deliveries sent = c->sent, waiting = c->waiting;
 	enum route_kind kind = c->kind;
 
-	log_event(LEVEL_WARNING, "mailbox-lost", log_text("user", c->user),
-	    log_number("outstanding", (int64_t)sent.n),
-	    log_text("reason", why));
+	log_event(LEVEL_WARNING, "peer lost", log_text("what", "mailbox"),
+	    log_text("user", c->user),
+	    log_number("deliveries", (int64_t)sent.n), log_text("reason", why));
 	disconnect(c);
 	c->sent = c->waiting = (struct deliveries){0};
 	channel_free(c);

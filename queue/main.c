@@ -129,7 +129,7 @@ listen_to_roles(void)
 		int fd = inherit_find(roles[i].name);
 
 		if (fd < 0)
-			log_event(LEVEL_WARNING, "no listener",
+			log_event(LEVEL_WARNING, "no listening sockets",
 			    log_text("role", roles[i].name));
 		listener_begin(&roles[i].listener, fd, roles[i].came);
 	}
@@ -150,8 +150,8 @@ leave(struct timer *t)
 {
 	(void)t;
 	log_event(LEVEL_WARNING, "not waiting",
-	    log_number("clients", (int64_t)clients_busy()),
-	    log_number("attempts", (int64_t)dispatch_active()));
+	    log_number("sessions", (int64_t)clients_busy()),
+	    log_number("deliveries", (int64_t)dispatch_active()));
 	loop_stop(EX_OK);
 }
 
@@ -205,7 +205,7 @@ static void
 open_spool(void)
 {
 	if (spool_open(&queue.spool, queue.config.spool_dir) == -1) {
-		log_event(LEVEL_ERROR, "cannot open spool",
+		log_event(LEVEL_ERROR, "cannot open",
 		    log_text("what", queue.config.spool_dir),
 		    log_text("reason",
 			errno == EWOULDBLOCK ? "another queue runs on it"

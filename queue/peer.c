@@ -44,7 +44,7 @@ outgoing_free(struct outgoing *o)
 static void
 cut(struct peer *peer, const char *why)
 {
-	log_event(LEVEL_WARNING, "dropped", log_text("role", peer->role),
+	log_event(LEVEL_WARNING, "peer dropped", log_text("role", peer->role),
 	    log_text("reason", why));
 	shutdown(peer->watch.fd, SHUT_RDWR);
 }
@@ -165,7 +165,7 @@ flush_later(struct timer *t)
 static void
 fail(struct peer *peer, const char *why)
 {
-	log_event(LEVEL_WARNING, "dropped", log_text("role", peer->role),
+	log_event(LEVEL_WARNING, "peer dropped", log_text("role", peer->role),
 	    log_text("reason", why));
 	peer->closed(peer);
 }

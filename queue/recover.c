@@ -182,7 +182,9 @@ meet_envelope(const char *name)
 			spool_set_aside(&queue.spool, "envelope", name,
 			    "not a regular file");
 		else
-			log_errno(LEVEL_ERROR, "cannot remove", name);
+			log_event(LEVEL_ERROR, "cannot remove",
+			    log_text("id", name),
+			    log_text("reason", strerror(errno)));
 		return;
 	}
 	log_event(LEVEL_INFO, "swept", log_text("id", name),

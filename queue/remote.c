@@ -252,9 +252,9 @@ worker_lost(struct worker_end *w, const char *why)
 	struct job *job = w->job;
 
 	if (job != NULL)
-		log_event(LEVEL_WARNING, "deliver-lost",
-		    log_text("id", job->a->id),
-		    log_text("domain", job->destination->domain),
+		log_event(LEVEL_WARNING, "peer lost",
+		    log_text("what", "deliver"), log_text("id", job->a->id),
+		    log_text("relay", job->destination->domain),
 		    log_text("reason", why));
 	unset_idle(w);
 	loop_timer_stop(&w->silence);

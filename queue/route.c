@@ -233,7 +233,7 @@ connect_userdb(void)
 	    .closed = on_closed,
 	    .most = 4 * WINDOW};
 	if (fd == -1 || peer_begin(&userdb.peer, fd) == -1) {
-		log_errno(LEVEL_WARNING, "no connection", "userdb");
+		log_errno(LEVEL_WARNING, "cannot connect", "userdb");
 		return false;
 	}
 	userdb.connected = true;
@@ -271,8 +271,9 @@ check_deadlines(struct timer *t)
 			late = true;
 		}
 	if (late) {
-		log_event(
-		    LEVEL_WARNING, "no answer", log_text("what", "userdb"));
+		log_event(LEVEL_WARNING, "peer lost",
+		    log_text("what", "userdb"),
+		    log_text("reason", "no answer"));
 		on_closed(&userdb.peer);
 	}
 	if (userdb.asked > 0)

@@ -285,7 +285,8 @@ spool_remove(
 	/* It is the Maildir's file now: readable for its owner, for good. */
 	if (delivered && s->has_group &&
 	    fchmodat(s->content[folder], id, 0640, 0) == -1 && errno != ENOENT)
-		log_errno(LEVEL_WARNING, "cannot protect", id);
+		log_event(LEVEL_WARNING, "cannot protect", log_text("id", id),
+		    log_text("reason", strerror(errno)));
 	if (remove_name(s->content[folder], id) == -1)
 		return -1;
 	return remove_name(s->envelope, id);
@@ -334,15 +335,14 @@ spool_set_aside(
 	if (renameat(folder_named(s, folder), name, s->quarantine, aside) ==
 	    0) {
 		log_event(LEVEL_ERROR, "quarantined", log_text("id", name),
-		    log_text("folder", folder), log_text("as", aside),
-		    log_text("reason", why));
+		    log_text("what", aside), log_text("reason", why));
 		return;
 	}
 	if (remove_empty(folder_named(s, folder), name))
 		log_event(LEVEL_ERROR, "removed", log_text("id", name),
-		    log_text("folder", folder), log_text("reason", why));
+		    log_text("what", folder), log_text("reason", why));
 	else
 		log_event(LEVEL_ERROR, "cannot set aside", log_text("id", name),
-		    log_text("folder", folder),
+		    log_text("what", folder),
 		    log_text("reason", strerror(errno)));
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/log.h"
 #include "smtpd/base64.h"
 #include "smtpd/plain.h"
 #include "smtpd/session.h"
@@ -99,6 +100,10 @@ plain(struct session *s, const char *initial, char *response,
 	case PLAIN_FINE:
 		return true;
 	case PLAIN_OTHER:
+		log_event(LEVEL_WARNING, "login failed",
+		    log_text("client", s->client.text),
+		    log_text("service", "smtpd"), log_text("auth", c->name),
+		    log_text("reason", "asked to act as somebody else"));
 		session_verdict(s, VERDICT_LOGIN_FAILED);
 		return false;
 	default:

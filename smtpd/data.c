@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -138,7 +139,9 @@ judge(struct message *m)
 	enum verdict verdict = policy_content(&facts);
 
 	if (verdict_is_success(verdict) && content_finish(&m->content) == -1) {
-		log_errno(LEVEL_ERROR, "not-written", m->submission.id);
+		log_event(LEVEL_ERROR, "cannot write",
+		    log_text("id", m->submission.id),
+		    log_text("reason", strerror(errno)));
 		verdict = submit_storage_failed();
 	}
 	return verdict;
@@ -181,12 +184,11 @@ accept_message(struct message *m)
 	char text[64];
 
 	log_event(LEVEL_INFO, "accepted", log_text("id", m->submission.id),
+	    log_text("client", s->client.text), log_text("helo", s->helo),
+	    log_text("auth", s->login[0] != '\0' ? s->login : NULL),
 	    log_address("from", t->sender_text),
 	    log_address("to", t->nrecipients == 1 ? t->recipients[0] : NULL),
 	    log_number("recipients", (int64_t)t->nrecipients),
-	    log_text("client", s->client.text), log_text("helo", s->helo),
-	    log_text("auth", s->login[0] != '\0' ? s->login : NULL),
-	    log_number("size", (int64_t)m->wire.octets),
 	    log_delay("delay", clock_monotonic_ms() - m->began));
 	s->errors = s->refused = s->fruitless = 0;
 	snprintf(text, sizeof(text), "queued as %s", m->submission.id);

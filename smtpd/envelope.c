@@ -39,6 +39,7 @@ smtp_mail(struct session *s, const char *argument)
 	}
 	wrong = command_mail(argument, &mail);
 	if (wrong.smtp != 0) {
+		session_log_malformed(s, argument, &wrong);
 		session_refuse(s, wrong.smtp, wrong.enhanced, wrong.text);
 		return;
 	}
@@ -139,6 +140,7 @@ smtp_rcpt(struct session *s, const char *argument)
 	}
 	wrong = command_rcpt(argument, t->utf8, &recipient);
 	if (wrong.smtp != 0) {
+		session_log_malformed(s, argument, &wrong);
 		session_refuse(s, wrong.smtp, wrong.enhanced, wrong.text);
 		return;
 	}

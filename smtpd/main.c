@@ -71,7 +71,8 @@ enter_folder(const struct config *config)
 
 	if (snprintf(folder, sizeof(folder), "%s/smtpd", config->run_dir) >=
 	    (int)sizeof(folder)) {
-		log_event(LEVEL_ERROR, "run-dir too long");
+		log_event(LEVEL_ERROR, "bad config",
+		    log_text("reason", "run-dir is too long"));
 		exit(EX_CONFIG);
 	}
 	privileges_drop(ACCOUNT_SMTPD, folder, true);
@@ -141,8 +142,10 @@ serve_listeners(struct service *service)
 
 	if (service_find_listeners(service) == -1) {
 		if (inherit_find("control") == -1) {
-			log_errno(
-			    LEVEL_ERROR, "cannot serve", "no listening socket");
+			log_event(LEVEL_ERROR, "no listening sockets",
+			    log_text("reason",
+				"postrider(8) starts this program, or inetd "
+				"with -i"));
 			return EX_USAGE;
 		}
 		/* The config may leave all listening to inetd. */
@@ -177,7 +180,7 @@ main(int argc, char **argv)
 		log_without_stderr(&service.config);
 	service.dns = dns_open(&service.config);
 	if (service.dns == NULL)
-		log_errno(LEVEL_WARNING, "no-dns", "dns_open");
+		log_errno(LEVEL_WARNING, "cannot start", "resolver");
 	return options.inetd ? serve_inetd(&service, fd)
 			     : serve_listeners(&service);
 }

@@ -74,7 +74,7 @@ ask(struct owners *o, const struct packet *request, struct packet *answer,
 			break;
 		kept = false;
 	}
-	log_event(LEVEL_WARNING, "userdb-lost",
+	log_event(LEVEL_WARNING, "peer lost", log_text("what", "userdb"),
 	    log_text("reason",
 		result == IPC_TIMEOUT ? "userdb does not answer"
 				      : "userdb closed the connection"));
@@ -95,7 +95,8 @@ read_answer(struct owners *o, struct packet *answer, const char *verb,
 
 	packet_close(answer);
 	if (!fine) {
-		log_event(LEVEL_WARNING, "userdb-lost",
+		log_event(LEVEL_WARNING, "peer lost",
+		    log_text("what", "userdb"),
 		    log_text("reason", "malformed answer from userdb"));
 		drop(&o->userdb);
 		return VERDICT_INTERNAL;

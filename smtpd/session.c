@@ -17,6 +17,35 @@ enum {
 	DRAIN_MS = 5000
 };
 
+/* -- the log -- */
+
+/* What the client chose stands behind its address, and cannot pose as it. */
+#define ABOUT(s)                                                               \
+	log_text("client", (s)->client.text),                                  \
+	    log_text("helo", (s)->helo[0] != '\0' ? (s)->helo : NULL),         \
+	    log_text("auth", (s)->login[0] != '\0' ? (s)->login : NULL),       \
+	    log_address("from",                                                \
+		(s)->transaction.open ? (s)->transaction.sender_text : NULL)
+
+void
+session_log_refusal(struct session *s, const char *id, const char *recipient,
+    enum verdict verdict)
+{
+	const struct verdict_row *row = verdict_row(verdict);
+
+	log_event(LEVEL_INFO, "refused", log_text("id", id), ABOUT(s),
+	    log_address("to", recipient), log_text("dsn", row->enhanced),
+	    log_text("reason", row->text));
+}
+
+void
+session_log_malformed(
+    struct session *s, const char *argument, const struct reply *wrong)
+{
+	log_event(LEVEL_INFO, "refused", ABOUT(s), log_text("what", argument),
+	    log_text("dsn", wrong->enhanced), log_text("reason", wrong->text));
+}
+
 /* -- replies -- */
 
 void
@@ -39,10 +68,8 @@ session_close(
     struct session *s, int smtp, const char *enhanced, const char *text)
 {
 	session_reply(s, smtp, enhanced, text);
-	log_event(LEVEL_INFO, "closed", log_text("client", s->client.text),
-	    log_text("helo", s->helo[0] != '\0' ? s->helo : NULL),
-	    log_number("status", smtp), log_text("dsn", enhanced),
-	    log_text("reason", text));
+	log_event(LEVEL_INFO, "session closed", ABOUT(s),
+	    log_text("dsn", enhanced), log_text("reason", text));
 	s->closing = true;
 }
 
@@ -54,22 +81,6 @@ session_verdict(struct session *s, enum verdict verdict)
 	if (row->smtp / 100 == 5)
 		s->errors++;
 	session_reply(s, row->smtp, row->enhanced, row->text);
-}
-
-void
-session_log_refusal(struct session *s, const char *id, const char *recipient,
-    enum verdict verdict)
-{
-	const struct verdict_row *row = verdict_row(verdict);
-
-	log_event(LEVEL_INFO, "refused", log_text("id", id),
-	    log_address("from",
-		s->transaction.open ? s->transaction.sender_text : NULL),
-	    log_address("to", recipient), log_text("client", s->client.text),
-	    log_text("helo", s->helo),
-	    log_text("auth", s->login[0] != '\0' ? s->login : NULL),
-	    log_number("status", row->smtp), log_text("dsn", row->enhanced),
-	    log_text("reason", row->text));
 }
 
 void
@@ -87,11 +98,7 @@ session_lost(struct session *s, const char *id, enum stream_result result)
 	/* To go without QUIT costs nobody a message. */
 	if (result == STREAM_EOF && !s->transaction.open)
 		return;
-	log_event(LEVEL_INFO, "lost", log_text("id", id),
-	    log_address("from",
-		s->transaction.open ? s->transaction.sender_text : NULL),
-	    log_text("client", s->client.text),
-	    log_text("helo", s->helo[0] != '\0' ? s->helo : NULL),
+	log_event(LEVEL_INFO, "session lost", log_text("id", id), ABOUT(s),
 	    log_text("reason", reasons[result]));
 }
 

@@ -34,9 +34,9 @@ struct transaction {
 /* Who the client is, looked up once (client.c). */
 struct client {
 	struct sockaddr_storage address; /* AF_UNSPEC: not known */
-	char text[NETADDR_TEXT_MAX];	 /* 192.0.2.1, "unknown" */
-	char name[DNS_NAME_MAX + 1];	 /* confirmed, "" if there is none */
-	bool named;			 /* the look-up is done */
+	char text[NETADDR_TEXT_MAX];     /* 192.0.2.1, "unknown" */
+	char name[DNS_NAME_MAX + 1];     /* confirmed, "" if there is none */
+	bool named;                      /* the look-up is done */
 };
 
 struct session {
@@ -46,16 +46,16 @@ struct session {
 	struct dns *dns; /* NULL: no look-ups */
 	struct client client;
 	struct policy_client facts;
-	bool plaintext_auth; /* may log in without TLS */
+	bool plaintext_auth;               /* may log in without TLS */
 	char helo[ADDRESS_DOMAIN_MAX + 1]; /* "" before HELO */
-	bool extended;			   /* EHLO */
+	bool extended;                     /* EHLO */
 	char login[PROTOCOL_LOGIN_MAX + 1];
 	bool saw_password; /* serve nobody else after this */
 	struct transaction transaction;
-	struct buf line;      /* the command, NUL-terminated */
-	unsigned errors;      /* since the last accepted message */
-	unsigned refused;     /* recipients, likewise */
-	unsigned fruitless;   /* commands that lead nowhere, likewise */
+	struct buf line;    /* the command, NUL-terminated */
+	unsigned errors;    /* since the last accepted message */
+	unsigned refused;   /* recipients, likewise */
+	unsigned fruitless; /* commands that lead nowhere, likewise */
 	bool draining, closing;
 };
 
@@ -84,8 +84,13 @@ void session_close(
 void session_verdict(struct session *, enum verdict);
 
 /* A line in the log: what was refused to whom and why. */
-void session_log_refusal(struct session *, const char *id,
-    const char *recipient, enum verdict);
+void session_log_refusal(
+    struct session *, const char *id, const char *recipient, enum verdict);
+
+/* Likewise, for a MAIL or RCPT whose argument cannot be read. */
+struct reply;
+void session_log_malformed(
+    struct session *, const char *argument, const struct reply *);
 
 void session_reset(struct session *);
 

@@ -53,7 +53,7 @@ listeners_adopt(struct open_listeners *out)
 		if (out->n == LISTENERS_MAX ||
 		    !is_listening_tcp(fd, &address)) {
 			log_event(LEVEL_WARNING, "descriptor not used",
-			    log_text("name", inherit_name(i)),
+			    log_text("what", inherit_name(i)),
 			    log_text("reason", "not a listening TCP socket"));
 			close(fd);
 			continue;
@@ -124,7 +124,7 @@ open_one(const struct config_listener *wanted,
 	if (!may_do_without(wanted))
 		return -1;
 	log_event(LEVEL_WARNING, "not listening",
-	    log_text("address", wanted->text),
+	    log_text("what", wanted->text),
 	    log_text("reason", strerror(errno)));
 	return 0;
 }

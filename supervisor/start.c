@@ -124,7 +124,7 @@ take_lock(const char *run_dir, char *error)
 static void
 on_serving(void)
 {
-	log_event(LEVEL_INFO, "serving", log_text("config", suite.config_path),
+	log_event(LEVEL_INFO, "serving", log_text("what", suite.config_path),
 	    log_text("hostname", suite.config.hostname));
 	notify_say("READY=1\nSTATUS=All services run.\n");
 	if (caller == -1)
@@ -208,7 +208,7 @@ run(void)
 	code = loop_run();
 	if (suite.problem[0] != '\0')
 		complain(code, suite.problem);
-	log_event(LEVEL_INFO, "ended", log_number("code", code));
+	log_event(LEVEL_INFO, "ended", log_number("exit", code));
 	command_stopped();
 	return code;
 }

@@ -86,7 +86,7 @@ finish_reload(const char *problem)
 	suite.reloading = false;
 	if (problem == NULL)
 		log_event(LEVEL_INFO, "reloaded",
-		    log_text("config", suite.config_path));
+		    log_text("what", suite.config_path));
 	else
 		log_event(LEVEL_ERROR, "reload incomplete",
 		    log_text("reason", problem));

@@ -47,7 +47,7 @@ log_corrupt(struct span key)
 	for (size_t i = 0; i < n; i++)
 		text[i] = key.data[i] != '\0' ? key.data[i] : ' ';
 	text[n] = '\0';
-	log_event(LEVEL_ERROR, "database", log_text("what", text),
+	log_event(LEVEL_ERROR, "database error", log_text("what", text),
 	    log_text("reason", "corrupt record"));
 }
 

@@ -77,7 +77,7 @@ send_or_reconnect(struct owner *owner, const struct handover *h)
 	owner->fd = -1;
 	result = send_over(owner, h);
 	if (result == IPC_ERROR)
-		log_errno(LEVEL_ERROR, "cannot hand over to", owner->name);
+		log_errno(LEVEL_ERROR, "cannot hand over", owner->name);
 	return result;
 }
 
@@ -111,7 +111,7 @@ flush(struct owner *owner)
 			loop_timer(&owner->again, AGAIN_MS);
 			return;
 		}
-		log_event(LEVEL_ERROR, "cannot hand over to",
+		log_event(LEVEL_ERROR, "cannot hand over",
 		    log_text("what", owner->name),
 		    log_text("reason", "does not take it"));
 		finish_first(owner, false);

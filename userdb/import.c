@@ -32,7 +32,7 @@ import_blocks(struct admin *a, const void *who, struct packet *answer)
 		return false;
 	if (a->importer != who &&
 	    clock_monotonic_ms() - a->touched > PATIENCE_MS) {
-		log_event(LEVEL_WARNING, "import-undone",
+		log_event(LEVEL_WARNING, "import undone",
 		    log_text("reason", "silent for a minute"));
 		import_undo(a);
 		return false;
@@ -202,7 +202,7 @@ void
 admin_gone(struct admin *a, const void *who)
 {
 	if (a->importer != NULL && a->importer == who) {
-		log_event(LEVEL_WARNING, "import-undone",
+		log_event(LEVEL_WARNING, "import undone",
 		    log_text("reason", "connection closed before the end"));
 		import_undo(a);
 	}

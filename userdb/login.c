@@ -71,6 +71,29 @@ login_gone(struct peer *peer)
 	}
 }
 
+/*
+ * The one line about a login, for whoever watches for guessing: what the
+ * client chose stands behind its address and cannot pose as it.
+ */
+static void
+log_end(const struct login *login, enum verdict verdict, const char *reason)
+{
+	static const char *const services[] = {[ROLE_SMTPD] = "smtpd",
+	    [ROLE_POP3D] = "pop3d",
+	    [ROLE_QUEUE] = "queue",
+	    [ROLE_ADMIN] = "admin"};
+	bool good = verdict == VERDICT_LOGIN_OK;
+
+	log_event(good ? LEVEL_INFO : LEVEL_WARNING,
+	    good                                  ? "login"
+		: verdict == VERDICT_LOGIN_FAILED ? "login failed"
+						  : "login deferred",
+	    log_text("client", login->job.client),
+	    log_text("service", services[login->peer->role]),
+	    log_text("auth", good ? login->handover.user : login->given),
+	    log_text("reason", reason));
+}
+
 static void
 finish(struct login *login, enum verdict verdict, const char *reason)
 {
@@ -80,10 +103,7 @@ finish(struct login *login, enum verdict verdict, const char *reason)
 	bool check = login->end < 0;
 	struct peer *peer = login->peer;
 
-	log_event(good ? LEVEL_INFO : LEVEL_WARNING, "login",
-	    log_text("auth", good ? login->handover.user : login->given),
-	    log_text("client", login->job.client), log_text("status", name),
-	    log_text("reason", reason));
+	log_end(login, verdict, reason);
 	packet_start(&p, check ? "check" : "login");
 	packet_text(&p, "verdict", name);
 	if (good)

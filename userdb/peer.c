@@ -78,7 +78,7 @@ may_speak(int fd, enum role role)
 	    (started_by_root ? roles[role].known && uid == roles[role].uid
 			     : uid == geteuid()))
 		return true;
-	log_event(LEVEL_WARNING, "peer-refused",
+	log_event(LEVEL_WARNING, "peer refused",
 	    log_text("role", roles[role].listener),
 	    log_number("uid", (int64_t)uid));
 	return false;
@@ -92,7 +92,7 @@ drop(struct peer *peer, const char *reason)
 	struct answer *answer;
 
 	if (reason != NULL)
-		log_event(LEVEL_WARNING, "peer-dropped",
+		log_event(LEVEL_WARNING, "peer dropped",
 		    log_text("role", roles[peer->role].listener),
 		    log_text("reason", reason));
 	if (heard == peer)

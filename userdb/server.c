@@ -64,7 +64,7 @@ open_store(const char *folder, int channel)
 
 	while ((store = store_open(folder, &result)) == NULL) {
 		if (result != STORE_LOCKED) {
-			log_event(LEVEL_ERROR, "cannot open database",
+			log_event(LEVEL_ERROR, "cannot open",
 			    log_text("what", folder),
 			    log_text("reason", store_reason(result)));
 			exit(result == STORE_VERSION ? EX_CONFIG : EX_IOERR);

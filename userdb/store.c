@@ -38,7 +38,7 @@ on_error(const DB_ENV *env, const char *prefix, const char *message)
 {
 	(void)env;
 	(void)prefix;
-	log_event(LEVEL_ERROR, "database", log_text("reason", message));
+	log_event(LEVEL_ERROR, "database error", log_text("reason", message));
 }
 
 static enum store_result
@@ -54,7 +54,7 @@ result_of(struct store *s, const char *what, int error)
 	case EDQUOT:
 		return STORE_FULL;
 	default:
-		log_event(LEVEL_ERROR, "database", log_text("what", what),
+		log_event(LEVEL_ERROR, "database error", log_text("what", what),
 		    log_text("reason", db_strerror(error)));
 		if (error != DB_RUNRECOVERY)
 			return STORE_FAILED;
@@ -98,14 +98,14 @@ lock_folder(struct store *s, const char *folder)
 {
 	s->folder = fs_open_dir(AT_FDCWD, folder);
 	if (s->folder == -1) {
-		log_errno(LEVEL_ERROR, "cannot open folder", folder);
+		log_errno(LEVEL_ERROR, "cannot open", folder);
 		return STORE_FAILED;
 	}
 	if (fs_lock(s->folder) == 0)
 		return STORE_OK;
 	if (errno == EWOULDBLOCK)
 		return STORE_LOCKED;
-	log_errno(LEVEL_ERROR, "cannot lock folder", folder);
+	log_errno(LEVEL_ERROR, "cannot lock", folder);
 	return STORE_FAILED;
 }
 
@@ -162,7 +162,7 @@ check_version(struct store *s)
 		return store_put(s, key, expected);
 	if (result == STORE_OK &&
 	    (n != expected.len || memcmp(value, expected.data, n) != 0)) {
-		log_event(LEVEL_ERROR, "database",
+		log_event(LEVEL_ERROR, "database error",
 		    log_text("reason", store_reason(STORE_VERSION)));
 		return STORE_VERSION;
 	}

@@ -69,7 +69,7 @@ be_hasher(void)
 	close(watcher.service->hash_ends[0]);
 	/* Look-ups go first. */
 	if (nice(5) == -1)
-		log_errno(LEVEL_DEBUG, "cannot be", "nice");
+		log_errno(LEVEL_DEBUG, "cannot set priority", "hasher");
 	sandbox_enter(&nothing);
 	return hasher_serve(watcher.service->hash_ends[1]);
 }
@@ -213,7 +213,7 @@ ping(struct timer *t)
 	if (watcher.server.pid == 0)
 		return;
 	if (watcher.answer_by < clock_monotonic_ms()) {
-		log_event(LEVEL_ERROR, "server-killed",
+		log_event(LEVEL_ERROR, "killed", log_text("service", "userdb"),
 		    log_number("pid", watcher.server.pid),
 		    log_text("reason", "no answer for 5 s"));
 		kill(watcher.server.pid, SIGKILL);
@@ -232,14 +232,17 @@ ping(struct timer *t)
 static void
 log_end(const struct child *child, int status)
 {
-	const char *what =
-	    child == &watcher.server ? "server-died" : "hasher-died";
+	const char *what = child == &watcher.server ? "server" : "hasher";
 
 	if (WIFSIGNALED(status))
-		log_event(LEVEL_ERROR, what, log_number("pid", child->pid),
+		log_event(LEVEL_ERROR, "worker crashed",
+		    log_text("service", "userdb"), log_text("what", what),
+		    log_number("pid", child->pid),
 		    log_number("signal", WTERMSIG(status)));
 	else if (!watcher.draining)
-		log_event(LEVEL_ERROR, what, log_number("pid", child->pid),
+		log_event(LEVEL_ERROR, "worker crashed",
+		    log_text("service", "userdb"), log_text("what", what),
+		    log_number("pid", child->pid),
 		    log_number("exit", WEXITSTATUS(status)));
 }
 

@@ -13,6 +13,7 @@ import json
 import os
 import pwd
 import queue
+import re
 import shutil
 import signal
 import socket
@@ -422,8 +423,8 @@ class House:
         found = []
         for text in self.log_text().splitlines():
             line = LogLine(text)
-            words = text.split(": ", 1)[-1].split(" ")
-            if (event is None or words[0] == event) and all(
+            name = re.split(r" [a-z_]+=", text.split(": ", 1)[-1])[0]
+            if (event is None or name == event) and all(
                     line.get(k) == v for k, v in pairs.items()):
                 found.append(line)
         return found

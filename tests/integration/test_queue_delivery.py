@@ -151,7 +151,7 @@ def test_full_mailbox_is_tried_again_with_doubling(hasty):
 def test_mailbox_dies_with_a_delivery(house):
     id = house.send("x@remote.test", [BOB])
     house.delivery().peer.close()
-    house.wait_log("mailbox-lost")
+    house.wait_log("peer lost", what="mailbox")
     delivery = house.delivery()
     assert delivery.id == id and delivery.again
     assert house.spooled("new") == [id]
@@ -163,7 +163,7 @@ def test_answer_without_question_drops_the_connection(house):
     house.send("x@remote.test", [BOB])
     delivery = house.delivery()
     delivery.peer.say("delivered", serial=99999, verdict="ok")
-    house.wait_log("mailbox-lost")
+    house.wait_log("peer lost", what="mailbox")
     house.delivery().answer()
     house.wait_empty()
 
@@ -308,7 +308,7 @@ def test_result_nobody_asked_for_drops_the_worker(house):
     worker.ready()
     worker.job()
     worker.result(7, "delivered", "2.0.0")
-    house.wait_log("deliver-lost")
+    house.wait_log("peer lost", what="deliver")
     worker = house.worker()
     worker.ready()
     assert worker.job()["count"] == "1"
@@ -368,7 +368,7 @@ def test_report_to_a_remote_sender_is_remote_mail(house):
 def test_no_report_about_a_report(house):
     id = house.send("", [BOB])
     house.delivery().answer("mailbox-disabled")
-    house.wait_log("not-bounced", id=id)
+    house.wait_log("not bounced", id=id)
     house.wait_empty()
     assert house.mailbox.empty()
 
@@ -376,7 +376,7 @@ def test_no_report_about_a_report(house):
 def test_sender_that_does_not_exist_gets_none(house):
     id = house.send("ghost@example.test", [BOB])
     house.delivery().answer("mailbox-disabled")
-    line = house.wait_log("not-bounced", id=id)
+    line = house.wait_log("not bounced", id=id)
     assert line["reason"] == "no such user here"
     house.wait_empty()
 
@@ -415,7 +415,7 @@ def test_reporter_dies(house):
     with open(f"/proc/{pid}/task/{pid}/children") as f:
         (reporter,) = map(int, f.read().split())
     os.kill(reporter, 9)
-    house.wait_log("reporter-lost")
+    house.wait_log("peer lost", what="reporter")
     house.delivery().answer("mailbox-disabled")
     delivery = house.delivery()
     report_of(delivery, ANN)

@@ -252,7 +252,8 @@ def test_client_that_goes_within_a_message(make_smtpd, sent):
         assert c.message() == 250
     assert len(smtpd.queue.wait(1)) == 1
     assert smtpd.queue.aborted == 1
-    assert re.search(r" lost id=\w+ from=<x@elsewhere.test> ", smtpd.log())
+    assert re.search(r" session lost id=\w+ client=127\.0\.0\.1 helo=\S+ "
+                     r"from=<x@elsewhere\.test> reason=", smtpd.log())
 
 
 # -- the service --
