@@ -51,16 +51,23 @@ def test_man_pages(installed):
         assert os.path.exists(os.path.join(folder("mandir"), page)), page
 
 
-def test_configuration(installed):
+def test_sample_unit_and_examples(installed):
+    """The config itself is the user's: only a sample is installed."""
     _, folder = installed
-    assert os.listdir(os.path.join(folder("sysconfdir"), "postrider"))
+    assert os.listdir(os.path.join(folder("sysconfdir"), "postrider")) == [
+        "postrider.conf.sample"]
+    assert os.path.exists(os.path.join(
+        folder("prefix"), "lib/systemd/system/postrider.service"))
+    examples = os.listdir(os.path.join(folder("datadir"),
+                                       "postrider/examples"))
+    assert {"inetd.conf", "xinetd.conf", "tcpserver"} <= set(examples)
 
 
 def test_nothing_elsewhere_and_nothing_set_uid(installed):
     destination, folder = installed
     known = [folder(name) for name in ("sbindir", "bindir", "libexecdir",
                                        "mandir", "sysconfdir", "datadir",
-                                       "docdir", "localstatedir")]
+                                       "docdir", "systemdunitdir")]
     known.append(folder("prefix") + "/lib/systemd/system")
     for top, _, names in os.walk(destination):
         for name in names:
