@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#define _GNU_SOURCE /* setresuid, chroot, syscall */
+#define _GNU_SOURCE /* setresuid, getgrouplist, syscall */
 #include "common/privileges.h"
 
 #include <errno.h>
@@ -38,7 +38,18 @@ account_find(const char *name, struct account *account)
 	account->uid = entry->pw_uid;
 	account->gid = entry->pw_gid;
 	memcpy(account->home, entry->pw_dir, n + 1);
+	account->ngroups = ACCOUNT_GROUPS_MAX;
+	if (getgrouplist(
+		name, account->gid, account->groups, &account->ngroups) == -1)
+		/* More than we hold: the first ones must do. */
+		account->ngroups = ACCOUNT_GROUPS_MAX;
 	return 0;
+}
+
+static int
+take_groups(const struct account *account)
+{
+	return setgroups((size_t)account->ngroups, account->groups);
 }
 
 bool
@@ -136,8 +147,8 @@ privileges_drop(const char *name, const char *folder, bool in_chroot)
 		return;
 	}
 	find_or_die(name, &account);
-	if (initgroups(name, account.gid) == -1)
-		die("initgroups");
+	if (take_groups(&account) == -1)
+		die("setgroups");
 	if (chdir(folder) == -1 || (in_chroot && chroot(".") == -1))
 		die(folder);
 	if (setresgid(account.gid, account.gid, account.gid) == -1)
@@ -167,8 +178,8 @@ privileges_drop_to_become(const char *name, const char *folder)
 		return;
 	}
 	find_or_die(name, &account);
-	if (initgroups(name, account.gid) == -1)
-		die("initgroups");
+	if (take_groups(&account) == -1)
+		die("setgroups");
 	if (setresgid(account.gid, account.gid, account.gid) == -1)
 		die("setresgid");
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1 ||
@@ -191,7 +202,7 @@ can_become(void)
 }
 
 int
-privileges_become(const struct account *account, const char *name)
+privileges_become(const struct account *account)
 {
 	if (account->uid == 0 || account->gid == 0) {
 		errno = EPERM;
@@ -202,7 +213,7 @@ privileges_become(const struct account *account, const char *name)
 		errno = EPERM;
 		return is_wholly(account) ? 0 : -1;
 	}
-	if (initgroups(name, account->gid) == -1 ||
+	if (take_groups(account) == -1 ||
 	    setresgid(account->gid, account->gid, account->gid) == -1 ||
 	    setresuid(account->uid, account->uid, account->uid) == -1)
 		return -1;

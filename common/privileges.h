@@ -13,13 +13,20 @@
 #define ACCOUNT_MAIL	"postrider-mail"
 #define ACCOUNT_DB	"postrider-db"
 
+enum { ACCOUNT_GROUPS_MAX = 64 };
+
 struct account {
 	uid_t uid;
 	gid_t gid;
+	int ngroups; /* gid and those that the system lists beside it */
+	gid_t groups[ACCOUNT_GROUPS_MAX];
 	char home[256];
 };
 
-/* 0; -1 with errno ENOENT when there is no such account. */
+/*
+ * 0; -1 with errno ENOENT when there is no such account.  The system's
+ * look-ups cost up to a hundred system calls: done once, not per session.
+ */
 int account_find(const char *name, struct account *);
 
 /* Started by root: chroots and other users are possible. */
@@ -45,6 +52,6 @@ void privileges_drop_to_become(const char *account, const char *folder);
 /*
  * From there, in a child: become this user for good.  Also from root.
  */
-int privileges_become(const struct account *, const char *name);
+int privileges_become(const struct account *);
 
 #endif

@@ -46,8 +46,10 @@ struct sandbox {
 };
 
 /*
- * In a parent that stays outside itself: make ready what its children will
- * take, which spares each of them half a millisecond.
+ * In a parent that stays outside itself: give up now what it and its
+ * children never do (execve, ptrace, ...), and make ready what each of them
+ * will take besides, which spares each of them half a millisecond.  Behind
+ * privileges_drop().
  */
 void sandbox_prepare(void);
 

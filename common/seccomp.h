@@ -10,7 +10,8 @@
 bool seccomp_supported(void);
 
 /*
- * Translate every filter now, so that children need not.  A process that
+ * Take now what this process and all its children never do, and translate
+ * the rest, so that children need not.  Wants no_new_privs.  A process that
  * enters with `forks` does so by itself.  -1 and errno on failure.
  */
 int seccomp_prepare(void);

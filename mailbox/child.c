@@ -42,7 +42,7 @@ become_system_user(
 		errno = EPERM;
 		return -1;
 	}
-	return privileges_become(account, login);
+	return privileges_become(account);
 }
 
 static int
@@ -51,7 +51,7 @@ become_user(const struct mailbox *m, const struct record *record,
 {
 	if (record_is_system(record))
 		return become_system_user(m, record->name, account);
-	return m->root ? privileges_become(&m->mail, ACCOUNT_MAIL) : 0;
+	return m->root ? privileges_become(&m->mail) : 0;
 }
 
 /* Already as the user, so a home that is not his gives nothing away. */
@@ -188,7 +188,7 @@ refuse_delivery(
     const struct mailbox *m, const struct record *record, int fd, int stop_fd)
 {
 	refuse(record, fd);
-	if (m->root && privileges_become(&m->mail, ACCOUNT_MAIL) == -1)
+	if (m->root && privileges_become(&m->mail) == -1)
 		return EX_NOPERM;
 	close(m->mail_dir);
 	return serve_system_delivery(record, -1, fd, stop_fd);

@@ -64,7 +64,7 @@ become_owner(void)
 	if (account_find(ACCOUNT_DB, &account) == -1)
 		return client_fail(EX_CONFIG,
 		    "no account %s: first say postrider init", ACCOUNT_DB);
-	if (privileges_become(&account, ACCOUNT_DB) == -1)
+	if (privileges_become(&account) == -1)
 		return client_fail(EX_OSERR, "cannot become %s: %s", ACCOUNT_DB,
 		    strerror(errno));
 	return EX_OK;
