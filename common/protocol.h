@@ -66,6 +66,8 @@
  *   -> import-begin			all or nothing, up to import-end; ends
  *   -> import line= text= ...		with the connection, too; line: its
  *   -> import-end			number; text: as export writes it
+ *   <- busy				to import-begin: one that was not ended
+ *					is being undone, ask again in a moment
  *   <- done [note= ...]		notes: for people
  *   <- failed exit= reason=		exit: of sysexits.h
  *   -> read kind= [from=]		domain|user|alias|note
@@ -74,6 +76,8 @@
  *					line: as export writes it; next: from=
  *					of the next page; changes: differs
  *					when the database was changed meanwhile
+ *   -> find user=
+ *   <- found user= [system=]		one who is not disabled, or failed
  *   -> check user= password=		a login without a session
  *   <- check verdict= [user=] [system=]
  *

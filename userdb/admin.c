@@ -545,6 +545,30 @@ show(struct admin *a, const struct packet *p, struct packet *answer)
 	return true;
 }
 
+/* For who has been let in by somebody else. */
+static bool
+find(struct admin *a, const struct packet *p, struct packet *answer)
+{
+	const char *user;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user)};
+	char canonical[ADDRESS_TEXT_MAX + 1];
+	struct entry e;
+
+	if (!packet_read(p, "find", set, 1, 0))
+		return false;
+	if (!find_user(a, user, &e, answer))
+		return true;
+	if (e.disabled)
+		return admin_fail(answer, EX_NOUSER, "%s: disabled", user);
+	address_format(&e.name, canonical);
+	packet_start(answer, "found");
+	packet_text(answer, "user", canonical);
+	if (e.system[0] != '\0')
+		packet_text(answer, "system", e.system);
+	return true;
+}
+
 /* -- requests -- */
 
 static const struct {
@@ -561,6 +585,7 @@ static const struct {
     {"alias-del", true, admin_alias_del},
     {"read", false, read_page},
     {"show", false, show},
+    {"find", false, find},
 };
 
 bool

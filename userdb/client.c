@@ -171,14 +171,11 @@ fail_as_told(const struct packet *p)
 }
 
 int
-client_do(struct client *c, struct packet *p)
+client_done(const struct packet *p)
 {
 	struct cursor cursor;
 	const char *name, *value;
-	int code = client_call(c, p);
 
-	if (code != EX_OK)
-		return code;
 	if (!packet_is(p, "done"))
 		return fail_as_told(p);
 	cursor = packet_cursor(p);
@@ -186,6 +183,14 @@ client_do(struct client *c, struct packet *p)
 		if (strcmp(name, "note") == 0)
 			fprintf(stderr, "%s\n", value);
 	return EX_OK;
+}
+
+int
+client_do(struct client *c, struct packet *p)
+{
+	int code = client_call(c, p);
+
+	return code == EX_OK ? client_done(p) : code;
 }
 
 /* -- reading -- */

@@ -32,7 +32,10 @@ void client_close(struct client *);
 /* The packet becomes the answer, whatever that is. */
 int client_call(struct client *, struct packet *);
 
-/* The same, where the answer is "done" or "failed": its notes are printed. */
+/* An answer "done", whose notes are printed, or "failed", whose reason is. */
+int client_done(const struct packet *);
+
+/* Both. */
 int client_do(struct client *, struct packet *);
 
 /*

@@ -49,9 +49,10 @@ import_begin(struct admin *a, const void *who, struct packet *answer)
 
 	if (import_blocks(a, who, answer))
 		return true;
-	if (a->sweeping)
-		return admin_fail(answer, EX_TEMPFAIL,
-		    "an earlier import is still being undone");
+	if (a->sweeping) {
+		packet_start(answer, "busy");
+		return true;
+	}
 	fs_random_id(batch);
 	if ((result = store_begin(d->store)) != STORE_OK)
 		return admin_fail_store(answer, result);

@@ -9,11 +9,14 @@
 #include "common/log.h"
 #include "common/privileges.h"
 #include "common/program.h"
+#include "common/sandbox.h"
 #include "userdb/peer.h"
 #include "userdb/service.h"
 
 static const char usage[] = "usage: userdb [-Vh] [-c file]\n"
 			    "Started by postrider(8).\n";
+
+enum { FILES_MAX = 8192 };
 
 static struct service service;
 
@@ -31,6 +34,24 @@ service_reload(struct service *s, int fd)
 	config_free(&s->config);
 	s->config = fresh;
 	return true;
+}
+
+void
+service_confine(const struct service *s, bool forks)
+{
+	const struct sandbox_folder folders[] = {
+	    {.fd = -1,
+		.path = s->config.database_dir,
+		.rights = SANDBOX_READ | SANDBOX_LIST | SANDBOX_WRITE |
+		    SANDBOX_CREATE | SANDBOX_REMOVE},
+	    /* users of the system */
+	    {.fd = -1, .path = "/etc", .rights = SANDBOX_READ},
+	};
+
+	sandbox_enter(&(struct sandbox){.folders = folders,
+	    .nfolders = 2,
+	    .forks = forks,
+	    .files = FILES_MAX});
 }
 
 static const char *

@@ -11,7 +11,6 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/loop.h"
-#include "common/sandbox.h"
 #include "userdb/admin.h"
 #include "userdb/answers.h"
 #include "userdb/cache.h"
@@ -23,8 +22,7 @@ enum {
 	LOCK_AGAIN_MS = 50,
 	TEND_MS = 60000,
 	SWEEP_AGAIN_MS = 20,
-	DRAIN_MS = 5000,
-	FILES_MAX = 8192
+	DRAIN_MS = 5000
 };
 
 static struct {
@@ -36,22 +34,6 @@ static struct {
 	struct timer tend, sweep, drain;
 	bool draining;
 } server;
-
-static void
-confine(const struct service *service)
-{
-	const struct sandbox_folder folders[] = {
-	    {.fd = -1,
-		.path = service->config.database_dir,
-		.rights = SANDBOX_READ | SANDBOX_LIST | SANDBOX_WRITE |
-		    SANDBOX_CREATE | SANDBOX_REMOVE},
-	    /* users of the system */
-	    {.fd = -1, .path = "/etc", .rights = SANDBOX_READ},
-	};
-
-	sandbox_enter(&(struct sandbox){
-	    .folders = folders, .nfolders = 2, .files = FILES_MAX});
-}
 
 /* A tool may have it open for a moment, or a server that is still ending. */
 static struct store *
@@ -216,7 +198,7 @@ server_run(struct service *service, int channel)
 {
 	int code;
 
-	confine(service);
+	service_confine(service, false);
 	server.service = service;
 	server.store = open_store(service->config.database_dir, channel);
 	if (directory_begin(

@@ -28,6 +28,9 @@ int watch_run(struct service *);
 /* The server's, in a child; channel leads to the watcher. */
 int server_run(struct service *, int channel);
 
+/* The sandbox: the database and nothing else; who forks, forks into it. */
+void service_confine(const struct service *, bool forks);
+
 /* Take the config from this descriptor; false, logged, when it is bad. */
 bool service_reload(struct service *, int fd);
 

@@ -2,14 +2,18 @@
 /* user.h: all users as text, out and in. */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "common/clock.h"
 #include "common/privileges.h"
 #include "userdb/name.h"
 #include "userdb/user.h"
+
+enum { UNDO_MS = 60000, UNDO_AGAIN_MS = 100 };
 
 static const char head[] = "postrider-users 1";
 
@@ -247,6 +251,26 @@ read_lines(struct reader *in)
 	return code == EX_OK ? send_lines(in) : code;
 }
 
+static int
+begin_import(struct client *client)
+{
+	static struct packet p;
+	int64_t deadline = clock_monotonic_ms() + UNDO_MS;
+	int code;
+
+	for (;;) {
+		packet_start(&p, "import-begin");
+		code = client_call(client, &p);
+		if (code != EX_OK || !packet_is(&p, "busy"))
+			break;
+		if (clock_left(deadline) == 0)
+			return client_fail(EX_TEMPFAIL,
+			    "an earlier import is still being undone");
+		poll(NULL, 0, UNDO_AGAIN_MS);
+	}
+	return code == EX_OK ? client_done(&p) : code;
+}
+
 int
 user_import(struct request *r)
 {
@@ -258,8 +282,7 @@ user_import(struct request *r)
 	in.file = fdopen(r->input, "r");
 	if (in.file == NULL)
 		return client_fail(EX_NOINPUT, "%s", strerror(errno));
-	packet_start(&p, "import-begin");
-	if ((code = client_do(r->client, &p)) != EX_OK)
+	if ((code = begin_import(r->client)) != EX_OK)
 		return code;
 	start_packet(&in);
 	if ((code = read_lines(&in)) == EX_OK) {

@@ -25,6 +25,7 @@ enum {
 	ANSWER_MS = 5000,
 	OPEN_MS = 600000, /* recovery of a large database */
 	THROTTLE_FIRST = 100,
+	THROTTLE_SERVED = 1000, /* most, for one who got as far as serving */
 	THROTTLE_LAST = 60000,
 	STEADY_MS = 10000, /* who lived so long may be started anew at once */
 	HASHERS_MAX = 8
@@ -92,7 +93,7 @@ fork_child(struct child *child)
 
 	if (pid == -1) {
 		log_errno(LEVEL_ERROR, "cannot start", "process");
-		loop_timer(&child->again, THROTTLE_LAST);
+		loop_timer(&child->again, THROTTLE_SERVED);
 	} else if (pid == 0) {
 		loop_after_fork();
 		control_after_fork();
@@ -120,7 +121,7 @@ start_server(void)
 
 	if (ipc_pair(ends) == -1) {
 		log_errno(LEVEL_ERROR, "cannot start", "server");
-		loop_timer(&watcher.server.again, THROTTLE_LAST);
+		loop_timer(&watcher.server.again, THROTTLE_SERVED);
 		return;
 	}
 	pid = fork_child(&watcher.server);
@@ -246,17 +247,24 @@ log_end(const struct child *child, int status)
 		    log_number("exit", WEXITSTATUS(status)));
 }
 
-/* At once, if it is not the same again and again. */
+/*
+ * At once, if it is not the same again and again.  One who dies of what he is
+ * asked is needed by all others; one who cannot even open the database will
+ * not soon.
+ */
 static int64_t
 throttle(struct child *child)
 {
-	int64_t now = clock_monotonic_ms(), wait = child->throttle;
+	int64_t wait = child->throttle;
+	int64_t most = child == &watcher.server && !watcher.ready
+	    ? THROTTLE_LAST
+	    : THROTTLE_SERVED;
 
-	if (now - child->started > STEADY_MS)
+	if (clock_monotonic_ms() - child->started > STEADY_MS)
 		wait = 0;
-	child->throttle = wait == 0    ? THROTTLE_FIRST
-	    : wait < THROTTLE_LAST / 2 ? 2 * wait
-				       : THROTTLE_LAST;
+	if (wait > most)
+		wait = most;
+	child->throttle = wait == 0 ? THROTTLE_FIRST : 2 * wait;
 	return wait;
 }
 
@@ -352,6 +360,7 @@ watch_run(struct service *service)
 		log_errno(LEVEL_ERROR, "cannot make", "socket pair");
 		return EX_OSERR;
 	}
+	service_confine(service, true);
 	loop_init();
 	control_begin(&handlers);
 	loop_signal(SIGCHLD, on_sigchld);

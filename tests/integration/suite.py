@@ -31,7 +31,7 @@ PROGRAMS = {
     "postrider": "supervisor", "smtpd": "smtpd", "pop3d": "pop3d",
     "deliver": "deliver", "queue": "queue", "postrider-queue": "queue",
     "mailbox": "mailbox", "userdb": "userdb", "postrider-user": "userdb",
-    "postrider-checkpassword": "userdb", "sendmail": "sendmail",
+    "postrider-checkpassword": "tools", "sendmail": "sendmail",
     "mailq": "sendmail", "newaliases": "sendmail",
 }
 DOMAIN = "example.test"
