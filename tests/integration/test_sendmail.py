@@ -445,6 +445,7 @@ def test_suite_and_mailq(real):
     real.sendmail("-f", "ann@example.test", "bob@[127.0.0.1]", "ann",
                   message="Subject: x\n\nx\n")
     real.wait_log("status=deferred")
+    real.wait_log("status=sent")  # ann's copy, in whatever order
     shown = real.run("mailq").stdout
     assert "ann@example.test" in shown and "bob@[127.0.0.1]" in shown
     listed, = json.loads(real.run("mailq", "--json").stdout)
