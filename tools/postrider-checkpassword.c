@@ -286,8 +286,10 @@ main(int argc, char **argv)
 	}
 	if (config_load(&config, options.config_path, error) == -1)
 		return fail(LATER, "%s", error);
-	if ((code = read_question(&question)) != RIGHT)
+	if ((code = read_question(&question)) != RIGHT) {
+		config_free(&config);
 		return code;
+	}
 	authorized = question.authorized;
 	code = authorized ? find_user(&config, &question, &mailbox)
 			  : check_password(&config, &question, &mailbox);
@@ -295,5 +297,6 @@ main(int argc, char **argv)
 	explicit_bzero(&packet, sizeof(packet));
 	if (code == RIGHT)
 		code = hand_on(&config, &mailbox, authorized, argv + first);
+	config_free(&config);
 	return code;
 }

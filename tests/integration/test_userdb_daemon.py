@@ -398,7 +398,7 @@ def test_a_peer_that_leaves_while_its_login_is_under_way(daemon):
         smtpd.close()
     assert daemon.peer("role-smtpd").login("ann", "no")[0][
         "verdict"] == "login-failed"
-    assert "server-died" not in daemon.log()
+    assert daemon.crashes() == 0
 
 
 # -- bad peers --
@@ -438,7 +438,7 @@ def test_garbage_costs_that_peer_only(daemon, role, octets):
     assert good.ask("recipient", address="ann@example.test")[
         "verdict"] == "recipient-ok"
     daemon.add("after@example.test")
-    assert "server-died" not in daemon.log()
+    assert daemon.crashes() == 0
 
 
 def test_stray_descriptors_are_closed(daemon):
@@ -485,7 +485,7 @@ def test_killed_server_is_replaced_at_once(daemon):
     for _ in range(3):
         daemon.kill_server()
         assert daemon.recipient("ann@example.test") == "recipient-ok"
-    assert daemon.log().count("server-died") == 3
+    assert daemon.crashes() == 3
 
 
 def test_hanging_server_is_killed(daemon):
@@ -595,7 +595,7 @@ def test_as_root_with_its_own_account(make, as_root):
             user=uid, capture_output=True, text=True).stdout
     assert "recipient-ok" in as_uid(smtpd_uid)
     assert "recipient-ok" not in as_uid(pwd.getpwnam("nobody").pw_uid)
-    assert "peer-refused" in d.log()
+    assert "peer refused" in d.log()
     # The tool without the daemon opens it as that account.
     d.stop()
     d.sockets.pop("role-admin").close()

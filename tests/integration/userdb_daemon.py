@@ -218,6 +218,9 @@ class Daemon:
         with open(self.path("log"), errors="backslashreplace") as f:
             return f.read()
 
+    def crashes(self):
+        return self.log().count("worker crashed service=userdb what=server")
+
     def processes(self):
         """{name: [pid]} of the watcher's children."""
         pid, found = self.process.pid, {}
