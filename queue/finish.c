@@ -20,7 +20,7 @@ static const char *const events[] = {
     [RECIPIENT_PENDING] = "deferred",
     [RECIPIENT_DELIVERED] = "delivered",
     [RECIPIENT_FAILED] = "failed",
-    [RECIPIENT_BOUNCED] = "bounced",
+    [RECIPIENT_BOUNCED] = "failed",
 };
 
 /* The words that scripts for other mail servers look for. */
