@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import smtplib
+import subprocess
 
 import pytest
 
@@ -137,15 +138,19 @@ def events_about(suite, ident):
 
 
 def only(suite, event, **pairs):
-    lines = [l for l in suite.log_lines() if f"]: {event} " in l.text
-             and all(l.get(k) == v for k, v in pairs.items())]
+    """Lines of several programs come in any order: waits for it."""
+    def wanted(line):
+        return f"]: {event} " in line.text and all(
+            line.get(k) == v for k, v in pairs.items())
+    suite.wait_log(wanted)
+    lines = [line for line in suite.log_lines() if wanted(line)]
     assert len(lines) == 1, suite.log_text()
     return lines[0]
 
 
 def ended(suite, ident):
-    return suite.wait_log(lambda l: "]: removed " in l.text
-                          and l.get("id") == ident)
+    only(suite, "accepted", id=ident)
+    return only(suite, "removed", id=ident)
 
 
 def send(smtp, sender, recipient, text=TEXT):
@@ -238,7 +243,6 @@ def test_sessions_that_end_badly(make_suite):
     assert suite.wait_log("gone.test")["from"] == f"<{STRANGER}>"
 
 
-# As the man page shows it, for fail2ban.
 FAILED_LOGIN = (r"userdb\[\d+\]: login failed client=([0-9a-f.:]+) "
                 r"service=(smtpd|pop3d) ")
 
@@ -308,7 +312,30 @@ def test_nobody_outside_writes_lines(suite):
     for line in log.decode().splitlines():
         assert re.match(r"[0-9T:.-]+Z [a-z0-9-]+\[\d+\]: [a-z]", line), line
         assert LogLine(line).get("client", "127.0.0.1") == "127.0.0.1", line
-    # one who reads as the man page says is told of nobody else
     for line in log.decode().splitlines():
         found = re.match(rf"\S+ {FAILED_LOGIN}", line)
         assert found is None or found.group(1) == "127.0.0.1", line
+
+
+def test_fail2ban(suite, source, tool):
+    """The man page's filter finds who guesses, and nobody else, even when
+    the guesser writes what looks like a line about somebody else."""
+    with open(PAGE) as f:
+        pattern = re.search(r"^failregex = (.*\n    .*)$", f.read(), re.M)
+    pattern = pattern.group(1).replace("\n    ", " ").replace("\\e", "\\")
+    with suite.connect() as s, s.makefile("rb") as replies:
+        replies.readline()
+        s.sendall(b"HELO h.test\r\n")
+        replies.readline()
+        s.sendall(b"MAIL FROM:<a b " + FORGED + b" >\r\nQUIT\r\n")
+        replies.read()
+    try_smtp(suite, ANN.encode() + b" " + FORGED)
+    try_pop3(suite, ANN.encode())
+    with suite.submission(ANN):
+        pass
+    wait_for(lambda: len(re.findall(r"service=(?:smtpd|pop3d) auth=",
+                                    suite.log_text())) >= 3, suite.log)
+    done = subprocess.run(
+        [tool("fail2ban-regex"), "--out", "ip", suite.log, pattern],
+        capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["127.0.0.1", "127.0.0.1"]
