@@ -258,7 +258,12 @@ hand_on(const struct config *config, const struct mailbox *m, bool authorized,
 	if (!tell(config, m, &account) ||
 	    (authorized && !put("AUTHORIZED", "2")))
 		return fail(LATER, "%s", strerror(errno));
-	if (privileges_are_root() && privileges_become(&account) == -1)
+	/*
+	 * Dovecot, which sets ORIG_UID, becomes the user itself, later: as
+	 * the user already, other processes of his could answer in our place.
+	 */
+	if (privileges_are_root() && getenv("ORIG_UID") == NULL &&
+	    privileges_become(&account) == -1)
 		return fail(
 		    LATER, "cannot become %s: %s", name, strerror(errno));
 	/* Its Maildir may not be there yet. */
