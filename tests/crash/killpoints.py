@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""Kill the suite at every system call that touches the spool or a Maildir.
+"""Kill the suite at every system call that touches the spool or a Maildir,
+or make each of these calls fail.
 
-    tests/crash/killpoints.py [-v] [--every N] [--first N]
+    tests/crash/killpoints.py [-v] [--errors] [--every N] [--first N]
 
 One delivery is traced; every call in that trace whose arguments name the
 spool or a Maildir is a point.  At each point, in four ways:
@@ -18,6 +19,10 @@ spool or a Maildir is a point.  At each point, in four ways:
 Then the suite is started again where it was killed, and what was acknowledged is compared with
 what lies in the Maildir: every message with a 250 exactly once, one without
 at most once, a seen one once and still seen, a deleted one nowhere.
+
+With --errors nobody dies: at each point the call fails once, with ENOSPC and
+with EIO.  What was acknowledged is in the Maildir exactly once, what was not
+at most once; nothing stays in the spool, and the same processes go on.
 
 Needs root (to trace undumpable processes) and strace.
 """
@@ -245,16 +250,46 @@ class Trial:
         return "doubled" if len(paths) > 1 else None
 
 
+class FailingTrial(Trial):
+    """way: the error that the call fails with, once."""
+
+    def run(self):
+        settle(self.suite)
+        before = set(self.suite.parents())
+        strace = Strace(
+            pids_of(self.suite, self.point.program),
+            "-e", f"trace={self.point.call}",
+            "-e", f"inject={self.point.call}:error={self.way}"
+                  f":when={self.point.ordinal}")
+        try:
+            self.send()
+            wait_for(lambda: strace.saw("(INJECTED)"), strace.folder.name,
+                     seconds=SECONDS, what=str(self.point))
+        finally:
+            strace.end()
+        self.suite.wait_queue_empty(SECONDS)
+        if set(self.suite.parents()) != before:
+            return "a service was started anew"
+        return self.judge()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("-v", action="store_true", help="tell each trial")
+    parser.add_argument("--errors", action="store_true",
+                        help="make calls fail instead of killing")
     parser.add_argument("--every", type=int, default=1,
                         help="only every Nth trial")
     parser.add_argument("--first", type=int, help="only the first N trials")
     options = parser.parse_args()
     failures = []
-    counts = {"alone": 0, "killed": 0, "seen": 0, "deleted": 0}
-    with Suite(root=True, users=[USER, OTHER]) as suite:
+    kind = FailingTrial if options.errors else Trial
+    ways = (("ENOSPC", "EIO") if options.errors
+            else ("alone", "killed", "seen", "deleted"))
+    counts = {way: 0 for way in ways}
+    # What mailbox puts off is tried again within the trial.
+    extra = ["retry-minimum 1s"] if options.errors else []
+    with Suite(root=True, users=[USER, OTHER], extra=extra) as suite:
         points = enumerate_points(suite)
         print(f"{len(points)} system calls on spool and Maildir in one "
               "delivery", flush=True)
@@ -262,9 +297,9 @@ def main():
         trials = trials[::options.every][:options.first]
         for number, (point, way) in enumerate(trials):
             began = time.monotonic()
-            trial = Trial(suite, point, way, f"token-{number}")
+            trial = kind(suite, point, way, f"token-{number}")
             wrong = trial.run()
-            if trial.dies or trial.acted:
+            if options.errors or trial.dies or trial.acted:
                 counts[way] += 1
             if options.v or wrong:
                 print(f"{'FAILED' if wrong else 'ok'} {way} {point} "
