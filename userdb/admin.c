@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "userdb/admin.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "common/clock.h"
-#include "common/privileges.h"
 #include "userdb/name.h"
 #include "userdb/password.h"
 #include "userdb/resolve.h"
@@ -62,15 +60,14 @@ admin_note(struct packet *answer, const char *format, ...)
 		packet_text(answer, "note", note);
 }
 
-static bool
-fail_lookup(struct packet *answer)
+bool
+admin_fail_lookup(struct packet *answer)
 {
 	return admin_fail_store(answer, STORE_FAILED);
 }
 
-/* The end of a change: of its transaction, and of its answer. */
-static bool
-finish(struct admin *a, enum store_result result, struct packet *answer)
+bool
+admin_finish(struct admin *a, enum store_result result, struct packet *answer)
 {
 	if (result != STORE_OK) {
 		store_abort(a->directory->store);
@@ -154,208 +151,6 @@ admin_may_add(struct directory *d, struct entry *e, char *why, size_t max)
 				     : may_add_alias(d, e, why, max);
 }
 
-/* Somebody that mailbox will be allowed to become. */
-static bool
-is_good_system_user(
-    struct directory *d, const char *name, struct packet *answer)
-{
-	struct account account;
-
-	if (account_find(name, &account) == -1) {
-		admin_fail(
-		    answer, EX_NOUSER, "%s: no such user of the system", name);
-		return false;
-	}
-	if (account.uid == 0 || account.uid < d->config->minimum_uid) {
-		admin_fail(answer, EX_NOPERM,
-		    "%s: uid %lu is below minimum-uid %llu", name,
-		    (unsigned long)account.uid,
-		    (unsigned long long)d->config->minimum_uid);
-		return false;
-	}
-	return true;
-}
-
-/* -- users -- */
-
-/* The user that a request is about. */
-static bool
-find_user(
-    struct admin *a, const char *text, struct entry *e, struct packet *answer)
-{
-	struct address name;
-
-	if (resolve_login(a->directory, text, &name) == FAILED)
-		return !fail_lookup(answer);
-	switch (directory_user(a->directory, &name, e)) {
-	case FOUND:
-		return true;
-	case ABSENT:
-		return !admin_fail(answer, EX_NOUSER, "%s: no such user", text);
-	case FAILED:
-		break;
-	}
-	return !fail_lookup(answer);
-}
-
-enum store_result
-admin_appoint(struct directory *d, const char *user, bool *appointed)
-{
-	char known[PROTOCOL_ADDRESS_MAX + 1];
-
-	*appointed = false;
-	switch (directory_note(d, "postmaster", known)) {
-	case FOUND:
-		return STORE_OK;
-	case FAILED:
-		return STORE_FAILED;
-	case ABSENT:
-		break;
-	}
-	*appointed = true;
-	return directory_set_note(d, "postmaster", user);
-}
-
-static bool
-user_add(struct admin *a, const struct packet *p, struct packet *answer)
-{
-	struct directory *d = a->directory;
-	struct entry e = {.type = ENTRY_USER};
-	const char *address, *hash, *system, *wrong;
-	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
-	    ATTRIBUTE_TEXT_OPTIONAL("hash", ENTRY_HASH_MAX, &hash),
-	    ATTRIBUTE_TEXT_OPTIONAL("system", ENTRY_SYSTEM_MAX, &system)};
-	char canonical[ADDRESS_TEXT_MAX + 1], why[REASON_MAX];
-	enum store_result result;
-	bool appointed = false;
-
-	if (!packet_read(p, "user-add", set, 3, 0))
-		return false;
-	if ((wrong = name_parse(address, &e.name)) != NULL ||
-	    (e.name.domain[0] == '\0' &&
-		directory_first_domain(d, e.name.domain) == FAILED) ||
-	    (wrong = name_check_mailbox(&e.name)) != NULL)
-		return admin_fail(answer, EX_DATAERR, "%s: %s", address,
-		    wrong != NULL ? wrong : "cannot be looked up");
-	snprintf(e.hash, sizeof(e.hash), "%s", hash != NULL ? hash : "");
-	snprintf(
-	    e.system, sizeof(e.system), "%s", system != NULL ? system : "");
-	if (system != NULL && !is_good_system_user(d, system, answer))
-		return true;
-	address_format(&e.name, canonical);
-	if (!admin_may_add(d, &e, why, sizeof(why)))
-		return admin_fail(answer, EX_DATAERR, "%s: %s", canonical, why);
-	e.created = e.changed = (uint64_t)clock_now();
-	if ((result = store_begin(d->store)) != STORE_OK)
-		return admin_fail_store(answer, result);
-	if ((result = directory_put(d, &e)) == STORE_OK)
-		result = admin_appoint(d, canonical, &appointed);
-	packet_start(answer, "done");
-	if (appointed)
-		admin_note(answer,
-		    "%s, the first user, is the postmaster: mail for "
-		    "postmaster, root and abuse goes there unless config or "
-		    "aliases say otherwise",
-		    canonical);
-	return finish(a, result, answer);
-}
-
-static bool
-user_set(struct admin *a, const struct packet *p, struct packet *answer)
-{
-	struct directory *d = a->directory;
-	struct entry e;
-	const char *address, *hash, *disabled, *wrong;
-	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
-	    ATTRIBUTE_TEXT_OPTIONAL("hash", ENTRY_HASH_MAX, &hash),
-	    ATTRIBUTE_TEXT_OPTIONAL("disabled", 1, &disabled)};
-	enum store_result result;
-
-	if (!packet_read(p, "user-set", set, 3, 0))
-		return false;
-	if (!find_user(a, address, &e, answer))
-		return true;
-	if (hash != NULL) {
-		if ((wrong = password_check_hash(hash)) != NULL)
-			return admin_fail(answer, EX_DATAERR, "%s", wrong);
-		snprintf(e.hash, sizeof(e.hash), "%s", hash);
-	}
-	if (disabled != NULL)
-		e.disabled = disabled[0] == '1';
-	e.changed = (uint64_t)clock_now();
-	if ((result = store_begin(d->store)) != STORE_OK)
-		return admin_fail_store(answer, result);
-	packet_start(answer, "done");
-	return finish(a, directory_put(d, &e), answer);
-}
-
-static bool
-take_user(const struct entry *e, void *context)
-{
-	struct entry *first = context;
-
-	if (e->disabled)
-		return true;
-	*first = *e;
-	return false;
-}
-
-/* The postmaster is gone: the first of those who are left. */
-static enum store_result
-succeed_postmaster(struct directory *d, const char *gone, struct packet *answer)
-{
-	char known[PROTOCOL_ADDRESS_MAX + 1];
-	char successor[ADDRESS_TEXT_MAX + 1];
-	struct entry first = {.type = ENTRY_USER};
-	struct entry_key prefix;
-
-	if (directory_note(d, "postmaster", known) != FOUND ||
-	    strcmp(known, gone) != 0)
-		return STORE_OK;
-	entry_prefix(ENTRY_USER, NULL, NULL, &prefix);
-	(void)directory_each(d, &prefix, NULL, take_user, &first);
-	if (first.name.local[0] == '\0') {
-		admin_note(answer,
-		    "%s was the postmaster; there is nobody left to be", gone);
-		return directory_set_note(d, "postmaster", NULL);
-	}
-	address_format(&first.name, successor);
-	admin_note(
-	    answer, "%s was the postmaster, now it is %s", gone, successor);
-	return directory_set_note(d, "postmaster", successor);
-}
-
-static bool
-user_del(struct admin *a, const struct packet *p, struct packet *answer)
-{
-	struct directory *d = a->directory;
-	struct entry e;
-	const char *address;
-	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
-	char canonical[ADDRESS_TEXT_MAX + 1];
-	enum store_result result;
-
-	if (!packet_read(p, "user-del", set, 1, 0))
-		return false;
-	if (!find_user(a, address, &e, answer))
-		return true;
-	address_format(&e.name, canonical);
-	if ((result = store_begin(d->store)) != STORE_OK)
-		return admin_fail_store(answer, result);
-	packet_start(answer, "done");
-	if (e.system[0] != '\0')
-		admin_note(answer, "mail stays in ~%s/Maildir", e.system);
-	else
-		admin_note(answer, "mail stays in %s/%s/%s",
-		    d->config->mail_dir, e.name.domain, e.name.local);
-	if ((result = directory_delete(d, &e)) == STORE_OK)
-		result = succeed_postmaster(d, canonical, answer);
-	return finish(a, result, answer);
-}
-
 /* -- domains -- */
 
 static bool
@@ -379,7 +174,7 @@ domain_add(struct admin *a, const struct packet *p, struct packet *answer)
 		return admin_fail(answer, EX_DATAERR,
 		    "%s: is a domain of ours already", e.name.domain);
 	case FAILED:
-		return fail_lookup(answer);
+		return admin_fail_lookup(answer);
 	case ABSENT:
 		break;
 	}
@@ -387,7 +182,7 @@ domain_add(struct admin *a, const struct packet *p, struct packet *answer)
 	if ((result = store_begin(d->store)) != STORE_OK)
 		return admin_fail_store(answer, result);
 	packet_start(answer, "done");
-	return finish(a, directory_put(d, &e), answer);
+	return admin_finish(a, directory_put(d, &e), answer);
 }
 
 static bool
@@ -429,7 +224,7 @@ domain_del(struct admin *a, const struct packet *p, struct packet *answer)
 		return admin_fail(
 		    answer, EX_NOHOST, "%s: no such domain", e.name.domain);
 	case FAILED:
-		return fail_lookup(answer);
+		return admin_fail_lookup(answer);
 	case FOUND:
 		break;
 	}
@@ -444,7 +239,7 @@ domain_del(struct admin *a, const struct packet *p, struct packet *answer)
 	if ((result = store_begin(d->store)) != STORE_OK)
 		return admin_fail_store(answer, result);
 	packet_start(answer, "done");
-	return finish(a, directory_delete(d, &e), answer);
+	return admin_finish(a, directory_delete(d, &e), answer);
 }
 
 /* -- reading -- */
@@ -530,7 +325,7 @@ show(struct admin *a, const struct packet *p, struct packet *answer)
 		return admin_fail(
 		    answer, EX_DATAERR, "%s: bad address", address);
 	if (name.local[0] != '\0' && resolve_login(d, address, &name) == FAILED)
-		return fail_lookup(answer);
+		return admin_fail_lookup(answer);
 	packet_start(answer, "page");
 	packet_number(answer, "changes", a->changes);
 	user = directory_user(d, &name, &e);
@@ -538,34 +333,10 @@ show(struct admin *a, const struct packet *p, struct packet *answer)
 		add_line(&e, answer);
 	alias = directory_targets(d, &name, add_line, answer);
 	if (user == FAILED || alias == FAILED)
-		return fail_lookup(answer);
+		return admin_fail_lookup(answer);
 	if (user == ABSENT && alias == ABSENT)
 		return admin_fail(
 		    answer, EX_NOUSER, "%s: no such user or alias", address);
-	return true;
-}
-
-/* For who has been let in by somebody else. */
-static bool
-find(struct admin *a, const struct packet *p, struct packet *answer)
-{
-	const char *user;
-	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user)};
-	char canonical[ADDRESS_TEXT_MAX + 1];
-	struct entry e;
-
-	if (!packet_read(p, "find", set, 1, 0))
-		return false;
-	if (!find_user(a, user, &e, answer))
-		return true;
-	if (e.disabled)
-		return admin_fail(answer, EX_NOUSER, "%s: disabled", user);
-	address_format(&e.name, canonical);
-	packet_start(answer, "found");
-	packet_text(answer, "user", canonical);
-	if (e.system[0] != '\0')
-		packet_text(answer, "system", e.system);
 	return true;
 }
 
@@ -576,16 +347,16 @@ static const struct {
 	bool changes;
 	bool (*answer)(struct admin *, const struct packet *, struct packet *);
 } requests[] = {
-    {"user-add", true, user_add},
-    {"user-set", true, user_set},
-    {"user-del", true, user_del},
+    {"user-add", true, admin_user_add},
+    {"user-set", true, admin_user_set},
+    {"user-del", true, admin_user_del},
     {"domain-add", true, domain_add},
     {"domain-del", true, domain_del},
     {"alias-add", true, admin_alias_add},
     {"alias-del", true, admin_alias_del},
     {"read", false, read_page},
     {"show", false, show},
-    {"find", false, find},
+    {"find", false, admin_user_find},
 };
 
 bool

@@ -44,13 +44,16 @@ void admin_gone(struct admin *, const void *who);
  */
 bool admin_sweep(struct admin *);
 
-/* -- among admin.c, aliases.c, import.c -- */
+/* -- among admin.c, users.c, aliases.c, import.c -- */
 
 /* Make the answer "failed"; true for the caller to return. */
 bool admin_fail(struct packet *answer, int exit_code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool admin_fail_store(struct packet *answer, enum store_result);
-/* Make the answer "done", or add a note to it. */
+bool admin_fail_lookup(struct packet *answer);
+/* The end of a change: of its transaction, and of its answer. */
+bool admin_finish(struct admin *, enum store_result, struct packet *answer);
+/* Add a note to the answer "done". */
 void admin_note(struct packet *answer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -61,6 +64,10 @@ bool admin_may_add(struct directory *, struct entry *, char *why, size_t max);
 enum store_result admin_appoint(
     struct directory *, const char *user, bool *appointed);
 
+bool admin_user_add(struct admin *, const struct packet *, struct packet *);
+bool admin_user_set(struct admin *, const struct packet *, struct packet *);
+bool admin_user_del(struct admin *, const struct packet *, struct packet *);
+bool admin_user_find(struct admin *, const struct packet *, struct packet *);
 bool admin_alias_add(struct admin *, const struct packet *, struct packet *);
 bool admin_alias_del(struct admin *, const struct packet *, struct packet *);
 bool import_begin(struct admin *, const void *who, struct packet *answer);
