@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* admin.h: users added, changed, deleted and found. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
