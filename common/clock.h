@@ -11,8 +11,9 @@ int64_t clock_monotonic_ms(void);
 /* Seconds since the epoch; for what is written down. */
 time_t clock_now(void);
 
-/* Milliseconds since the epoch. */
+/* Milliseconds, microseconds since the epoch. */
 int64_t clock_now_ms(void);
+int64_t clock_now_us(void);
 
 /*
  * What is left until a monotonic deadline, as poll(2) wants it: 0 when it

@@ -36,17 +36,17 @@ is_id(const char *id)
 }
 
 bool
-maildir_name(char out[MAILDIR_NAME_MAX + 1], time_t accepted, const char *id,
-    const char *mailbox, uint64_t octets, uint64_t wire)
+maildir_name(char out[MAILDIR_NAME_MAX + 1], const struct timespec *accepted,
+    const char *id, const char *mailbox, uint64_t octets, uint64_t wire)
 {
 	int n;
 
-	if (accepted < 0 || !is_id(id))
+	if (accepted->tv_sec < 0 || !is_id(id))
 		return false;
 	n = snprintf(out, MAILDIR_NAME_MAX + 1,
-	    "%lld.%s.%016" PRIx64 ",S=%" PRIu64 ",W=%" PRIu64,
-	    (long long)accepted, id, digest(mailbox, strlen(mailbox)), octets,
-	    wire);
+	    "%lld.M%06ld_%s.%016" PRIx64 ",S=%" PRIu64 ",W=%" PRIu64,
+	    (long long)accepted->tv_sec, accepted->tv_nsec / 1000, id,
+	    digest(mailbox, strlen(mailbox)), octets, wire);
 	return n > 0 && n <= MAILDIR_NAME_MAX;
 }
 

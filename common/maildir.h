@@ -10,9 +10,10 @@
 /*
  * Names in a Maildir.  Ours are
  *
- *	TIME.ID.RECIPIENT,S=OCTETS,W=OCTETS-ON-THE-WIRE
+ *	TIME.MMICROSECONDS_ID.RECIPIENT,S=OCTETS,W=OCTETS-ON-THE-WIRE
  *
- * TIME is when the message was accepted, ID its id in the spool, RECIPIENT
+ * TIME and MICROSECONDS are when the message was accepted, so that names
+ * sort as messages came; ID its id in the spool, RECIPIENT
  * 16 hex digits of a digest of the mailbox: the same message for the same
  * mailbox always gets the same name, so that delivering it twice is
  * delivering it once.  In cur/ readers add ":2," and flags.
@@ -20,8 +21,8 @@
 enum { MAILDIR_NAME_MAX = 255, MAILDIR_UIDL_MAX = 70 };
 
 /* False when it does not fit. */
-bool maildir_name(char out[MAILDIR_NAME_MAX + 1], time_t accepted,
-    const char *id, const char *mailbox, uint64_t octets, uint64_t wire);
+bool maildir_name(char out[MAILDIR_NAME_MAX + 1],
+    const struct timespec *accepted, const char *id, const char *mailbox, uint64_t octets, uint64_t wire);
 
 struct maildir_parts {
 	size_t base;	  /* length up to the flags' ":" */

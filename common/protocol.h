@@ -134,7 +134,7 @@
  *   kind "virtual-deliver"  name: ""
  *   kind "system-deliver"   name: login name
  *	from role-queue; the connection itself then speaks:
- *   -> deliver serial= id= mailbox= time= size= wire= again= +fd
+ *   -> deliver serial= id= mailbox= time= [micros=] size= wire= again= +fd
  *					mailbox: canonical address or login
  *					name; again 1: look whether it is there
  *					(recovered at start)

@@ -53,6 +53,8 @@ void
 sandbox_prepare(void)
 {
 	tzset();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		die("no_new_privs");
 	if (seccomp_prepare() == -1)
 		die("seccomp");
 }

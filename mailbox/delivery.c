@@ -21,7 +21,7 @@
 enum { IDLE_MS = 60000, ANSWER_MS = 30000 };
 
 struct request {
-	uint64_t serial, time, size, wire, again;
+	uint64_t serial, time, micros, size, wire, again;
 	const char *id, *mailbox;
 };
 
@@ -32,6 +32,7 @@ read_request(const struct packet *p, struct request *r)
 	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &r->id),
 	    ATTRIBUTE_TEXT("mailbox", PROTOCOL_ADDRESS_MAX, &r->mailbox),
 	    ATTRIBUTE_NUMBER("time", &r->time),
+	    ATTRIBUTE_NUMBER_OPTIONAL("micros", &r->micros),
 	    ATTRIBUTE_NUMBER("size", &r->size),
 	    ATTRIBUTE_NUMBER("wire", &r->wire),
 	    ATTRIBUTE_NUMBER("again", &r->again)};
@@ -63,11 +64,13 @@ deliver(const struct delivery *d, const struct request *r, int content,
 	    .octets = r->size,
 	    .again = r->again != 0,
 	    .copy = d->login != NULL};
+	const struct timespec accepted = {
+	    .tv_sec = (time_t)r->time, .tv_nsec = (long)r->micros * 1000};
 	enum verdict verdict;
 
-	if (r->time > INT64_MAX ||
+	if (r->time > INT64_MAX || r->micros > 999999 ||
 	    !maildir_name(
-		name, (time_t)r->time, r->id, r->mailbox, r->size, r->wire)) {
+		name, &accepted, r->id, r->mailbox, r->size, r->wire)) {
 		*why = "no file can have such a name";
 		return VERDICT_INTERNAL;
 	}

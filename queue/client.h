@@ -35,7 +35,7 @@ struct client {
 	uid_t uid;   /* of CLIENT_PUBLIC */
 	bool relays; /* this message may leave the house */
 	struct reception reception;
-	time_t opened;
+	int64_t opened_us;
 	struct envelope envelope;
 	enum verdict verdict;    /* the worst so far */
 	size_t refused;          /* the recipient that it is about */

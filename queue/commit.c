@@ -76,7 +76,8 @@ client_on_commit(struct client *c, struct packet *p)
 	e->eight_bit = body[0] == '8';
 	e->utf8 = utf8 == 1;
 	e->uid = c->role == CLIENT_PUBLIC ? (int64_t)c->uid : -1;
-	e->time = c->opened;
+	e->time = c->opened_us / 1000000;
+	e->micros = (uint32_t)(c->opened_us % 1000000);
 	client_state(c, CLIENT_ENVELOPE);
 	if (!copy_texts(c, sender, client, helo, protocol))
 		note_verdict(c, VERDICT_BUSY, SIZE_MAX);

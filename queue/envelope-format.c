@@ -65,7 +65,7 @@ envelope_format(const struct envelope *e, struct buf *out)
 	add_number(out, "content", e->content);
 	add_number(out, "start", e->start);
 	add_number(out, "wire", e->wire);
-	add_number(out, "time", (uint64_t)e->time);
+	buf_addf(out, "time %" PRId64 ".%06" PRIu32 "\n", e->time, e->micros);
 	buf_adds(out, "sender");
 	add_address(out, e->sender);
 	buf_addf(out, "\nbody %s\nutf8 %d\n",

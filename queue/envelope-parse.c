@@ -179,10 +179,22 @@ read_wire(struct reading *r)
 	return read_size(r, &r->e->wire);
 }
 
+/* A person who edits it may leave the fraction out. */
 static bool
 read_time(struct reading *r)
 {
-	return take_time(r, &r->e->time) && at_end(r);
+	uint64_t micros = 0;
+
+	if (!take_time(r, &r->e->time))
+		return false;
+	if (cursor_left(&r->line) > 0) {
+		cursor_expect(&r->line, ".");
+		if (cursor_left(&r->line) != 6)
+			return bad(r, "bad number");
+		micros = cursor_decimal(&r->line);
+	}
+	r->e->micros = (uint32_t)micros;
+	return at_end(r);
 }
 
 static bool

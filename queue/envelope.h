@@ -17,7 +17,7 @@
  *	content OCTETS		of new/ID or cur/ID
  *	start OCTETS		of them, that stay in this house
  *	wire OCTETS		of all of it with CRLF
- *	time SECONDS		when it was accepted
+ *	time SECONDS.MICROS	when it was accepted
  *	sender <ADDRESS>	<> is the null reverse-path
  *	body 7bit|8bitmime
  *	utf8 0|1
@@ -71,7 +71,8 @@ struct recipient {
 
 struct envelope {
 	uint64_t content, start, wire;
-	int64_t time;
+	int64_t time;	 /* seconds */
+	uint32_t micros; /* of the second; puts mailboxes in order */
 	char *sender, *client, *helo, *protocol;
 	char *login; /* NULL: none */
 	int64_t uid; /* -1: none */

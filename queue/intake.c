@@ -214,11 +214,11 @@ on_open(struct client *c, struct packet *p)
 		client_refuse_errno(c, "open");
 		return true;
 	}
-	c->opened = clock_now();
+	c->opened_us = clock_now_us();
 	client_state(c, CLIENT_OPEN);
 	packet_start(&answer, "opened");
 	packet_text(&answer, "id", c->reception.id);
-	packet_number(&answer, "time", (uint64_t)c->opened);
+	packet_number(&answer, "time", (uint64_t)c->opened_us / 1000000);
 	packet_attach(&answer, writer);
 	packet_attach(&answer, c->reception.reader);
 	peer_send(&c->peer, &answer);

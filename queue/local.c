@@ -294,6 +294,7 @@ send_delivery(struct channel *c, struct delivery *d)
 	packet_text(&p, "id", a->id);
 	packet_text(&p, "mailbox", target_of(d));
 	packet_number(&p, "time", (uint64_t)a->e.time);
+	packet_number(&p, "micros", a->e.micros);
 	packet_number(&p, "size", a->e.content);
 	packet_number(&p, "wire", a->e.wire);
 	packet_number(&p, "again", a->m->again);

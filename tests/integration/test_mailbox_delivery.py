@@ -64,7 +64,7 @@ def test_a_message_gets_a_second_name(house, queue):
     assert (answer.verb, answer["serial"], answer["verdict"]) == (
         "delivered", "7", "ok")
     [name] = in_new(house)
-    assert name.startswith(f"17.{ID}.")
+    assert name.startswith(f"17.M000000_{ID}.")
     assert name.endswith(f",S={len(TEXT)},W={WIRE}")
     new = os.path.join(maildir(house), "new", name)
     assert os.path.samefile(path, new)

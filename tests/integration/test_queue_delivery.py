@@ -390,9 +390,9 @@ def test_life_time_ends_in_a_report(house):
     path = os.path.join(house.spool, "envelope", id)
     with open(path) as f:
         text = f.read()
-    (accepted,) = re.findall(r"^time (\d+)$", text, re.M)
+    (accepted,) = re.findall(r"^time (\S+)$", text, re.M)
     text = text.replace(f"time {accepted}\n",
-                        f"time {int(accepted) - 5 * 86400 - 1}\n")
+                        f"time {int(float(accepted)) - 5 * 86400 - 1}\n")
     with open(path, "w") as f:
         f.write(text)
     house.start()

@@ -15,7 +15,7 @@ static const char sample[] = "postrider-envelope 1\n"
 			     "content 100\n"
 			     "start 10\n"
 			     "wire 110\n"
-			     "time 1700000000\n"
+			     "time 1700000000.000042\n"
 			     "sender <a\\x20b\\x3e@example.test>\n"
 			     "body 8bitmime\n"
 			     "utf8 1\n"
@@ -82,6 +82,8 @@ reads_everything(void **state)
 	assert_ptr_equal(envelope_original(&e, 3), &e.recipients[0]);
 	assert_int_equal(e.attempts, 1);
 	assert_int_equal(e.next, 1700000303);
+	assert_int_equal(e.time, 1700000000);
+	assert_int_equal(e.micros, 42);
 	assert_int_equal(e.whole, strlen(text));
 	envelope_free(&e);
 }

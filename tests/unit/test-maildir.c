@@ -14,6 +14,8 @@
 
 #include "common/maildir.h"
 
+static const struct timespec noon = {.tv_sec = 1763712000, .tv_nsec = 42000};
+
 static void
 names_are_made_of_message_and_mailbox(void **state)
 {
@@ -22,18 +24,18 @@ names_are_made_of_message_and_mailbox(void **state)
 
 	(void)state;
 	assert_true(maildir_name(
-	    a, 1763712000, "0123456789abcdef", "u@example.org", 512, 530));
+	    a, &noon, "0123456789abcdef", "u@example.org", 512, 530));
 	assert_true(maildir_name(
-	    b, 1763712000, "0123456789abcdef", "u@example.org", 512, 530));
+	    b, &noon, "0123456789abcdef", "u@example.org", 512, 530));
 	assert_string_equal(a, b);
-	assert_memory_equal(a, "1763712000.0123456789abcdef.", 28);
+	assert_memory_equal(a, "1763712000.M000042_0123456789abcdef.", 36);
 	assert_true(maildir_name(
-	    b, 1763712000, "0123456789abcdef", "v@example.org", 512, 530));
+	    b, &noon, "0123456789abcdef", "v@example.org", 512, 530));
 	assert_string_not_equal(a, b);
 	assert_false(maildir_same(a, b));
 
 	assert_true(maildir_parse(a, &parts));
-	assert_int_equal(parts.unique, 28 + 16);
+	assert_int_equal(parts.unique, 36 + 16);
 	assert_int_equal(parts.base, strlen(a));
 	assert_true(parts.has_size && parts.size == 512);
 	assert_true(parts.has_wire && parts.wire == 530);
@@ -49,11 +51,12 @@ names_that_could_leave_the_folder_are_not_made(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(maildir_name(out, 1, bad[i], "u@d", 1, 1));
+		assert_false(maildir_name(out, &noon, bad[i], "u@d", 1, 1));
 	memset(longest, 'a', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
-	assert_false(maildir_name(out, 1, longest, "u@d", 1, 1));
-	assert_true(maildir_name(out, 1, "a", longest, UINT64_MAX, UINT64_MAX));
+	assert_false(maildir_name(out, &noon, longest, "u@d", 1, 1));
+	assert_true(
+	    maildir_name(out, &noon, "a", longest, UINT64_MAX, UINT64_MAX));
 }
 
 static void
