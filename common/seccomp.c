@@ -84,7 +84,8 @@ static int
 deny_signals(scmp_filter_ctx filter)
 {
 	static const char *const by_pid[] = {"kill", "tkill", "tgkill"};
-	const struct scmp_arg_cmp other = SCMP_A0_64(SCMP_CMP_NE, PID_HERE);
+	const struct scmp_arg_cmp other = {
+	    .op = SCMP_CMP_NE, .datum_a = PID_HERE};
 	int rc = deny(filter, signals, sizeof(signals) / sizeof(*signals));
 
 	for (size_t i = 0; i < sizeof(by_pid) / sizeof(*by_pid) && rc == 0; i++)
@@ -126,7 +127,8 @@ deny_namespaces(scmp_filter_ctx filter)
 static int
 deny_network(scmp_filter_ctx filter)
 {
-	const struct scmp_arg_cmp other = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX);
+	const struct scmp_arg_cmp other = {
+	    .op = SCMP_CMP_NE, .datum_a = AF_UNIX};
 
 	return add(filter, SCMP_ACT_ERRNO(EPERM), "socket", 1, &other);
 }

@@ -13,7 +13,7 @@
 
 /* -- answers -- */
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 reply(struct pop3 *p, const char *status, const char *format, va_list args)
 {
 	char line[POP3_RESPONSE_MAX - sizeof("-ERR \r\n") + 2];

@@ -22,7 +22,7 @@
 static unsigned errors, warnings;
 static const char *config_path;
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 print(const char *kind, const char *format, va_list arguments)
 {
 	printf("%s: ", kind);

@@ -39,7 +39,7 @@ static const char usage[] =
 
 static struct packet packet;
 
-static int
+__attribute__((format(printf, 2, 3))) static int
 fail(int code, const char *format, ...)
 {
 	va_list arguments;

@@ -29,8 +29,8 @@ lines_come_back_the_same(void **state)
 	    "domain example.org",
 	    "domain example.org created=5 changed=6",
 	    "user alice@example.org",
-	    "user alice@example.org hash=$6$salt$hash system=al disabled "
-	    "created=18446744073709551615 changed=1",
+	    ("user alice@example.org hash=$6$salt$hash system=al disabled "
+	     "created=18446744073709551615 changed=1"),
 	    "alias info@example.org Case@remote.test",
 	    "alias @example.org alice@example.org",
 	    "alias \"a b\"@example.org \"c \\\" d\"@remote.test created=9",
