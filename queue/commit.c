@@ -125,7 +125,8 @@ check_content(struct client *c)
 	if (e->start > e->content || e->wire < e->content ||
 	    e->wire - e->content > e->content)
 		return VERDICT_INTERNAL;
-	if (e->wire > TRACE_ROOM &&
+	/* Who failed with many recipients must be told of all. */
+	if (c->role != CLIENT_REPORT && e->wire > TRACE_ROOM &&
 	    e->wire - TRACE_ROOM > queue.config.max_message_size)
 		return VERDICT_TOO_BIG;
 	return VERDICT_OK;

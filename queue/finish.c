@@ -188,7 +188,8 @@ wait_for_them(struct attempt *a)
 	}
 	envelope_attempt_line(&a->lines, now, now + (wait + 999) / 1000);
 	attempt_record(a);
-	m->again = a->trouble || a->unwritten;
+	/* For good: a look too many costs little, one too few doubles. */
+	m->again = m->again || a->trouble || a->unwritten;
 	dispatch_wait(m, wait);
 	release(a);
 }

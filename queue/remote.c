@@ -315,6 +315,14 @@ check_dsn(const char *dsn, enum recipient_state state)
 	return dsn;
 }
 
+/* Names of Maildirs (queue/local.c): only mailbox may say so of them. */
+static bool
+is_local_relay(const char *relay)
+{
+	return strncmp(relay, "mailbox:", 8) == 0 ||
+	    strncmp(relay, "system:", 7) == 0;
+}
+
 static bool
 on_result(struct worker_end *w, struct packet *p)
 {
@@ -332,7 +340,8 @@ on_result(struct worker_end *w, struct packet *p)
 	};
 
 	if (!packet_read(p, "result", set, sizeof(set) / sizeof(set[0]), 0) ||
-	    w->job == NULL || i >= w->job->n || w->job->recipients[i].answered)
+	    w->job == NULL || i >= w->job->n ||
+	    w->job->recipients[i].answered || is_local_relay(result.relay))
 		return false;
 	while (s < STATUSES && strcmp(statuses[s].name, status) != 0)
 		s++;

@@ -211,6 +211,20 @@ def test_restart_keeps_the_schedule(house):
     assert house.mailbox.empty()
 
 
+def test_what_may_be_there_is_looked_for_until_it_is(hasty):
+    """Delivered, the queue dies, then the mailbox is busy for a while: at
+    the third attempt it may still be there under any flags."""
+    client = hasty.client()
+    client.send(ANN, [BOB], CONTENT)
+    assert not hasty.delivery().again
+    hasty.restart()
+    for _ in range(2):
+        delivery = hasty.delivery()
+        assert delivery.again
+        delivery.answer("mailbox-busy")
+    assert hasty.delivery().again
+
+
 def test_torn_outcome_is_cut_away(house):
     id = house.send("x@remote.test", [BOB, ANN])
     house.delivery().answer()
@@ -314,6 +328,20 @@ def test_result_nobody_asked_for_drops_the_worker(house):
     assert worker.job()["count"] == "1"
 
 
+@pytest.mark.parametrize("relay", ["mailbox:" + BOB, "system:bob"])
+def test_a_worker_does_not_speak_for_mailbox(hasty, relay):
+    """Else a broken-in deliver takes mail away from local users."""
+    send_out(hasty, [BOB, "u0@remote.test"])
+    hasty.delivery().answer("mailbox-busy")
+    worker = hasty.worker()
+    worker.ready()
+    worker.job()
+    worker.result(0, "delivered", "2.0.0", relay=relay)
+    hasty.wait_log("peer dropped", role="role-deliver")
+    hasty.delivery().answer()
+    hasty.wait_log("delivered", to=f"<{BOB}>")
+
+
 # -- reports --
 
 def refuse_all(house, *texts, status="failed", dsn="5.1.1"):
@@ -352,6 +380,18 @@ def test_permanent_failure_is_reported_once_for_all(house):
     house.wait_log("bounced", id=id, report=delivery.id)
     house.wait_empty()
     assert len(house.log_lines("removed")) == 2
+
+
+def test_report_larger_than_a_message_may_be():
+    with make("max-message-size 1k", "max-recipients 1000") as house:
+        recipients = [f"w{n}@remote.test" for n in range(300)]
+        for recipient in recipients:
+            house.route(recipient, "remote", "remote.test")
+        send_out(house, recipients)
+        for _ in range(3):
+            refuse_all(house, *100 * ["550 5.1.1 " + 100 * "no "])
+        _, status, _ = report_of(house.delivery(), ANN)
+        assert len(status.get_payload()) == 1 + len(recipients)
 
 
 def test_report_to_a_remote_sender_is_remote_mail(house):
