@@ -77,25 +77,6 @@ spool_is_id(const char *name)
 	    strspn(name, "0123456789abcdef") == FS_ID_SIZE - 1;
 }
 
-static bool
-exists(int folder, const char *name)
-{
-	struct stat status;
-
-	return fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ||
-	    errno != ENOENT;
-}
-
-/* The id goes into the Received line, so it is settled before the content. */
-static void
-choose_id(struct spool *s, char id[FS_ID_SIZE])
-{
-	do
-		fs_random_id(id);
-	while (exists(s->content[SPOOL_NEW], id) ||
-	    exists(s->content[SPOOL_CUR], id) || exists(s->envelope, id));
-}
-
 static int
 receive_named(struct spool *s, struct reception *r, int *writer)
 {
@@ -128,7 +109,8 @@ spool_receive(struct spool *s, struct reception *r, int *writer)
 	int saved;
 
 	*r = (struct reception){.reader = -1};
-	choose_id(s, r->id);
+	/* Taken already, once in an age of the world: the commit refuses. */
+	fs_random_id(r->id);
 	if (fs_unnamed(s->content[SPOOL_NEW], s->has_group ? 0660 : 0600,
 		writer, &r->reader) == -1 &&
 	    (errno != EOPNOTSUPP || receive_named(s, r, writer) == -1))
@@ -318,6 +300,15 @@ remove_empty(int folder, const char *name)
 		return false;
 	}
 	return unlinkat(folder, name, 0) == 0;
+}
+
+static bool
+exists(int folder, const char *name)
+{
+	struct stat status;
+
+	return fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    errno != ENOENT;
 }
 
 void

@@ -2,7 +2,9 @@
 """Messages come in: nothing is ours before "synced", and nobody relays who
 may not."""
 import os
+import shutil
 import socket
+import subprocess
 
 import pytest
 
@@ -141,6 +143,20 @@ def test_a_writer_that_is_left_is_noticed(house):
     assert house.spooled("new") == []
     client.close_writer()
     client.send("ann@remote.test", [BOB], b"y\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("strace"),
+                    reason="needs root and strace")
+def test_a_folder_that_cannot_be_looked_into_hangs_nobody(house):
+    with subprocess.Popen(
+            ["strace", "-p", str(house.process.pid), "-o", "/dev/null", "-e",
+             "inject=newfstatat,statx:error=EIO"], stderr=subprocess.PIPE,
+            text=True) as strace:
+        try:
+            assert "attached" in strace.stderr.readline()
+            house.client().open()
+        finally:
+            strace.terminate()
 
 
 def test_unknown_recipient_is_refused_by_name(house):
