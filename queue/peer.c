@@ -81,13 +81,15 @@ keep(struct peer *peer, const struct packet *p)
 static void
 wait_for_room(struct peer *peer, int reason)
 {
-	if (reason == ETOOMANYREFS) {
+	uint32_t events = EPOLLIN;
+
+	if (reason == ETOOMANYREFS)
 		loop_timer(&peer->later, FLIGHT_PAUSE_MS);
+	else
+		events |= EPOLLOUT;
+	if (peer->watch.events == events)
 		return;
-	}
-	if (peer->watch.events & EPOLLOUT)
-		return;
-	peer->watch.events |= EPOLLOUT;
+	peer->watch.events = events;
 	if (loop_watch(&peer->watch) == -1)
 		cut(peer, strerror(errno));
 }
