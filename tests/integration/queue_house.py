@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 
-from suite import LogLine, SECONDS
+from suite import LogLine, SECONDS, program
 from watch import wait_for
 
 ROLES = ["role-smtpd", "role-userdb", "role-deliver", "role-public",
@@ -39,18 +39,6 @@ os.closerange(3 + len(fds), 200)
 os.environ["LISTEN_PID"] = str(os.getpid())
 os.execv(sys.argv[2], sys.argv[2:])
 """
-
-
-def program(name):
-    """A built program of the queue; others need not be built."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    top = os.path.dirname(os.path.dirname(here))
-    for folder in (os.environ.get("POSTRIDER_BUILD"), os.getcwd(),
-                   os.path.join(top, "build"), top):
-        path = os.path.join(folder or "", "queue", name)
-        if folder and os.path.isfile(path):
-            return os.path.abspath(path)
-    raise RuntimeError("no built queue; set POSTRIDER_BUILD")
 
 
 class Closed(Exception):

@@ -11,6 +11,8 @@ As root it runs with the real accounts and chroots; Suite(root=False), and
 every Suite of an ordinary user, runs as that user in a sandbox.  Nothing
 outside its folder is written, only its own processes are ended.
 """
+import atexit
+import functools
 import json
 import os
 import poplib
@@ -53,9 +55,37 @@ def build_folder():
     raise RuntimeError("no built postrider; set POSTRIDER_BUILD")
 
 
+@functools.cache
+def programs_folder():
+    """The build folder; a copy of its programs where the user that root's
+    tests become cannot reach them (a checkout below /root)."""
+    build = build_folder()
+    first = os.path.join(build, "supervisor", "postrider")
+    if os.geteuid() != 0 or subprocess.run(
+            ["test", "-x", first], **as_user(pwd.getpwnam("nobody")),
+            check=False).returncode == 0:
+        return build
+    copy = tempfile.mkdtemp(prefix="pr-build-")
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    os.chmod(copy, 0o755)
+    for name, folder in PROGRAMS.items():
+        built = os.path.join(build, folder, name)
+        os.makedirs(os.path.join(copy, folder), exist_ok=True)
+        os.chmod(os.path.join(copy, folder), 0o755)
+        if os.path.exists(built):
+            os.chmod(shutil.copy(built, os.path.join(copy, folder)), 0o755)
+    return copy
+
+
+def as_user(user):
+    """What subprocess wants to hear to become one, None: stay as we are."""
+    return {"user": user.pw_uid, "group": user.pw_gid,
+            "extra_groups": []} if user else {}
+
+
 def program(name):
     """The path of a built program."""
-    return os.path.join(build_folder(), PROGRAMS[name], name)
+    return os.path.join(programs_folder(), PROGRAMS[name], name)
 
 
 _given_ports = set()
@@ -204,16 +234,13 @@ class Suite:
         os.chmod(self.config, 0o644)
 
     def _as_user(self):
-        if not self.user:
-            return {}
-        return {"user": self.user.pw_uid, "group": self.user.pw_gid,
-                "extra_groups": []}
+        return as_user(self.user)
 
     def _environment(self):
         kept = ("PATH", "HOME", "LANG", "TERM", "ASAN_OPTIONS",
                 "UBSAN_OPTIONS", "LSAN_OPTIONS")
         env = {k: os.environ[k] for k in kept if k in os.environ}
-        env["POSTRIDER_LIBEXEC"] = build_folder()
+        env["POSTRIDER_LIBEXEC"] = programs_folder()
         env.update(self.environment)
         return env
 
