@@ -9,12 +9,13 @@
 static const struct {
 	const char *name;
 	uint16_t port;
+	bool tls; /* from the start: not in this release */
 } listener_kinds[LISTENER_KINDS] = {
     [LISTENER_SMTP] = {"smtp", 25},
     [LISTENER_SUBMISSION] = {"submission", 587},
-    [LISTENER_SUBMISSIONS] = {"submissions", 465},
+    [LISTENER_SUBMISSIONS] = {"submissions", 465, true},
     [LISTENER_POP3] = {"pop3", 110},
-    [LISTENER_POP3S] = {"pop3s", 995},
+    [LISTENER_POP3S] = {"pop3s", 995, true},
 };
 
 const char *
@@ -66,6 +67,11 @@ take_listeners(
 
 		if (strlen(name) != n || strncmp(name, value, n) != 0)
 			continue;
+		if (listener_kinds[kind].tls)
+			return config_fail(r,
+			    "\"%s\": %s needs TLS, which this release does not "
+			    "speak",
+			    k->name, name);
 		if (*rest == '\0')
 			return config_fail(r,
 			    "\"%s\": %s where? "

@@ -40,9 +40,9 @@
 	V(NO_HOST, 550, "5.1.2", EX_NOHOST, "recipient's domain does not exist") \
 	V(LOOP, 554, "5.4.6", EX_UNAVAILABLE, "mail loop") \
 	V(TOO_BIG, 552, "5.3.4", EX_UNAVAILABLE, "message too big") \
+	V(LINE_TOO_LONG, 550, "5.6.0", EX_DATAERR, "line too long in message") \
 	V(BARE_LINE_END, 550, "5.6.0", EX_DATAERR, "bare CR or LF in message") \
 	V(NUL_OCTET, 550, "5.6.0", EX_DATAERR, "NUL in message") \
-	V(LINE_TOO_LONG, 550, "5.6.0", EX_DATAERR, "line too long in message") \
 	V(NEEDS_UTF8, 550, "5.6.7", EX_DATAERR, "the next host does not take SMTPUTF8") \
 	V(REFUSED, 554, "5.7.0", EX_UNAVAILABLE, "refused")
 

@@ -67,6 +67,5 @@ policy_content(const struct policy_content *content)
 bool
 policy_closes(enum verdict verdict)
 {
-	return verdict == VERDICT_BARE_LINE_END ||
-	    verdict == VERDICT_NUL_OCTET || verdict == VERDICT_LINE_TOO_LONG;
+	return verdict == VERDICT_BARE_LINE_END || verdict == VERDICT_NUL_OCTET;
 }

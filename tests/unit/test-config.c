@@ -125,7 +125,7 @@ static const char full[] =
     "domain b\xc3\xbc"
     "cher.example\n"
     "listen smtp 127.0.0.1:2525 [::1]:2525\n"
-    "listen pop3s 192.0.2.1\n"
+    "listen pop3 192.0.2.1\n"
     "tls-certificate /etc/with space/a#b.pem\n"
     "tls-key /etc/a.key\n"
     "tls-certificate /etc/b.pem\n"
@@ -160,7 +160,7 @@ test_everything(void **state)
 	assert_int_equal(c.listen.n, 3);
 	assert_int_equal(c.listen.items[1].kind, LISTENER_SMTP);
 	assert_string_equal(c.listen.items[1].text, "[::1]:2525");
-	assert_string_equal(c.listen.items[2].text, "192.0.2.1:995");
+	assert_string_equal(c.listen.items[2].text, "192.0.2.1:110");
 	assert_int_equal(c.certificates.n, 2);
 	assert_string_equal(
 	    c.certificates.items[0].certificate, "/etc/with space/a#b.pem");
@@ -262,6 +262,7 @@ static const struct {
     {"domain example.org.", "test.conf:1: \"domain\": \"example.org.\" is"},
     {"domain a.org\ndomain A.org", "test.conf:2: \"domain\": A.org is there"},
     {"listen smtp", "test.conf:1: \"listen\": smtp where?"},
+    {"listen pop3s [::]:995", "test.conf:1: \"listen\": pop3s needs TLS"},
     {"listen imap 0.0.0.0:143",
 	"test.conf:1: \"listen\": service \"imap\" is none of smtp|"},
     {"listen smtp mail.example.org:25", "test.conf:1: \"listen\": \"mail"},

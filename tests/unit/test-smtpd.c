@@ -281,6 +281,10 @@ contents_are_judged(void **state)
 	/* the connection is closed whatever else is wrong with it */
 	assert_true(policy_closes(
 	    judge((struct dot_reader){.octets = 2000, .bare_lf = true}, 60)));
+	assert_true(policy_closes(
+	    judge((struct dot_reader){.longest = 5000, .bare_cr = true}, 0)));
+	assert_false(
+	    policy_closes(judge((struct dot_reader){.longest = 5000}, 0)));
 	assert_false(policy_closes(VERDICT_TOO_BIG));
 	assert_false(policy_closes(VERDICT_LOOP));
 }
