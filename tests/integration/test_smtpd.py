@@ -399,8 +399,9 @@ def test_loops(smtpd, client):
 
 
 @pytest.mark.parametrize("body", [
-    b"a\nb\r\n", b"a\rb\r\n", b"a\0b\r\n", b"x" * 999 + b"\r\n", b"\n\r\n",
-    b"a\r\r\n", b"\r\n\nx\r\n", b"x: " + b"y" * 100000 + b"\r\n", b"\0\r\n"])
+    b"a\nb\r\n", b"a\rb\r\n", b"a\0b\r\n", b"\n\r\n", b"a\r\r\n",
+    b"\r\n\nx\r\n", b"\0\r\n",
+    pytest.param(b"x" * 999 + b"\n\r\n", id="a long line, too")])
 def test_what_no_message_may_hold(smtpd, client, body):
     """A22: refused once its end has come, and then hung up on."""
     n, aborted = len(smtpd.queue.messages), smtpd.queue.aborted
@@ -414,6 +415,17 @@ def test_what_no_message_may_hold(smtpd, client, body):
         assert other.message() == 250
     smtpd.queue.wait(n + 1)
     assert smtpd.queue.aborted > aborted
+
+
+@pytest.mark.parametrize("length", [999, 100000])
+def test_a_line_too_long(smtpd, client, length):
+    """A22: the message is refused; the next one is taken."""
+    n = len(smtpd.queue.messages)
+    client.envelope()
+    assert client.data(b"x: " + b"y" * (length - 3) + b"\r\n.\r\n") == 550
+    assert client.enhanced == "5.6.0"
+    assert client.message() == 250
+    assert len(smtpd.queue.wait(n + 1)) == n + 1
 
 
 def test_lines_up_to_the_limit(smtpd, client):
