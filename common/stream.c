@@ -151,6 +151,9 @@ fill(struct stream *s, bool may_stop)
 	}
 	if (!buf_reserve(&s->input, READ_SIZE))
 		return STREAM_ERROR;
+	/* Who never lets us wait must come to an end, too (A21). */
+	if (clock_left(s->deadline) == 0)
+		return STREAM_TIMEOUT;
 	for (;;) {
 		n = read(s->in, s->input.data + s->input.len, READ_SIZE);
 		if (n > 0) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -187,6 +188,27 @@ a_drip_does_not_extend_the_deadline(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+/* /dev/zero has always more, and never an end of line. */
+static void
+a_flood_does_not_extend_the_deadline(void **state)
+{
+	struct stream s;
+	struct span line;
+	bool bare;
+	int fd;
+
+	(void)state;
+	fd = open("/dev/zero", O_RDWR);
+	assert_true(fd >= 0);
+	stream_init(&s, fd, fd);
+	stream_limit(&s, 100);
+	alarm(10);
+	assert_int_equal(stream_line(&s, 512, &line, &bare), STREAM_TIMEOUT);
+	alarm(0);
+	assert_true(s.input.cap <= 2 * STREAM_INPUT);
+	stream_close(&s);
+}
+
 /* -- inherit -- */
 
 static void
@@ -316,6 +338,7 @@ main(void)
 	    cmocka_unit_test(a_removed_watch_is_not_called),
 	    cmocka_unit_test(lines_keep_their_bounds),
 	    cmocka_unit_test(a_drip_does_not_extend_the_deadline),
+	    cmocka_unit_test(a_flood_does_not_extend_the_deadline),
 	    cmocka_unit_test(descriptors_arrive_by_name),
 	    cmocka_unit_test(a_pool_serves_and_drains),
 	};
