@@ -191,6 +191,7 @@ accept_message(struct message *m)
 	    log_number("recipients", (int64_t)t->nrecipients),
 	    log_delay("delay", clock_monotonic_ms() - m->began));
 	s->errors = s->refused = s->fruitless = 0;
+	s->fruitful = clock_monotonic_ms();
 	snprintf(text, sizeof(text), "queued as %s", m->submission.id);
 	session_reply(s, 250, "2.0.0", text);
 }

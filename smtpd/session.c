@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "smtpd/command.h"
 
@@ -13,6 +14,8 @@ enum {
 	LINE_MAX_COMMAND = 512, /* RFC 5321 section 4.5.3.1.4, with CRLF */
 	LINE_MAX_PATH = 2048,   /* and its parameters */
 	LINE_MAX_AUTH = 12288,  /* RFC 4954 section 4 */
+	/* So many smtp-timeouts a session lasts that brings no message. */
+	PATIENCE = 6,
 	FRUITLESS_MAX = 100,
 	DRAIN_MS = 5000
 };
@@ -286,17 +289,31 @@ drain(struct session *s)
 	s->draining = true;
 }
 
+/*
+ * For the next command.  Nobody keeps a process by saying now and then what
+ * leads nowhere (A21).
+ */
 static void
-next_command(struct session *s)
+wind_clock(struct session *s)
 {
 	int64_t ms = (int64_t)s->config->smtp_timeout * 1000;
-	struct span line;
-	bool bare;
-	enum stream_result result;
+	int64_t end = s->fruitful + PATIENCE * ms;
 
 	if (s->draining && !s->transaction.open && ms > DRAIN_MS)
 		ms = DRAIN_MS;
 	stream_limit(&s->stream, ms);
+	if (s->stream.deadline > end)
+		s->stream.deadline = end;
+}
+
+static void
+next_command(struct session *s)
+{
+	struct span line;
+	bool bare;
+	enum stream_result result;
+
+	wind_clock(s);
 	result = stream_line(&s->stream, LINE_MAX_AUTH, &line, &bare);
 	switch (result) {
 	case STREAM_OK:
@@ -367,6 +384,7 @@ session_serve(const struct config *config, enum listener_kind kind, int fd,
 	    .owners = owners,
 	    .dns = dns,
 	    .line = BUF_INIT(LINE_MAX_AUTH + 1),
+	    .fruitful = clock_monotonic_ms(),
 	    .facts = {.listener = kind}};
 
 	prepare_socket(fd);

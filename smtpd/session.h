@@ -56,6 +56,7 @@ struct session {
 	unsigned errors;    /* since the last accepted message */
 	unsigned refused;   /* recipients, likewise */
 	unsigned fruitless; /* commands that lead nowhere, likewise */
+	int64_t fruitful;   /* monotonic: its begin, or the last message's end */
 	bool draining, closing;
 };
 

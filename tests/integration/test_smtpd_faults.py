@@ -224,6 +224,23 @@ def test_dripped_message(make_smtpd):
     assert len(smtpd.queue.wait(1)) == 1
 
 
+def test_session_without_a_message_ends(make_smtpd):
+    """A21: the same recipient again and again is no error, and no way to
+    keep a process."""
+    with make_smtpd(extra=["smtp-timeout 1s"]).client() as c:
+        c.ehlo()
+        c.envelope()
+        again = b"RCPT TO:<%s>\r\n" % ANN.encode()
+        start = time.monotonic()
+        c.socket.settimeout(SECONDS)
+        code = 250
+        while code == 250 and time.monotonic() - start < SECONDS:
+            time.sleep(0.3)
+            c.send(again)
+            code = c.reply()
+        assert code in (421, 0) and time.monotonic() - start < 10
+
+
 def test_client_that_does_not_read(make_smtpd):
     """Its replies pile up; the worker is free again in time."""
     smtpd = make_smtpd(extra=[*ONE, "smtp-timeout 1s", "max-errors 1000"])
