@@ -77,14 +77,19 @@ is_plain(uint32_t code)
 	    !turns(code);
 }
 
-/* special: further characters that are written by their number. */
+/*
+ * special: further characters that are written by their number.  Ends where
+ * more than most octets have been written, between two characters.
+ */
 static void
-add_escaped(struct buf *out, const char *value, size_t n, const char *special)
+add_escaped(struct buf *out, const char *value, size_t n, const char *special,
+    size_t most)
 {
+	size_t end = out->len + most;
 	uint32_t code;
 	size_t length;
 
-	for (; n > 0; value += length, n -= length) {
+	for (; n > 0 && out->len < end; value += length, n -= length) {
 		length = utf8_decode(value, n, &code);
 		if (length > 0 && (is_plain(code) || code == ' ') &&
 		    (length > 1 || strchr(special, (int)code) == NULL)) {
@@ -101,8 +106,8 @@ add_escaped(struct buf *out, const char *value, size_t n, const char *special)
 	}
 }
 
-void
-log_escape(struct buf *out, const char *value, size_t n)
+static void
+add_value(struct buf *out, const char *value, size_t n, size_t most)
 {
 	bool quoted = n == 0;
 
@@ -110,12 +115,21 @@ log_escape(struct buf *out, const char *value, size_t n)
 		quoted = value[i] == ' ' || value[i] == '"' || value[i] == '=';
 	if (quoted)
 		buf_addc(out, '"');
-	add_escaped(out, value, n, "");
+	add_escaped(out, value, n, "", most);
 	if (quoted)
 		buf_addc(out, '"');
 }
 
-/* A value too long for a line loses its tail, not the rest of the line. */
+void
+log_escape(struct buf *out, const char *value, size_t n)
+{
+	add_value(out, value, n, out->max);
+}
+
+/*
+ * A value too long for a line loses its tail, not the rest of the line:
+ * octets before and after escaping.
+ */
 enum { VALUE_MAX = 1024 };
 
 static void
@@ -137,13 +151,13 @@ add_pair(struct buf *line, const struct log_pair *pair)
 	case 'a':
 		buf_addc(line, '<');
 		/* A quoted local part cannot end the pair and begin another. */
-		add_escaped(
-		    line, pair->text, strnlen(pair->text, VALUE_MAX), " <>");
+		n = strnlen(pair->text, VALUE_MAX);
+		add_escaped(line, pair->text, n, " <>", VALUE_MAX);
 		buf_addc(line, '>');
 		break;
 	default:
 		n = strnlen(pair->text, VALUE_MAX);
-		log_escape(line, pair->text, n);
+		add_value(line, pair->text, n, VALUE_MAX);
 	}
 }
 
