@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE /* memfd_create */
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/config.h"
+#include "common/log.h"
+#include "common/submit.h"
+#include "smtpd/session.h"
+#include "tests/fuzz/fuzz.h"
+
+/*
+ * Whole SMTP sessions.  This file takes the place of userdb and queue; the
+ * input is the listener, whether the client waits for answers, and all that
+ * it says.  Whatever that is: replies are replies, and what is committed is
+ * whole, clean, and for somebody who may have it (A1, A8, A10).
+ */
+
+#define HELLO "EHLO x.test\r\n"
+#define MAIL  "MAIL FROM:<s@x.test> SIZE=100 BODY=8BITMIME\r\n"
+#define RCPT  "RCPT TO:<ann@example.test>\r\n"
+
+const struct fuzz_seed fuzz_seeds[] = {
+    FUZZ_SEED("\0" HELLO MAIL RCPT "RCPT TO:<bob@other.test>\r\nDATA\r\n"
+	      "Subject: x\r\n\r\n..body\r\n.\r\nQUIT\r\n"),
+    FUZZ_SEED("\0" HELLO MAIL RCPT "DATA\r\na\n.\nb\r.\r\r\n.\r\nNOOP\r\n"),
+    FUZZ_SEED("\0HELO x y\r\nRSET\r\nVRFY ann\r\nHELP\r\nMAIL FROM:<>\r\n" RCPT
+	      "DATA\r\nReceived: x\r\n\r\n\0\r\n.\r\nMAIL FROM:<>\r\n"),
+    FUZZ_SEED("\1" HELLO "AUTH PLAIN AGFubgBwdw==\r\n" MAIL
+	      "RCPT TO:<bob@other.test>\r\nDATA\r\nx\r\n.\r\n"),
+    FUZZ_SEED("\1" HELLO "AUTH LOGIN\r\nYW5u\r\ncHc=\r\n" MAIL
+	      "RSET\r\nAUTH LOGIN\r\n*\r\n"),
+    FUZZ_SEED("\2" HELLO MAIL RCPT "DATA\r\n"),
+    FUZZ_SEED("\0" HELLO "MAIL FROM:<\"a b\"@[192.0.2.1]> SMTPUTF8\r\n"
+	      "RCPT TO:<\xc3\xb6@example.test>\r\n" RCPT "DATA\r\n.\r\n"),
+    FUZZ_SEED("\0GET / HTTP/1.1\r\n"),
+    FUZZ_SEEDS_END,
+};
+
+enum { SUBMISSION = 1, WAITS_NOT = 2 };
+
+static bool impatient, logged_in;
+static unsigned committed;
+
+bool __real_stream_has_input(struct stream *);
+bool __wrap_stream_has_input(struct stream *);
+
+bool
+__wrap_stream_has_input(struct stream *s)
+{
+	/* All input is there from the start, even before the banner. */
+	return s->octets_in > 0 && impatient && __real_stream_has_input(s);
+}
+
+/* -- the client's address -- */
+
+void
+client_init(struct session *s, int fd)
+{
+	(void)fd;
+	strcpy(s->client.text, "unknown");
+	s->plaintext_auth = true;
+}
+
+const char *
+client_name(struct session *s)
+{
+	return s->client.name;
+}
+
+/* -- userdb -- */
+
+bool
+owners_connect(struct owners *o)
+{
+	(void)o;
+	return true;
+}
+
+void
+owners_close(struct owners *o)
+{
+	(void)o;
+}
+
+enum verdict
+owners_recipient(struct owners *o, const char *address)
+{
+	const char *domain = strrchr(address, '@');
+
+	(void)o;
+	if (strcmp(address, "ann@example.test") == 0)
+		return VERDICT_RECIPIENT_OK;
+	return domain != NULL && strcmp(domain, "@example.test") == 0
+	    ? VERDICT_USER_UNKNOWN
+	    : VERDICT_RELAY_DENIED;
+}
+
+enum verdict
+owners_may_send(struct owners *o, const char *login, const char *address)
+{
+	(void)o;
+	REQUIRE(strcmp(login, "ann@example.test") == 0 && *address != '\0');
+	return VERDICT_SENDER_OK;
+}
+
+enum verdict
+owners_login(struct owners *o, const char *name, const char *password,
+    const char *client, char user[PROTOCOL_LOGIN_MAX + 1])
+{
+	(void)o;
+	(void)client;
+	REQUIRE(!logged_in);
+	if (strcmp(name, "ann") != 0 || strcmp(password, "pw") != 0)
+		return VERDICT_LOGIN_FAILED;
+	strcpy(user, "ann@example.test");
+	logged_in = true;
+	return VERDICT_LOGIN_OK;
+}
+
+void
+owners_forget_login(struct owners *o)
+{
+	(void)o;
+}
+
+/* -- queue -- */
+
+enum verdict
+owners_open(struct owners *o, int client_fd, struct submission *m)
+{
+	(void)o;
+	REQUIRE(client_fd == -1);
+	*m = (struct submission){.writer = memfd_create("x", 0), .reader = -1};
+	REQUIRE(m->writer != -1);
+	strcpy(m->id, "ID");
+	return VERDICT_OK;
+}
+
+void
+owners_done(struct owners *o, const struct submission *m)
+{
+	(void)o;
+	REQUIRE(m->writer == -1);
+}
+
+int64_t
+owners_deadline(void)
+{
+	return 0;
+}
+
+void
+submit_abort(struct submission *m)
+{
+	if (m->writer >= 0)
+		close(m->writer);
+	m->writer = -1;
+}
+
+enum verdict
+submit_storage_failed(void)
+{
+	return VERDICT_INTERNAL;
+}
+
+static void
+check_content(const char *text, size_t n, const struct submit_envelope *e)
+{
+	size_t lines = 0;
+
+	REQUIRE(n > e->start && e->start > 0 && text[e->start - 1] == '\n');
+	REQUIRE(strncmp(text, "Return-Path: <", 14) == 0);
+	REQUIRE(strncmp(text + e->start, "Received: from ", 15) == 0);
+	for (size_t i = 0; i < n; i++) {
+		REQUIRE(text[i] != '\r' && text[i] != '\0');
+		lines += text[i] == '\n';
+	}
+	REQUIRE(e->wire == n + lines);
+}
+
+enum verdict
+submit_commit(
+    struct submission *m, const struct submit_envelope *e, int64_t deadline)
+{
+	struct stat status;
+	char *text;
+
+	(void)deadline;
+	REQUIRE(e->nrecipients > 0 && e->nrecipients <= 5);
+	for (size_t i = 0; i < e->nrecipients; i++)
+		REQUIRE(logged_in ||
+		    strcmp(e->recipients[i], "ann@example.test") == 0);
+	REQUIRE(fstat(m->writer, &status) == 0);
+	text = calloc(1, (size_t)status.st_size + 1);
+	REQUIRE(text != NULL);
+	REQUIRE(pread(m->writer, text, (size_t)status.st_size, 0) ==
+	    status.st_size);
+	check_content(text, (size_t)status.st_size, e);
+	free(text);
+	committed++;
+	return VERDICT_OK;
+}
+
+/* -- the session -- */
+
+static const struct config *
+get_config(void)
+{
+	static const char text[] = "hostname mail.example.test\n"
+				   "domain example.test\nmax-recipients 5\n"
+				   "max-message-size 4000\nsmtp-timeout 10s\n";
+	static struct config config;
+	char error[CONFIG_ERROR_MAX];
+	int fd;
+
+	if (config.hostname != NULL)
+		return &config;
+	fd = memfd_create("config", MFD_CLOEXEC);
+	REQUIRE(write(fd, text, sizeof(text) - 1) > 0);
+	REQUIRE(lseek(fd, 0, SEEK_SET) == 0);
+	REQUIRE(config_load_fd(&config, fd, "config", error) == 0);
+	close(fd);
+	log_threshold(LEVEL_ERROR);
+	return &config;
+}
+
+/* "NNN ..." or "NNN-...", printable, CRLF; counts what was accepted. */
+static unsigned
+check_replies(const char *text, size_t n)
+{
+	unsigned accepted = 0;
+
+	while (n > 0) {
+		const char *lf = memchr(text, '\n', n);
+		size_t length = lf == NULL ? 0 : (size_t)(lf - text) + 1;
+
+		REQUIRE(length >= 6 && length <= 512 && lf[-1] == '\r');
+		REQUIRE(text[0] >= '2' && text[0] <= '5');
+		REQUIRE(text[3] == ' ' || text[3] == '-');
+		for (size_t i = 0; i < length - 2; i++)
+			REQUIRE(text[i] >= ' ' && text[i] <= '~');
+		accepted += strncmp(text, "250 2.0.0 queued as ID", 22) == 0;
+		text += length;
+		n -= length;
+	}
+	return accepted;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
+{
+	static char replies[1 << 19];
+	struct owners owners = OWNERS_INIT;
+	int ends[2];
+	ssize_t got;
+	size_t have = 0;
+
+	if (n == 0 || n > 32768)
+		return 0;
+	impatient = octets[0] & WAITS_NOT;
+	logged_in = false;
+	committed = 0;
+	REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+	REQUIRE(
+	    send(ends[0], octets + 1, n - 1, MSG_DONTWAIT) == (ssize_t)n - 1);
+	shutdown(ends[0], SHUT_WR);
+	(void)session_serve(get_config(),
+	    octets[0] & SUBMISSION ? LISTENER_SUBMISSION : LISTENER_SMTP,
+	    ends[1], -1, &owners, NULL);
+	while (
+	    (got = read(ends[0], replies + have, sizeof(replies) - have)) > 0)
+		have += (size_t)got;
+	REQUIRE(check_replies(replies, have) == committed);
+	close(ends[0]);
+	return 0;
+}
