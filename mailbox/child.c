@@ -28,8 +28,8 @@ enum {
 enum { TRANSFER_MS = 60 * 60 * 1000 };
 
 /*
- * The system is asked here, not in the parent, which must not wait.  errno
- * is EPERM for a user that has no mail here.
+ * The system is asked here, not in the parent, which must not wait.  Who gets
+ * mail is userdb's to say; who never does, ours: errno is EPERM then.
  */
 static int
 become_system_user(
@@ -37,8 +37,7 @@ become_system_user(
 {
 	if (account_find(login, account) == -1)
 		return -1;
-	if (!m->config.system_users ||
-	    (uint64_t)account->uid < m->config.minimum_uid) {
+	if ((uint64_t)account->uid < m->config.minimum_uid) {
 		errno = EPERM;
 		return -1;
 	}

@@ -38,6 +38,47 @@ find_place(struct directory *d, struct address *name)
 	return FOUND;
 }
 
+/* -- users of the system -- */
+
+static bool
+is_above_minimum(const struct directory *d, const struct account *account)
+{
+	return account->uid != 0 && account->uid >= d->config->minimum_uid;
+}
+
+/* Mailbox will not write into a home that is another's: better say so now. */
+static bool
+owns_home(const struct account *account)
+{
+	struct stat status;
+
+	if (stat(account->home, &status) == -1)
+		return errno == EACCES;
+	return S_ISDIR(status.st_mode) && status.st_uid == account->uid;
+}
+
+/*
+ * One that the postmaster has named gets mail whatever system-users says, by
+ * the same rules.  A home may only be away for a while.
+ */
+static bool
+is_account(struct directory *d, const char *login, struct resolution *r)
+{
+	struct account account;
+
+	if (account_find(login, &account) == -1)
+		return refuse(r,
+		    errno == ENOENT ? VERDICT_MAILBOX_DISABLED
+				    : VERDICT_LOOKUP_FAILED);
+	if (!is_above_minimum(d, &account))
+		return refuse(r, VERDICT_MAILBOX_DISABLED);
+	if (!owns_home(&account))
+		return refuse(r, VERDICT_MAILBOX_BUSY);
+	r->kind = RESOLVED_SYSTEM;
+	snprintf(r->target, sizeof(r->target), "%s", login);
+	return true;
+}
+
 /* -- one step: each of these says whether that was it -- */
 
 static bool
@@ -52,13 +93,10 @@ is_exactly(
 	case FOUND:
 		if (user.disabled)
 			return refuse(r, VERDICT_MAILBOX_DISABLED);
+		if (user.system[0] != '\0')
+			return is_account(d, user.system, r);
 		r->kind = RESOLVED_MAILBOX;
 		address_format(name, r->target);
-		if (user.system[0] != '\0') {
-			r->kind = RESOLVED_SYSTEM;
-			snprintf(
-			    r->target, sizeof(r->target), "%s", user.system);
-		}
 		return true;
 	case ABSENT:
 		break;
@@ -85,17 +123,6 @@ is_named(struct directory *d, const struct address *name, struct resolution *r)
 	    (name_strip_detail(name, &plain) && is_exactly(d, &plain, r));
 }
 
-/* Mailbox will not write into a home that is another's: better say so now. */
-static bool
-owns_home(const struct account *account)
-{
-	struct stat status;
-
-	if (stat(account->home, &status) == -1)
-		return errno == EACCES;
-	return S_ISDIR(status.st_mode) && status.st_uid == account->uid;
-}
-
 static bool
 is_of_system(
     struct directory *d, const struct address *name, struct resolution *r)
@@ -113,8 +140,7 @@ is_of_system(
 	(void)name_strip_detail(name, &plain);
 	if (account_find(plain.local, &account) == -1)
 		return errno != ENOENT && refuse(r, VERDICT_LOOKUP_FAILED);
-	if (account.uid == 0 || account.uid < d->config->minimum_uid ||
-	    !owns_home(&account))
+	if (!is_above_minimum(d, &account) || !owns_home(&account))
 		return false;
 	r->kind = RESOLVED_SYSTEM;
 	snprintf(r->target, sizeof(r->target), "%s", plain.local);

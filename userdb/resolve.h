@@ -8,7 +8,8 @@
 /*
  * Where an address leads.  In this order, within our domains:
  *
- *	the user of that name
+ *	the user of that name; one who was added as a user of the system is
+ *	refused while his account, uid or home is not fit for mail
  *	the alias of that name
  *	either of them without its +detail
  *	with system-users, a user of the system, in the first domain

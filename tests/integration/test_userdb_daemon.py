@@ -2,6 +2,7 @@
 """userdb answers every role what it may ask, and nobody waits for another."""
 import os
 import select
+import shutil
 import signal
 import socket
 import statistics
@@ -232,6 +233,36 @@ def test_users_of_the_system(make, as_root):
                           "x@example.test", check=False).returncode != 0
     finally:
         subprocess.run(["userdel", "-r", name], capture_output=True)
+
+
+def test_named_users_of_the_system(make, as_root):
+    """Whatever system-users says, but never below minimum-uid, nor in the
+    home of somebody else."""
+    name = "prnamed%d" % (os.getpid() % 100000)
+    home = f"/tmp/{name}"
+    subprocess.run(["useradd", "-m", "-d", home, name], check=True)
+
+    def route(d, local):
+        answer = d.peer("role-queue").ask(
+            "route", serial=1, address=f"{local}@example.test")
+        return answer["kind"], answer["target"]
+
+    try:
+        d = make()
+        d.add("boss@example.test", "secret", "--system", "--login", name)
+        d.start()
+        assert route(d, "boss") == ("system", name)
+        assert route(d, name) == ("unknown", "user-unknown")
+        os.chown(home, 0, 0)
+        assert route(d, "boss") == ("later", "mailbox-busy")
+        assert d.recipient("boss@example.test") == "mailbox-busy"
+        subprocess.run(["usermod", "-u", "900", name], check=True)
+        assert route(d, "boss") == ("unknown", "mailbox-disabled")
+        subprocess.run(["userdel", name], check=True)
+        assert route(d, "boss") == ("unknown", "mailbox-disabled")
+    finally:
+        subprocess.run(["userdel", name], capture_output=True)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 # -- logging in --
