@@ -21,7 +21,7 @@ struct mailbox {
  * The parent: takes records, forks a child for each, never reads anything
  * else.  Until drained; its exit code.
  */
-int parent_run(const struct mailbox *);
+int parent_run(struct mailbox *);
 
 /*
  * A child: becomes the record's user for good, opens what that user has,

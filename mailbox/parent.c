@@ -22,13 +22,15 @@ enum {
 	DELIVERIES_MAX = 64,
 	PEERS_MAX = 128,
 	SESSIONS_SPARE = 16, /* that end while their successors begin */
-	RECORD_WITHIN = 10000
+	RECORD_WITHIN = 10000,
+	ACCEPT_PAUSE = 200
 };
 
 enum role { ROLE_USERDB, ROLE_QUEUE, ROLES };
 
 struct listener {
 	struct watch watch;
+	struct timer pause; /* out of descriptors: listen again later */
 	enum role role;
 };
 
@@ -47,7 +49,7 @@ struct child {
 };
 
 static struct {
-	const struct mailbox *mailbox;
+	struct mailbox *mailbox;
 	struct listener listeners[ROLES];
 	struct peer *peers;
 	struct child *children;
@@ -317,16 +319,29 @@ add_peer(int fd, enum role role)
 }
 
 static void
+listen_again(struct timer *t)
+{
+	struct listener *l = container_of(t, struct listener, pause);
+
+	if (!parent.draining && loop_watch(&l->watch) == -1)
+		loop_timer(t, ACCEPT_PAUSE);
+}
+
+static void
 listener_ready(struct watch *w, uint32_t events)
 {
-	const struct listener *l = container_of(w, struct listener, watch);
+	struct listener *l = container_of(w, struct listener, watch);
 	int fd;
 
 	(void)events;
 	while ((fd = ipc_accept(w->fd)) != -1)
 		add_peer(fd, l->role);
-	if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-		log_errno(LEVEL_WARNING, "cannot accept", "peer");
+	if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+		return;
+	/* EMFILE: it stays readable, and we would spin. */
+	log_errno(LEVEL_WARNING, "cannot accept", "peer");
+	loop_unwatch(w);
+	loop_timer(&l->pause, ACCEPT_PAUSE);
 }
 
 /* -- the supervisor's side -- */
@@ -353,6 +368,24 @@ drain(void)
 	finish_drain();
 }
 
+/* For the children to come; those that there are keep what they began with. */
+static void
+reload(int fd)
+{
+	struct config *config = &parent.mailbox->config;
+	char error[CONFIG_ERROR_MAX];
+	struct config fresh;
+
+	if (config_load_fd(&fresh, fd, "config", error) == -1) {
+		log_event(LEVEL_ERROR, "bad config", log_text("reason", error));
+	} else {
+		config_free(config);
+		*config = fresh;
+		log_event(LEVEL_INFO, "reloaded", log_text("what", "config"));
+	}
+	close(fd);
+}
+
 static void
 status(struct control_status *out)
 {
@@ -369,14 +402,15 @@ listen_for(enum role role, const char *name)
 	l->watch = (struct watch){.fd = inherit_find(name),
 	    .events = EPOLLIN,
 	    .ready = listener_ready};
+	l->pause.fire = listen_again;
 	return l->watch.fd >= 0 && loop_watch(&l->watch) == 0;
 }
 
 int
-parent_run(const struct mailbox *mailbox)
+parent_run(struct mailbox *mailbox)
 {
 	static const struct control_handlers handlers = {
-	    .drain = drain, .status = status};
+	    .drain = drain, .reload = reload, .status = status};
 	int ends[2];
 
 	parent.mailbox = mailbox;

@@ -23,7 +23,7 @@ from watch import wait_exit
 RECORD = 512
 ACCOUNTS = {"role-userdb": "postrider-db", "role-queue": "postrider-queue"}
 STARTER = r"""
-import os, sys
+import os, resource, sys
 names = sys.argv[1].split(":")
 fds = [int(fd) for fd in sys.argv[2].split(",")]
 high = [os.dup2(fd, 200 + i, inheritable=False) for i, fd in enumerate(fds)]
@@ -32,6 +32,9 @@ for i, fd in enumerate(high):
 os.environ["LISTEN_PID"] = str(os.getpid())
 os.environ["LISTEN_FDS"] = str(len(fds))
 os.environ["LISTEN_FDNAMES"] = ":".join(names)
+files = int(os.environ.pop("TEST_FILES", 0))
+if files:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 os.execv(sys.argv[3], sys.argv[3:])
 """
 
@@ -183,7 +186,8 @@ class Service:
     def path(self, *names):
         return os.path.join(self.folder, *names)
 
-    def start(self):
+    def start(self, files=0):
+        """files: how many descriptors it may have."""
         fds = [s.fileno() for _, s in self.sockets]
         names = ":".join(n for n, _ in self.sockets)
         identity = {}
@@ -196,6 +200,7 @@ class Service:
                  ",".join(map(str, fds)), program(self.name), "-c",
                  self.config],
                 stdin=subprocess.DEVNULL, stdout=err, stderr=err,
+                env=dict(os.environ, TEST_FILES=str(files)),
                 pass_fds=fds, **identity)
         return self
 

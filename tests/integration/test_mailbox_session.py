@@ -4,7 +4,9 @@ import itertools
 import mailbox as python_mailbox
 import os
 import pwd
+import resource
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -12,7 +14,7 @@ import time
 import pytest
 
 from internal import (Peer, Service, children, chown_tree, make_maildir,
-                      readable, record, status_of, wait_gone)
+                      record, status_of, wait_gone)
 
 ANN = "ann@example.test"
 PLAIN = "{i:03d}.x.host:2,"
@@ -390,7 +392,10 @@ def root_house(as_root):
         if not has_account(name):
             pytest.skip(f"no account {name}: postrider init makes it")
     service = Service("mailbox", ["role-userdb", "role-queue"], root=True,
-                      extra=["minimum-uid 1000", "system-users yes"])
+                      extra=["minimum-uid 1000"])
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    service.sockets.append(("control", theirs))
+    service.control = Peer(ours)
     mail = pwd.getpwnam("postrider-mail")
     os.chown(service.mail, mail.pw_uid, mail.pw_gid)
     with service:
@@ -473,6 +478,36 @@ def test_delivery_to_a_system_user_is_a_copy(root_house, system_user):
     assert found.st_uid == system_user.pw_uid and found.st_nlink == 1
     assert stat.S_IMODE(found.st_mode) == 0o600
     assert open(os.path.join(new, name), "rb").read() == THREE[0]
+
+
+def test_a_reload_is_for_the_next(root_house, system_user):
+    control = root_house.control
+    assert control.receive().verb == "ready"
+    with Session(root_house, system_user.pw_name, "system-session") as s:
+        with open(root_house.config, "r+") as f:
+            text = f.read().replace("minimum-uid 1000", "minimum-uid 60000")
+            f.seek(0)
+            f.write(text)
+            f.flush()
+            control.send("reload", fds=[f.fileno()])
+        assert control.call("status").verb == "status"
+        with Session(root_house, system_user.pw_name,
+                     "system-session") as other:
+            assert other.greeting.verb == "refused", root_house.log()
+        assert s.list() == []
+
+
+def test_out_of_descriptors_it_waits(house):
+    """And does not spin, nor write a log line a turn."""
+    house.stop()
+    house.start(files=24)
+    peers = [house.connect("role-queue") for _ in range(30)]
+    time.sleep(0.5)
+    assert 1 <= house.log().count("cannot accept") <= 5
+    for peer in peers:
+        peer.close()
+    with Session(house) as s:
+        assert s.greeting.verb == "mailbox"
 
 
 @pytest.mark.parametrize("plant", ["link", "fifo", "home"])
