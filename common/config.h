@@ -100,6 +100,7 @@ struct config {
 	char *postmaster; /* NULL: postmaster@ the first domain */
 	uint64_t smtpd_processes, pop3d_processes, deliver_processes;
 	uint64_t spare_processes;
+	uint64_t max_client_sessions;
 };
 
 enum { CONFIG_ERROR_MAX = 512 };

@@ -18,18 +18,22 @@
 #include "common/control.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/netaddr.h"
 #include "common/sandbox.h"
+#include "common/seats.h"
 
 enum {
 	LISTENERS = 64,
 	THROTTLE_FIRST = 1000,
 	THROTTLE_LAST = 60000,
-	SHRINK_EVERY = 10000
+	SHRINK_EVERY = 10000,
+	REFUSALS_EVERY = 10000 /* one line in the log for so long */
 };
 
 struct worker {
 	int fd;    /* to the parent; EOF there means stop */
 	bool busy; /* as last told */
+	size_t seat;
 };
 
 /* The parent's view of one worker. */
@@ -39,6 +43,7 @@ struct member {
 	pid_t pid;
 	bool busy, stopping;
 	bool served; /* has had a session */
+	size_t seat;
 };
 
 static struct {
@@ -92,10 +97,38 @@ worker_stopping(const struct worker *w)
 	return poll(&poller, 1, 0) != 0;
 }
 
+/* The connection, or -1 when its client has enough of them already. */
 static int
-accept_one(int listener)
+admit(struct worker *w, int fd, const struct sockaddr_storage *client)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	static int64_t silent_until;
+	const struct prefork *rules = pool.rules;
+	size_t sessions = seats_take(w->seat, client);
+	char text[NETADDR_TEXT_MAX];
+
+	if (rules->client_maximum == 0 || sessions <= rules->client_maximum)
+		return fd;
+	seats_leave(w->seat);
+	(void)send(fd, rules->client_refusal, strlen(rules->client_refusal),
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+	if (clock_monotonic_ms() >= silent_until) {
+		silent_until = clock_monotonic_ms() + REFUSALS_EVERY;
+		netaddr_format(client, text);
+		log_event(LEVEL_INFO, "refused", log_text("client", text),
+		    log_text("service", rules->service),
+		    log_text("reason", "too many connections from there"));
+	}
+	return -1;
+}
+
+static int
+accept_one(struct worker *w, int listener)
+{
+	struct sockaddr_storage client = {.ss_family = AF_UNSPEC};
+	socklen_t n = sizeof(client);
+	int fd =
+	    accept4(listener, (struct sockaddr *)&client, &n, SOCK_CLOEXEC);
 
 	if (fd == -1 &&
 	    (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
@@ -103,7 +136,7 @@ accept_one(int listener)
 		log_errno(LEVEL_WARNING, "cannot accept", "connection");
 		poll(NULL, 0, 100);
 	}
-	return fd;
+	return fd == -1 ? -1 : admit(w, fd, &client);
 }
 
 int
@@ -118,6 +151,7 @@ worker_accept(struct worker *w, const int *listeners, size_t n, size_t *which)
 		pollers[i] =
 		    (struct pollfd){.fd = listeners[i], .events = POLLIN};
 	pollers[n] = (struct pollfd){.fd = w->fd, .events = POLLIN};
+	seats_leave(w->seat);
 	tell(w, false);
 	for (;;) {
 		if (poll(pollers, (nfds_t)n + 1, -1) == -1) {
@@ -130,7 +164,7 @@ worker_accept(struct worker *w, const int *listeners, size_t n, size_t *which)
 		for (size_t i = 0; i < n; i++) {
 			if (pollers[i].revents == 0)
 				continue;
-			fd = accept_one(listeners[i]);
+			fd = accept_one(w, listeners[i]);
 			if (fd == -1)
 				continue;
 			tell(w, true);
@@ -152,6 +186,7 @@ drop_member(struct member *m)
 	*at = m->next;
 	loop_unwatch(&m->watch);
 	close(m->watch.fd);
+	seats_free(m->seat);
 	pool.total--;
 	if (!m->busy && !m->stopping)
 		pool.idle--;
@@ -202,9 +237,9 @@ hear_member(struct watch *w, uint32_t events)
 }
 
 static void
-become_worker(int fd)
+become_worker(int fd, size_t seat)
 {
-	struct worker self = {.fd = fd, .busy = false};
+	struct worker self = {.fd = fd, .busy = false, .seat = seat};
 	const struct prefork *rules = pool.rules;
 
 	loop_after_fork();
@@ -240,14 +275,17 @@ start_member(void)
 		free(m);
 		return false;
 	}
+	m->seat = seats_reserve();
 	/* The child must not run the parent's handlers. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &mask);
 	m->pid = fork();
 	if (m->pid == 0) {
+		size_t seat = m->seat;
+
 		free(m);
 		close(ends[0]);
-		become_worker(ends[1]);
+		become_worker(ends[1], seat);
 	}
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	close(ends[1]);
@@ -255,6 +293,7 @@ start_member(void)
 	    .fd = ends[0], .events = EPOLLIN, .ready = hear_member};
 	if (m->pid == -1 || loop_watch(&m->watch) == -1) {
 		close(ends[0]);
+		seats_free(m->seat);
 		free(m);
 		return false;
 	}
@@ -379,6 +418,8 @@ prefork_run(const struct prefork *rules)
 	    .drain = drain, .retire = retire, .status = status};
 
 	sandbox_prepare();
+	if (seats_open(rules->maximum) == -1)
+		log_errno(LEVEL_WARNING, "cannot make", "shared memory");
 	pool.rules = rules;
 	pool.later.fire = throttle_ended;
 	pool.shrink.fire = shrink;

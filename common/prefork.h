@@ -24,6 +24,12 @@ struct prefork {
 	unsigned spare;	  /* idle workers wanted, at least 1 */
 	unsigned maximum; /* processes at the most */
 	/*
+	 * No client has more sessions at a time than this: what comes beyond
+	 * is told so and closed.  0: as many as there are processes.
+	 */
+	unsigned client_maximum;
+	const char *client_refusal; /* with its CRLF */
+	/*
 	 * In the child: confine, then serve until worker_stopping().  The
 	 * return value is its exit code.
 	 */

@@ -145,6 +145,9 @@ serve_pool(struct service *service)
 	struct prefork rules = {.service = "pop3d",
 	    .spare = (unsigned)service->config.spare_processes,
 	    .maximum = (unsigned)service->config.pop3d_processes,
+	    .client_maximum = (unsigned)service->config.max_client_sessions,
+	    .client_refusal = "-ERR [SYS/TEMP] too many connections from "
+			      "you\r\n",
 	    .serve = serve_worker,
 	    .context = service};
 

@@ -137,6 +137,8 @@ serve_listeners(struct service *service)
 	struct prefork rules = {.service = "smtpd",
 	    .spare = (unsigned)service->config.spare_processes,
 	    .maximum = (unsigned)service->config.smtpd_processes,
+	    .client_maximum = (unsigned)service->config.max_client_sessions,
+	    .client_refusal = "421 4.7.0 too many connections from you\r\n",
 	    .serve = worker_serve,
 	    .context = service};
 

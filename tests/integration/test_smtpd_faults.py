@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """smtpd when an owner dies, is silent or talks nonsense; slow clients; its
 end; memory; -i."""
+import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -239,6 +241,32 @@ def test_session_without_a_message_ends(make_smtpd):
             c.send(again)
             code = c.reply()
         assert code in (421, 0) and time.monotonic() - start < 10
+
+
+def test_one_client_does_not_get_all_processes(make_smtpd):
+    """A21: silent connections of one address leave room for others."""
+    smtpd = make_smtpd(extra=["smtpd-processes 6", "max-client-sessions 3"])
+    with contextlib.ExitStack() as stack:
+        def connect(address):
+            return stack.enter_context(
+                smtpd.client(greeting=False, address=address))
+        many = [connect("127.0.0.2") for _ in range(10)]
+        codes = []
+        for _ in range(3):
+            assert connect("127.0.0.3").reply() == 220
+        waiting = {c.socket: c for c in many}
+        while len(codes) < len(many):
+            ready, _, _ = select.select(list(waiting), [], [], SECONDS)
+            assert ready, codes
+            codes += [waiting.pop(s).reply() for s in ready]
+        assert codes.count(220) <= 3 and codes.count(421) >= 7
+        for c in many:
+            c.close()
+        # Their workers have to notice; then the address is as any other.
+        until = time.monotonic() + SECONDS
+        while connect("127.0.0.2").reply() != 220:
+            assert time.monotonic() < until
+    assert 1 <= smtpd.log().count("too many connections") <= 6
 
 
 def test_client_that_does_not_read(make_smtpd):
