@@ -201,6 +201,7 @@ const char *
 address_make(const char *local, size_t nlocal, const char *domain,
     size_t ndomain, unsigned flags, struct address *out)
 {
+	char text[ADDRESS_TEXT_MAX + 1];
 	const char *wrong;
 
 	*out = (struct address){.local = ""};
@@ -219,7 +220,8 @@ address_make(const char *local, size_t nlocal, const char *domain,
 	memcpy(out->local, local, nlocal);
 	out->utf8 = !utf8_is_ascii(local, nlocal) ||
 	    !utf8_is_ascii(out->domain, strlen(out->domain));
-	return NULL;
+	address_format(out, text);
+	return strlen(text) > MAILBOX_MAX ? "address too long" : NULL;
 }
 
 struct local_part {

@@ -188,7 +188,7 @@ take_domain(struct scanner *s)
 	} else {
 		w = take_words(s);
 	}
-	if (w.count == 0 || !w.dotted || w.n > ADDRESS_DOMAIN_MAX)
+	if (w.n == 0 || !w.dotted || w.n > ADDRESS_DOMAIN_MAX)
 		fail(s, "bad domain");
 	return w;
 }

@@ -12,6 +12,12 @@ const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("\"a\\\"b\" . c @ example . test"),
     FUZZ_SEED("<@a.test,@b.test:x@[192.0.2.1]>,\r\n root"),
     FUZZ_SEED("Mr. X [staff] <x@example.test>"),
+    /* a domain and a local part that fit, and do not together */
+    FUZZ_SEED("long-enough-to-be-too-much@"
+	      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx."
+	      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx."
+	      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx."
+	      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
     FUZZ_SEEDS_END,
 };
 

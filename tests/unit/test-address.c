@@ -225,6 +225,7 @@ header_lists_are_read(void **state)
 	    {".a@c", "", true},
 	    {"a@b.", "", true},
 	    {"a@", "", true},
+	    {"a@\"\"", "", true},
 	    {"@b", "", true},
 	    {"a@b@c", "a@b\n", true},
 	    {"a@b <c@d>", "a@b\n", true},
