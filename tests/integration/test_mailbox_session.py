@@ -14,7 +14,7 @@ import time
 import pytest
 
 from internal import (Peer, Service, children, chown_tree, make_maildir,
-                      record, status_of, wait_gone)
+                      readable, record, status_of, wait_gone)
 
 ANN = "ann@example.test"
 PLAIN = "{i:03d}.x.host:2,"
