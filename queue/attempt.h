@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/loop.h"
 #include "queue/envelope.h"
 #include "queue/message.h"
 #include "queue/route.h"
@@ -54,6 +55,9 @@ struct attempt {
 	bool trouble;	   /* some was, for reasons of this house */
 	bool linked;	   /* the content is in a Maildir, too */
 	bool unwritten;	   /* an outcome could not be recorded */
+	struct timer record; /* to try that again, and what comes then */
+	void (*then)(struct attempt *);
+	int64_t wait; /* for the next attempt */
 };
 
 /*

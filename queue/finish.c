@@ -12,7 +12,7 @@
 #include "queue/queue.h"
 #include "queue/random.h"
 
-enum { TROUBLE_MS = 1000, TROUBLE_DOUBLINGS = 6 };
+enum { TROUBLE_MS = 1000, TROUBLE_DOUBLINGS = 6, RECORD_MS = 5000 };
 
 /* -- outcomes -- */
 
@@ -94,6 +94,7 @@ attempt_note(struct attempt *a, size_t index, const struct result *result)
 void
 attempt_record(struct attempt *a)
 {
+	bool known = a->unwritten;
 	int64_t whole;
 
 	if (a->lines.len == 0 && buf_ok(&a->lines))
@@ -104,8 +105,10 @@ attempt_record(struct attempt *a)
 				  : -1;
 	a->unwritten = whole == -1;
 	if (a->unwritten) {
-		log_event(LEVEL_ERROR, "cannot record", log_text("id", a->id),
-		    log_text("reason", strerror(errno)));
+		if (!known)
+			log_event(LEVEL_ERROR, "cannot record",
+			    log_text("id", a->id),
+			    log_text("reason", strerror(errno)));
 		return;
 	}
 	a->e.whole = (uint64_t)whole;
@@ -167,16 +170,65 @@ leave_spool(struct attempt *a, const char *why)
 	release(a);
 }
 
+static void write_again(struct timer *);
+
+/*
+ * Outcomes are written before the attempt is forgotten: else a disk that
+ * stays full sends the message again and again to those who have it.
+ */
+static void
+write_then(struct attempt *a, void (*then)(struct attempt *))
+{
+	attempt_record(a);
+	a->then = then;
+	a->record.fire = write_again;
+	/* What memory has no room for will not be written later either. */
+	if (!a->unwritten || !buf_ok(&a->lines) ||
+	    loop_timer(&a->record, RECORD_MS) == -1)
+		then(a);
+}
+
+static void
+write_again(struct timer *t)
+{
+	struct attempt *a = container_of(t, struct attempt, record);
+
+	if (a->m->doomed)
+		leave_spool(a, "deleted by the postmaster");
+	else
+		write_then(a, a->then);
+}
+
+static void
+put_off(struct attempt *a)
+{
+	struct message *m = a->m;
+
+	/* For good: a look too many costs little, one too few doubles. */
+	m->again = m->again || a->trouble || a->unwritten;
+	dispatch_wait(m, a->wait);
+	release(a);
+}
+
+static void
+report(struct attempt *a)
+{
+	if (a->unwritten)
+		wait_for_us(a);
+	else
+		bounce_ask(a);
+}
+
 static void
 wait_for_them(struct attempt *a)
 {
 	struct message *m = a->m;
 	struct retry_policy policy = queue_policy();
-	int64_t now = clock_now(), wait;
+	int64_t now = clock_now();
 
 	m->attempts++;
 	m->troubles = 0;
-	wait =
+	a->wait =
 	    schedule_wait(&policy, m->attempts, message_age(m), random_bits());
 	if (m->folder == SPOOL_NEW) {
 		if (spool_defer(&queue.spool, a->id) == 0)
@@ -186,12 +238,8 @@ wait_for_them(struct attempt *a)
 			    log_text("id", a->id),
 			    log_text("reason", strerror(errno)));
 	}
-	envelope_attempt_line(&a->lines, now, now + (wait + 999) / 1000);
-	attempt_record(a);
-	/* For good: a look too many costs little, one too few doubles. */
-	m->again = m->again || a->trouble || a->unwritten;
-	dispatch_wait(m, wait);
-	release(a);
+	envelope_attempt_line(&a->lines, now, now + (a->wait + 999) / 1000);
+	write_then(a, put_off);
 }
 
 static void
@@ -205,8 +253,7 @@ conclude(struct attempt *a)
 	} else if (pending + failed == 0) {
 		leave_spool(a, "done");
 	} else if (failed > 0 || !a->deferred) {
-		attempt_record(a);
-		wait_for_us(a);
+		write_then(a, wait_for_us);
 	} else {
 		wait_for_them(a);
 	}
@@ -277,11 +324,7 @@ attempt_finish(struct attempt *a)
 		return;
 	}
 	/* The report is written from what the envelope says. */
-	attempt_record(a);
-	if (a->unwritten)
-		wait_for_us(a);
-	else
-		bounce_ask(a);
+	write_then(a, report);
 }
 
 void

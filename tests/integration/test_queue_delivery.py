@@ -3,7 +3,10 @@
 import email
 import email.policy
 import os
+import queue
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -326,6 +329,31 @@ def test_result_nobody_asked_for_drops_the_worker(house):
     worker = house.worker()
     worker.ready()
     assert worker.job()["count"] == "1"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("strace"),
+                    reason="needs root and strace")
+def test_a_disk_that_stays_full_sends_nothing_twice(hasty):
+    id = send_out(hasty, [BOB, "u0@remote.test"])
+    delivery = hasty.delivery()
+    with subprocess.Popen(
+            ["strace", "-p", str(hasty.process.pid), "-o", "/dev/null",
+             "-P", os.path.join(hasty.spool, "envelope", id),
+             "-e", "inject=write:error=ENOSPC"], stderr=subprocess.PIPE,
+            text=True) as strace:
+        while "attached" not in strace.stderr.readline():
+            assert strace.poll() is None
+        try:
+            delivery.answer()
+            refuse_all(hasty, "450 later", status="deferred", dsn="4.2.0")
+            hasty.wait_log("cannot record", id=id)
+            with pytest.raises(queue.Empty):
+                hasty.mailbox.get(timeout=3)
+        finally:
+            strace.terminate()
+    refuse_all(hasty, "250 ok", status="delivered", dsn="2.0.0")
+    hasty.wait_empty()
+    assert hasty.mailbox.empty()
 
 
 @pytest.mark.parametrize("relay", ["mailbox:" + BOB, "system:bob"])
