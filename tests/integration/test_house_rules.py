@@ -172,6 +172,8 @@ def test_undumpable(busy, as_root):
         assert os.stat(f"/proc/{process.pid}/fd").st_uid == 0, name
 
 
+@pytest.mark.skipif(os.geteuid() != 0,
+                    reason="needs root to look at an undumpable process")
 def test_speakers_hold_no_file(busy):
     """Sockets, pipes and the kernel's own objects; no file but /dev/null
     and what a transaction was given (deleted, unnamed)."""
@@ -186,6 +188,8 @@ def test_speakers_hold_no_file(busy):
             assert allowed.fullmatch(what), (name, fd, what)
 
 
+@pytest.mark.skipif(os.geteuid() != 0,
+                    reason="needs root to look at an undumpable process")
 def test_users_file_is_userdbs_alone(busy):
     for name, process in processes(busy):
         if name == "userdb":

@@ -185,7 +185,7 @@ def test_null_sender(fake):
         m = fake.send("-f", sender, "x", input=b"\nx\n")
         assert m["sender"] == ""
         assert m["local"].startswith(b"Return-Path: <>\n")
-        assert f"<{me()}@example.test>".encode() in m["content"]
+        assert f"{me()}@example.test".encode() in m["content"]
 
 
 def test_many_recipients_go_in_portions(fake):
@@ -502,7 +502,8 @@ def test_suite_and_git(real, tool):
         f.write("From: Bob <bob@example.test>\nSubject: [PATCH] by git\n\n"
                 "Why.\n---\n x | 1 +\n")
     done = subprocess.run(
-        [git, "-c", f"sendemail.smtpServer={real.wrapper}",
+        [git, "-c", "user.name=Bob", "-c", "user.email=bob@example.test",
+             "-c", f"sendemail.smtpServer={real.wrapper}",
          "-c", "sendemail.confirm=never", "send-email", "--quiet",
          "--suppress-cc=all",
          "--from=Bob <bob@example.test>", "--to=ann@example.test", patch],
