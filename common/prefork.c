@@ -236,13 +236,8 @@ hear_member(struct watch *w, uint32_t events)
 	fill();
 }
 
-<<<<<<< Updated upstream
-static void
-become_worker(int fd, size_t seat)
-=======
 static _Noreturn void
-become_worker(int fd)
->>>>>>> Stashed changes
+become_worker(int fd, size_t seat)
 {
 	struct worker self = {.fd = fd, .busy = false, .seat = seat};
 	const struct prefork *rules = pool.rules;
