@@ -2,6 +2,7 @@
 """What is written beside the code: man pages and scripts."""
 import glob
 import os
+import re
 import subprocess
 
 import pytest
@@ -14,7 +15,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
 PAGES = sorted({os.path.basename(p): p for top in (TOP, build_folder())
                 for p in glob.glob(os.path.join(top, "man", "*.[1-9]"))
                 }.values())
-SCRIPTS = [s for s in ("quickstart", "bootstrap", ".ci/run")
+SCRIPTS = [s for s in ("quickstart", "bootstrap", ".ci/run", "tests/fuzz/run")
            if os.path.exists(os.path.join(TOP, s))]
 
 
@@ -30,3 +31,26 @@ def test_script(script, tool):
     done = subprocess.run([tool("shellcheck"), os.path.join(TOP, script)],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def named_tests(text):
+    """Names of tests in the table of attacks: words with an underscore
+    that are no file's; "*" stands for the rest of a name."""
+    files = re.findall(r"`([a-z_0-9-]+)`", text)
+    for name in re.findall(r"[a-z0-9*]+(?:_[a-z0-9*]+)+", text):
+        if name not in files:
+            yield name
+
+
+def test_attacks_have_the_tests_that_the_table_says():
+    with open(os.path.join(TOP, "tests", "README.md")) as f:
+        names = sorted(set(named_tests(f.read().split("## Attacks")[1])))
+    code = ""
+    for path in glob.glob(os.path.join(TOP, "tests", "*", "*.[cp]*")):
+        with open(path) as f:
+            code += f.read()
+    missing = [n for n in names
+               if not re.search(r"(\(|def test_)" +
+                                n.replace("*", "[a-z0-9_]*") + r"\(", code)
+               and f"cmocka_unit_test({n})" not in code]
+    assert len(names) > 50 and missing == []
