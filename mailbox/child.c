@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -28,6 +29,20 @@ enum {
 enum { TRANSFER_MS = 60 * 60 * 1000 };
 
 /*
+ * A process of the user's takes his signals.  One that he ends by SIGSEGV
+ * would look like a crash, for which the service is started afresh; a real
+ * fault kills whatever is blocked.
+ */
+static void
+block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+/*
  * The system is asked here, not in the parent, which must not wait.  Who gets
  * mail is userdb's to say; who never does, ours: errno is EPERM then.
  */
@@ -41,6 +56,7 @@ become_system_user(
 		errno = EPERM;
 		return -1;
 	}
+	block_signals();
 	return privileges_become(account);
 }
 

@@ -480,6 +480,20 @@ def test_delivery_to_a_system_user_is_a_copy(root_house, system_user):
     assert open(os.path.join(new, name), "rb").read() == THREE[0]
 
 
+def test_a_system_users_signals_are_no_crash(root_house, system_user):
+    assert root_house.control.receive().verb == "ready"
+    with Session(root_house, system_user.pw_name, "system-session") as s:
+        [child] = children(root_house.process.pid)
+        for signo in (signal.SIGSEGV, signal.SIGALRM, signal.SIGUSR1):
+            subprocess.run(["setpriv", "--reuid", system_user.pw_name,
+                            "--clear-groups", "kill", f"-{signo}",
+                            str(child)], check=True)
+        assert s.list() == []
+        os.kill(child, signal.SIGKILL)
+        wait_gone(child)
+    assert root_house.control.call("status").verb == "status"
+
+
 def test_a_reload_is_for_the_next(root_house, system_user):
     control = root_house.control
     assert control.receive().verb == "ready"
