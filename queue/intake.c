@@ -79,11 +79,26 @@ client_reset(struct client *c)
 	client_state(c, CLIENT_IDLE);
 }
 
+/*
+ * Every local user may send mail out, but a speaker is no user: broken in
+ * where it has no chroot (inetd), it would be an open relay.
+ */
+static bool
+is_speaker(uid_t uid)
+{
+	for (size_t i = 0; i < queue.nspeakers; i++)
+		if (queue.speakers[i] == uid)
+			return true;
+	return false;
+}
+
 static bool
 may_come(uid_t uid)
 {
 	size_t all = 0, own = 0;
 
+	if (is_speaker(uid))
+		return false;
 	for (struct client *c = public_clients; c != NULL; c = c->next) {
 		all++;
 		own += c->uid == uid;

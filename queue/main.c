@@ -227,6 +227,18 @@ raise_limit(void)
 }
 
 static void
+find_speakers(void)
+{
+	static const char *const names[] = {
+	    ACCOUNT_SMTPD, ACCOUNT_POP3D, ACCOUNT_DELIVER};
+	struct account account;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (account_find(names[i], &account) == 0)
+			queue.speakers[queue.nspeakers++] = account.uid;
+}
+
+static void
 confine(void)
 {
 	const struct sandbox_folder folders[] = {{.fd = queue.spool.dir,
@@ -255,6 +267,8 @@ main(int argc, char **argv)
 		log_errno(LEVEL_ERROR, "no account", ACCOUNT_MAIL);
 		return EX_NOUSER;
 	}
+	if (root)
+		find_speakers();
 	snprintf(folder, sizeof(folder), "%s/queue", queue.config.run_dir);
 	raise_limit();
 	privileges_drop(ACCOUNT_QUEUE, folder, false);

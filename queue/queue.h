@@ -3,6 +3,8 @@
 #define QUEUE_QUEUE_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 #include "common/config.h"
 #include "queue/schedule.h"
@@ -13,6 +15,9 @@ struct queue {
 	struct config config;
 	struct spool spool;
 	bool draining;
+	/* Who talks to the network, when root has started the house. */
+	size_t nspeakers;
+	uid_t speakers[3];
 };
 
 extern struct queue queue;

@@ -244,3 +244,29 @@ def test_internal_sockets_of_others_are_out_of_reach(busy, as_root):
         if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
             reached.append(path)
     assert reached == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_speaker_is_no_local_user(make_suite):
+    """Where inetd starts smtpd without a chroot it could reach the socket
+    over which every local user sends mail out."""
+    suite = make_suite(root=True).start()
+    path = os.path.join(suite.run_dir, "public", "queue")
+
+    def opened(uid):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.settimeout(20)
+            os.seteuid(uid)
+            try:
+                s.connect(path)
+            finally:
+                os.seteuid(0)
+            try:
+                s.send(b"open\0")
+                return s.recv(4096).startswith(b"opened\0")
+            except (BrokenPipeError, ConnectionResetError):
+                return False
+
+    assert opened(pwd.getpwnam("nobody").pw_uid)
+    for name in SPEAKERS:
+        assert not opened(pwd.getpwnam(HOUSE[name][0]).pw_uid), name
