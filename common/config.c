@@ -310,7 +310,8 @@ config_load(struct config *config, const char *path, char *error)
 	int rc;
 
 	if (fd == -1) {
-		config_fail(&r, "%s", strerror(errno));
+		config_fail(&r, "%s%s", strerror(errno),
+		    errno == ENOENT ? "; \"postrider init\" makes one" : "");
 		return -1;
 	}
 	rc = config_load_fd(config, fd, path, error);

@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/buf.h"
 #include "common/fs.h"
 #include "common/privileges.h"
 
@@ -66,6 +67,20 @@ complain(const char *what, const char *path)
 	return EX_CANTCREAT;
 }
 
+/* In a dry run nothing is there afterwards, but was named before. */
+static bool
+was_named(const char *path)
+{
+	static struct buf named = BUF_INIT(65536);
+	char line[4096 + 2];
+
+	snprintf(line, sizeof(line), "\n%s\n", path);
+	if (buf_text(&named) != NULL && strstr(buf_text(&named), line) != NULL)
+		return true;
+	buf_addf(&named, "%s", line);
+	return false;
+}
+
 int
 folder_make_above(const char *path, bool dry)
 {
@@ -75,7 +90,7 @@ folder_make_above(const char *path, bool dry)
 	snprintf(above, sizeof(above), "%s", path);
 	for (char *slash = above; (slash = strchr(slash + 1, '/')) != NULL;) {
 		*slash = '\0';
-		if (stat(above, &status) == -1) {
+		if (stat(above, &status) == -1 && !was_named(above)) {
 			printf("mkdir %s\n", above);
 			if (!dry && mkdir(above, 0755) == -1)
 				return complain("make", above);
@@ -83,6 +98,17 @@ folder_make_above(const char *path, bool dry)
 		*slash = '/';
 	}
 	return EX_OK;
+}
+
+static void
+announce(const struct house_folder *f, const char *path)
+{
+	was_named(path);
+	if (privileges_are_root())
+		printf("mkdir %s (%s:%s, %04o)\n", path, f->owner, f->group,
+		    (unsigned)f->mode);
+	else
+		printf("mkdir %s (%04o)\n", path, (unsigned)(f->mode & 0700));
 }
 
 static bool
@@ -157,15 +183,13 @@ folder_make(const struct house_folder *f, const struct config *config, bool dry)
 
 	if (folder_wanted(f, config, &w) == -1) {
 		/* In a dry run the accounts were not made. */
-		printf("mkdir %s (%s:%s, %04o)\n", w.path, f->owner, f->group,
-		    (unsigned)f->mode);
+		folder_make_above(w.path, true);
+		announce(f, w.path);
 		return dry ? EX_OK : EX_NOUSER;
 	}
 	if (lstat(w.path, &status) == -1 && errno == ENOENT) {
 		code = folder_make_above(w.path, dry);
-		printf("mkdir %s (uid %lu, gid %lu, %04o)\n", w.path,
-		    (unsigned long)w.uid, (unsigned long)w.gid,
-		    (unsigned)w.mode);
+		announce(f, w.path);
 		if (code != EX_OK || dry)
 			return code;
 		if (fs_make_dir(AT_FDCWD, w.path, 0700) == -1)

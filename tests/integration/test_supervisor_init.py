@@ -127,6 +127,8 @@ def test_default_config(make_suite):
     suite = make_suite(root=False)
     done = suite.run("postrider", "init", "-n")
     assert done.stdout.startswith(f"config {suite.config}\n")
+    made = re.findall(r"^mkdir (\S+)", done.stdout, re.M)
+    assert made and len(set(made)) == len(made), made
     assert not os.path.exists(suite.config)
     # The default folders are not for an ordinary user to make.
     suite.run("postrider", "init", check=False)

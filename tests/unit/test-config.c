@@ -374,7 +374,8 @@ test_octets(void **state)
 
 	assert_int_equal(config_load(&c, "/nonexistent/x.conf", error), -1);
 	assert_string_equal(
-	    error, "/nonexistent/x.conf: No such file or directory");
+	    error, "/nonexistent/x.conf: No such file or directory; "
+		   "\"postrider init\" makes one");
 	assert_int_equal(config_load(&c, "/", error), -1);
 	assert_string_equal(error, "/: Is a directory");
 }
