@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
+#include "common/privileges.h"
 #include "common/verdict.h"
 #include "tests/unit/userdb-folder.h"
 #include "userdb/admin.h"
@@ -176,7 +179,7 @@ static char first_domain[] = "example.test";
 static char hostname[] = "mail.example.test";
 static char *domains[] = {first_domain};
 static struct config config = {
-    .hostname = hostname, .domains = {1, domains}, .minimum_uid = 1000};
+    .hostname = hostname, .domains = {1, domains}, .minimum_uid = 1};
 static struct directory directory;
 
 static void
@@ -186,6 +189,34 @@ add(const char *line)
 
 	assert_null(entry_parse(line, &e));
 	assert_int_equal(directory_put(&directory, &e), STORE_OK);
+}
+
+/* The system has one account, unix, with a home. */
+int __wrap_account_find(const char *, struct account *);
+
+static char home[80];
+
+int
+__wrap_account_find(const char *name, struct account *account)
+{
+	if (strcmp(name, "unix") != 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	*account = (struct account){.uid = geteuid() != 0 ? geteuid() : 4242};
+	snprintf(account->home, sizeof(account->home), "%s", home);
+	return 0;
+}
+
+static void
+make_home(void)
+{
+	struct account account;
+
+	snprintf(home, sizeof(home), "%s/home", folder);
+	assert_int_equal(mkdir(home, 0700), 0);
+	__wrap_account_find("unix", &account);
+	assert_int_equal(chown(home, account.uid, (gid_t)-1), 0);
 }
 
 static int
@@ -221,6 +252,7 @@ set_up(void **state)
 
 	(void)state;
 	folder_make(folder, sizeof(folder));
+	make_home();
 	store = store_open(folder, &result);
 	assert_non_null(store);
 	assert_int_equal(directory_begin(&directory, store, &config), FOUND);
@@ -234,6 +266,7 @@ tear_down(void **state)
 {
 	(void)state;
 	store_close(directory.store);
+	rmdir(home);
 	folder_remove(folder);
 	return 0;
 }
