@@ -142,6 +142,15 @@ def process_name(pid):
     return os.path.basename(first.split(":")[0].split()[0])
 
 
+def can_trace():
+    """May we look into other users' processes?  Root in a container may have
+    no CAP_SYS_PTRACE."""
+    with open("/proc/self/status") as f:
+        [effective] = [line.split()[1] for line in f
+                       if line.startswith("CapEff:")]
+    return bool(int(effective, 16) & 1 << 19)
+
+
 class LogLine(dict):
     """key=value pairs of a log line; .text is the line itself."""
 

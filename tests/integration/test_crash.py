@@ -8,13 +8,15 @@ import sys
 
 import pytest
 
+from suite import can_trace
+
 KILLPOINTS = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           os.pardir, "crash", "killpoints.py")
 
 
 pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("strace"),
-    reason="needs root and strace")
+    os.geteuid() != 0 or not can_trace() or not shutil.which("strace"),
+    reason="needs root with CAP_SYS_PTRACE, and strace")
 
 
 def killpoints(capsys, *options):

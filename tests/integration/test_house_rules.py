@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from suite import build_folder, descendants, process_name
+from suite import build_folder, can_trace, descendants, process_name
 
 ANN = "ann@example.test"
 CAP_SETGID, CAP_SETUID = 1 << 6, 1 << 7
@@ -64,11 +64,6 @@ class Process:
             except FileNotFoundError:
                 continue
         return found
-
-
-def can_trace():
-    """Root in a container may have no CAP_SYS_PTRACE."""
-    return Process("self").capabilities() & 1 << 19
 
 
 def processes(suite):

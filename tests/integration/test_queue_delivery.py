@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from queue_house import House
+from suite import can_trace
 
 ANN, BOB = "ann@example.test", "bob@example.test"
 CONTENT = b"Return-Path: <x>\nSubject: hi\nX-Test: yes\n\nthe body\n"
@@ -331,8 +332,8 @@ def test_result_nobody_asked_for_drops_the_worker(house):
     assert worker.job()["count"] == "1"
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("strace"),
-                    reason="needs root and strace")
+@pytest.mark.skipif(not can_trace() or not shutil.which("strace"),
+                    reason="needs CAP_SYS_PTRACE and strace")
 def test_a_disk_that_stays_full_sends_nothing_twice(hasty):
     id = send_out(hasty, [BOB, "u0@remote.test"])
     delivery = hasty.delivery()

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from queue_house import Closed, House
+from suite import can_trace
 
 BOB = "bob@example.test"
 
@@ -145,8 +146,8 @@ def test_a_writer_that_is_left_is_noticed(house):
     client.send("ann@remote.test", [BOB], b"y\n")
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("strace"),
-                    reason="needs root and strace")
+@pytest.mark.skipif(not can_trace() or not shutil.which("strace"),
+                    reason="needs CAP_SYS_PTRACE and strace")
 def test_a_folder_that_cannot_be_looked_into_hangs_nobody(house):
     with subprocess.Popen(
             ["strace", "-p", str(house.process.pid), "-o", "/dev/null", "-e",
