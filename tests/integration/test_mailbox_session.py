@@ -486,8 +486,8 @@ def test_a_system_users_signals_are_no_crash(root_house, system_user):
         [child] = children(root_house.process.pid)
         for signo in (signal.SIGSEGV, signal.SIGALRM, signal.SIGUSR1):
             subprocess.run(["setpriv", "--reuid", system_user.pw_name,
-                            "--clear-groups", "kill", f"-{signo}",
-                            str(child)], check=True)
+                            "--clear-groups", "sh", "-c",
+                            f"kill -{signo:d} {child}"], check=True)
         assert s.list() == []
         os.kill(child, signal.SIGKILL)
         wait_gone(child)
