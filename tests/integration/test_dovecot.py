@@ -37,6 +37,7 @@ userdb {{
 }}
 service auth {{
   user = root
+  vsz_limit = 0
 }}
 """
 

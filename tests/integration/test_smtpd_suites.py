@@ -203,6 +203,8 @@ def test_smuggling(smtpd, sequence):
             codes = []
             while (code := c.reply()) != 0:
                 codes.append(code)
+        if codes[0] == 250:  # which the queue may hear of later
+            smtpd.queue.wait(n + 1)
         taken = smtpd.queue.messages[n:]
         assert codes.count(354) == 0, codes
         assert len(taken) <= 1
