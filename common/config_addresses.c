@@ -11,10 +11,10 @@ static const struct {
 	uint16_t port;
 	bool tls; /* from the start: not in this release */
 } listener_kinds[LISTENER_KINDS] = {
-    [LISTENER_SMTP] = {"smtp", 25},
-    [LISTENER_SUBMISSION] = {"submission", 587},
+    [LISTENER_SMTP] = {"smtp", 25, false},
+    [LISTENER_SUBMISSION] = {"submission", 587, false},
     [LISTENER_SUBMISSIONS] = {"submissions", 465, true},
-    [LISTENER_POP3] = {"pop3", 110},
+    [LISTENER_POP3] = {"pop3", 110, false},
     [LISTENER_POP3S] = {"pop3s", 995, true},
 };
 

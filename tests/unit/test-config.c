@@ -373,9 +373,9 @@ test_octets(void **state)
 	free(large);
 
 	assert_int_equal(config_load(&c, "/nonexistent/x.conf", error), -1);
-	assert_string_equal(
-	    error, "/nonexistent/x.conf: No such file or directory; "
-		   "\"postrider init\" makes one");
+	assert_string_equal(error,
+	    "/nonexistent/x.conf: No such file or directory; "
+	    "\"postrider init\" makes one");
 	assert_int_equal(config_load(&c, "/", error), -1);
 	assert_string_equal(error, "/: Is a directory");
 }
