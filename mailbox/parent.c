@@ -21,7 +21,11 @@
 enum {
 	DELIVERIES_MAX = 64,
 	PEERS_MAX = 128,
-	SESSIONS_SPARE = 16, /* that end while their successors begin */
+	/*
+	 * Processes for each session that pop3d may have: those that end
+	 * while their successors begin are still there.
+	 */
+	SESSIONS_FACTOR = 3,
 	RECORD_WITHIN = 10000,
 	ACCEPT_PAUSE = 200
 };
@@ -102,7 +106,7 @@ has_room(bool session)
 	const struct config *config = &parent.mailbox->config;
 
 	return session
-	    ? parent.sessions < config->pop3d_processes + SESSIONS_SPARE
+	    ? parent.sessions < config->pop3d_processes * SESSIONS_FACTOR
 	    : parent.deliveries < DELIVERIES_MAX;
 }
 
