@@ -100,6 +100,8 @@ report(struct submission *s, struct report *r, int content, int envelope)
 		r->e = &e;
 		r->header = header;
 		verdict = hand_in(s, r);
+		r->e = NULL;
+		r->header = NULL;
 		buf_free(&r->text);
 	}
 	envelope_free(&e);
