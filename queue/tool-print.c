@@ -3,78 +3,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/protocol.h"
-#include "common/utf8.h"
+#include "common/listing.h"
+#include "common/print.h"
 #include "queue/tool.h"
 
-struct message_row {
-	const char *id, *sender, *login, *state, *reason;
-	uint64_t time, size, uid, attempts, next, recipients, pending;
-};
-
-struct recipient_row {
-	const char *address, *status, *dsn, *relay, *text;
-	uint64_t index, parent, when;
-};
-
-static bool
-read_message(const struct packet *p, struct message_row *m)
-{
-	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &m->id),
-	    ATTRIBUTE_NUMBER("time", &m->time),
-	    ATTRIBUTE_NUMBER("size", &m->size),
-	    ATTRIBUTE_TEXT("sender", PROTOCOL_ADDRESS_MAX, &m->sender),
-	    ATTRIBUTE_TEXT("login", PROTOCOL_TEXT_MAX, &m->login),
-	    ATTRIBUTE_NUMBER("uid", &m->uid),
-	    ATTRIBUTE_TEXT("state", PROTOCOL_NAME_MAX, &m->state),
-	    ATTRIBUTE_NUMBER("attempts", &m->attempts),
-	    ATTRIBUTE_NUMBER("next", &m->next),
-	    ATTRIBUTE_NUMBER("recipients", &m->recipients),
-	    ATTRIBUTE_NUMBER("pending", &m->pending),
-	    ATTRIBUTE_TEXT("reason", PROTOCOL_TEXT_MAX, &m->reason),
-	};
-
-	return packet_read(p, "message", set, sizeof(set) / sizeof(set[0]), 0);
-}
-
-static bool
-read_recipient(const struct packet *p, struct recipient_row *r)
-{
-	const struct attribute set[] = {
-	    ATTRIBUTE_NUMBER("index", &r->index),
-	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &r->address),
-	    ATTRIBUTE_NUMBER("parent", &r->parent),
-	    ATTRIBUTE_TEXT("status", PROTOCOL_NAME_MAX, &r->status),
-	    ATTRIBUTE_TEXT("dsn", PROTOCOL_NAME_MAX, &r->dsn),
-	    ATTRIBUTE_NUMBER("when", &r->when),
-	    ATTRIBUTE_TEXT("relay", PROTOCOL_TEXT_MAX, &r->relay),
-	    ATTRIBUTE_TEXT("text", PROTOCOL_TEXT_MAX, &r->text),
-	};
-
-	return packet_read(
-	    p, "recipient", set, sizeof(set) / sizeof(set[0]), 0);
-}
-
-/* -- text for people: nothing that a terminal would obey -- */
-
-static void
-put_clean(const char *text)
-{
-	size_t n = strlen(text), length;
-	uint32_t code;
-
-	for (; n > 0; text += length, n -= length) {
-		length = utf8_decode(text, n, &code);
-		if (length > 0 && code >= ' ' && (code < 0x7f || code > 0x9f)) {
-			fwrite(text, 1, length, stdout);
-		} else {
-			putchar('?');
-			if (length == 0)
-				length = 1;
-		}
-	}
-}
+/* -- text for people -- */
 
 static void
 put_time(uint64_t seconds)
@@ -95,24 +28,8 @@ put_time(uint64_t seconds)
 static void
 put_string(const char *name, const char *text)
 {
-	size_t n = strlen(text), length;
-	uint32_t code;
-
-	printf("\"%s\":\"", name);
-	for (; n > 0; text += length, n -= length) {
-		length = utf8_decode(text, n, &code);
-		if (length == 0) {
-			fputs("\\ufffd", stdout);
-			length = 1;
-		} else if (code == '"' || code == '\\') {
-			printf("\\%c", (int)code);
-		} else if (code < ' ' || code == 0x7f) {
-			printf("\\u%04x", (unsigned)code);
-		} else {
-			fwrite(text, 1, length, stdout);
-		}
-	}
-	putchar('"');
+	printf("\"%s\":", name);
+	print_json_string(text);
 }
 
 static void
@@ -122,7 +39,7 @@ put_number(const char *name, uint64_t value)
 }
 
 static void
-put_message_fields(const struct message_row *m)
+put_message_fields(const struct listing_message *m)
 {
 	put_string("id", m->id);
 	putchar(',');
@@ -170,12 +87,12 @@ print_list_end(const struct tool *tool)
 }
 
 static void
-list_text(const struct message_row *m)
+list_text(const struct listing_message *m)
 {
 	printf("%-16s  %10llu  ", m->id, (unsigned long long)m->size);
 	put_time(m->time);
 	fputs("  <", stdout);
-	put_clean(m->sender);
+	print_clean(m->sender);
 	printf("> to %llu", (unsigned long long)m->recipients);
 	if (m->pending != m->recipients)
 		printf(" (%llu waiting)", (unsigned long long)m->pending);
@@ -186,7 +103,7 @@ list_text(const struct message_row *m)
 	}
 	if (m->reason[0] != '\0') {
 		fputs(": ", stdout);
-		put_clean(m->reason);
+		print_clean(m->reason);
 	}
 	putchar('\n');
 }
@@ -194,9 +111,9 @@ list_text(const struct message_row *m)
 bool
 print_listed(struct tool *tool, const struct packet *p)
 {
-	struct message_row m;
+	struct listing_message m;
 
-	if (!read_message(p, &m))
+	if (!listing_read_message(p, &m))
 		return false;
 	listed++;
 	if (!tool->json) {
@@ -217,7 +134,7 @@ print_listed(struct tool *tool, const struct packet *p)
 static bool first_recipient;
 
 static void
-show_message(const struct tool *tool, const struct message_row *m)
+show_message(const struct tool *tool, const struct listing_message *m)
 {
 	first_recipient = true;
 	if (tool->json) {
@@ -229,11 +146,11 @@ show_message(const struct tool *tool, const struct message_row *m)
 	printf("id        %s\naccepted  ", m->id);
 	put_time(m->time);
 	printf("\nsize      %llu\nsender    <", (unsigned long long)m->size);
-	put_clean(m->sender);
+	print_clean(m->sender);
 	fputs(">\n", stdout);
 	if (m->login[0] != '\0') {
 		fputs("login     ", stdout);
-		put_clean(m->login);
+		print_clean(m->login);
 		putchar('\n');
 	}
 	if (m->uid != UINT32_MAX)
@@ -248,10 +165,10 @@ show_message(const struct tool *tool, const struct message_row *m)
 }
 
 static void
-show_recipient_text(const struct recipient_row *r)
+show_recipient_text(const struct listing_recipient *r)
 {
 	fputs("recipient <", stdout);
-	put_clean(r->address);
+	print_clean(r->address);
 	printf("> %s", r->status);
 	if (r->parent != r->index)
 		printf(", from alias %llu", (unsigned long long)r->parent);
@@ -261,19 +178,19 @@ show_recipient_text(const struct recipient_row *r)
 	}
 	if (r->relay[0] != '\0') {
 		fputs(", ", stdout);
-		put_clean(r->relay);
+		print_clean(r->relay);
 	}
 	if (r->dsn[0] != '\0' || r->text[0] != '\0') {
 		fputs("\n          ", stdout);
-		put_clean(r->dsn);
+		print_clean(r->dsn);
 		putchar(' ');
-		put_clean(r->text);
+		print_clean(r->text);
 	}
 	putchar('\n');
 }
 
 static void
-show_recipient_json(const struct recipient_row *r)
+show_recipient_json(const struct listing_recipient *r)
 {
 	fputs(first_recipient ? "{" : ",{", stdout);
 	put_number("index", r->index);
@@ -297,16 +214,16 @@ show_recipient_json(const struct recipient_row *r)
 bool
 print_shown(struct tool *tool, const struct packet *p)
 {
-	struct message_row m;
-	struct recipient_row r;
+	struct listing_message m;
+	struct listing_recipient r;
 
 	if (packet_is(p, "message")) {
-		if (!read_message(p, &m))
+		if (!listing_read_message(p, &m))
 			return false;
 		show_message(tool, &m);
 		return true;
 	}
-	if (!read_recipient(p, &r))
+	if (!listing_read_recipient(p, &r))
 		return false;
 	if (tool->json)
 		show_recipient_json(&r);

@@ -11,15 +11,10 @@
 
 #include "common/clock.h"
 #include "common/ipc.h"
-#include "common/protocol.h"
-#include "common/utf8.h"
+#include "common/listing.h"
+#include "common/print.h"
 
 enum { PATIENCE = 60000 };
-
-struct entry {
-	const char *id, *sender, *login, *state, *reason;
-	uint64_t time, size, uid, attempts, next, recipients, pending;
-};
 
 static int
 ask(const struct config *config, const char *socket, const char *verb)
@@ -49,95 +44,11 @@ ask(const struct config *config, const char *socket, const char *verb)
 	return fd;
 }
 
-/*
- * What others wrote is not to drive the terminal: control characters, also
- * those above ASCII, are shown as "?".
- */
 static void
-print_clean(const char *text)
-{
-	size_t n = strlen(text), length;
-	uint32_t code;
-
-	for (; n > 0; text += length, n -= length) {
-		length = utf8_decode(text, n, &code);
-		if (length > 0 && code >= ' ' && (code < 0x7f || code > 0x9f)) {
-			fwrite(text, 1, length, stdout);
-		} else {
-			putchar('?');
-			length = length > 0 ? length : 1;
-		}
-	}
-}
-
-static void
-print_json_text(const char *text)
-{
-	size_t n = strlen(text), length;
-	uint32_t code;
-
-	putchar('"');
-	for (; n > 0; text += length, n -= length) {
-		length = utf8_decode(text, n, &code);
-		if (length == 0) {
-			printf("\\ufffd");
-			length = 1;
-		} else if (code < ' ' || code == 0x7f) {
-			printf("\\u%04x", (unsigned)code);
-		} else {
-			if (code == '"' || code == '\\')
-				putchar('\\');
-			fwrite(text, 1, length, stdout);
-		}
-	}
-	putchar('"');
-}
-
-static void
-print_json_string(const char *key, const char *text)
+print_json_pair(const char *key, const char *text)
 {
 	printf("\"%s\": ", key);
-	print_json_text(text);
-}
-
-static bool
-read_entry(const struct packet *p, struct entry *e)
-{
-	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &e->id),
-	    ATTRIBUTE_NUMBER("time", &e->time),
-	    ATTRIBUTE_NUMBER("size", &e->size),
-	    ATTRIBUTE_TEXT("sender", PROTOCOL_ADDRESS_MAX, &e->sender),
-	    ATTRIBUTE_TEXT("login", PROTOCOL_LOGIN_MAX, &e->login),
-	    ATTRIBUTE_NUMBER("uid", &e->uid),
-	    ATTRIBUTE_TEXT("state", PROTOCOL_NAME_MAX, &e->state),
-	    ATTRIBUTE_NUMBER("attempts", &e->attempts),
-	    ATTRIBUTE_NUMBER("next", &e->next),
-	    ATTRIBUTE_NUMBER("recipients", &e->recipients),
-	    ATTRIBUTE_NUMBER("pending", &e->pending),
-	    ATTRIBUTE_TEXT("reason", PROTOCOL_TEXT_MAX, &e->reason),
-	};
-
-	return packet_read(p, "message", set, sizeof(set) / sizeof(*set), 0);
-}
-
-static bool
-read_recipient(const struct packet *p, const char **address)
-{
-	const char *status, *dsn, *relay, *text;
-	uint64_t index, parent, when;
-	const struct attribute set[] = {
-	    ATTRIBUTE_NUMBER("index", &index),
-	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, address),
-	    ATTRIBUTE_NUMBER("parent", &parent),
-	    ATTRIBUTE_TEXT("status", PROTOCOL_NAME_MAX, &status),
-	    ATTRIBUTE_TEXT("dsn", PROTOCOL_NAME_MAX, &dsn),
-	    ATTRIBUTE_NUMBER("when", &when),
-	    ATTRIBUTE_TEXT("relay", PROTOCOL_TEXT_MAX, &relay),
-	    ATTRIBUTE_TEXT("text", PROTOCOL_TEXT_MAX, &text),
-	};
-
-	return packet_read(p, "recipient", set, sizeof(set) / sizeof(*set), 0);
+	print_json_string(text);
 }
 
 /* -- as people know it -- */
@@ -145,7 +56,7 @@ read_recipient(const struct packet *p, const char **address)
 enum { ADDRESS_COLUMN = 49 };
 
 static void
-print_entry(const struct entry *e)
+print_entry(const struct listing_message *e)
 {
 	time_t when = (time_t)e->time;
 	struct tm tm;
@@ -185,19 +96,19 @@ print_entry_end(uint64_t unnamed)
 /* -- for programs -- */
 
 static void
-print_entry_json(const struct entry *e, bool first)
+print_entry_json(const struct listing_message *e, bool first)
 {
 	printf("%s\n  {", first ? "" : ",");
-	print_json_string("id", e->id);
+	print_json_pair("id", e->id);
 	printf(", \"size\": %" PRIu64 ", \"time\": %" PRIu64 ", ", e->size,
 	    e->time);
-	print_json_string("sender", e->sender);
+	print_json_pair("sender", e->sender);
 	printf(", ");
-	print_json_string("state", e->state);
+	print_json_pair("state", e->state);
 	printf(", \"attempts\": %" PRIu64 ", \"next\": %" PRIu64
 	       ", \"recipients\": %" PRIu64 ", \"pending\": %" PRIu64 ", ",
 	    e->attempts, e->next, e->recipients, e->pending);
-	print_json_string("reason", e->reason);
+	print_json_pair("reason", e->reason);
 	printf(", \"waiting\": [");
 }
 
@@ -205,7 +116,7 @@ static void
 print_recipient_json(const char *address, bool first)
 {
 	fputs(first ? "" : ", ", stdout);
-	print_json_text(address);
+	print_json_string(address);
 }
 
 static void
@@ -251,9 +162,9 @@ end_entry(struct listing *l)
 static bool
 take_entry(struct listing *l, const struct packet *p)
 {
-	struct entry e;
+	struct listing_message e;
 
-	if (!read_entry(p, &e))
+	if (!listing_read_message(p, &e))
 		return false;
 	if (l->count == 0)
 		print_head(l->json);
@@ -272,14 +183,14 @@ take_entry(struct listing *l, const struct packet *p)
 static bool
 take_recipient(struct listing *l, const struct packet *p)
 {
-	const char *address;
+	struct listing_recipient r;
 
-	if (l->count == 0 || !read_recipient(p, &address))
+	if (l->count == 0 || !listing_read_recipient(p, &r))
 		return false;
 	if (l->json)
-		print_recipient_json(address, !l->named);
+		print_recipient_json(r.address, !l->named);
 	else
-		print_recipient(address);
+		print_recipient(r.address);
 	l->named = true;
 	if (l->unnamed > 0)
 		l->unnamed--;

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/ipc.h"
+#include "common/print.h"
 #include "supervisor/commands.h"
 
 /* A stop may take as long as all graces together, a reload a warm-up. */
@@ -243,22 +244,6 @@ show_service(const struct service_line *s, bool json, bool first)
 	    s->name, s->state, s->pid, age, s->processes, s->busy, messages);
 }
 
-/* A path may have any octet but NUL; JSON wants these escaped. */
-static void
-put_json_string(const char *text)
-{
-	putchar('"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			putchar('\\');
-		if ((unsigned char)*text < ' ')
-			printf("\\u%04x", (unsigned)*text);
-		else
-			putchar(*text);
-	}
-	putchar('"');
-}
-
 static void
 show_suite(const struct suite_line *s, bool json)
 {
@@ -269,7 +254,7 @@ show_suite(const struct suite_line *s, bool json)
 		       "  \"pid\": %" PRIu64 ",\n  \"age\": %" PRIu64
 		       ",\n  \"config\": ",
 		    s->version, s->phase, s->pid, s->age);
-		put_json_string(s->config);
+		print_json_string(s->config);
 		puts("\n}");
 		return;
 	}

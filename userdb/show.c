@@ -6,32 +6,15 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "common/print.h"
 #include "userdb/name.h"
 #include "userdb/user.h"
-
-/* A string of JSON, RFC 8259 section 7. */
-static void
-put_json(const char *text)
-{
-	putchar('"');
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c < ' ' || c == 0x7f)
-			printf("\\u%04x", c);
-		else if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else
-			putchar(c);
-	}
-	putchar('"');
-}
 
 static void
 put_json_pair(const char *name, const char *text)
 {
 	printf("\"%s\": ", name);
-	put_json(text);
+	print_json_string(text);
 }
 
 struct list {
@@ -235,7 +218,7 @@ put_alias(const struct entry *e, void *context)
 	}
 	if (l->any && strcmp(name, l->group) == 0) {
 		printf(", ");
-		put_json(e->target);
+		print_json_string(e->target);
 		return;
 	}
 	if (l->any)
@@ -244,7 +227,7 @@ put_alias(const struct entry *e, void *context)
 	printf("{");
 	put_json_pair("alias", name);
 	printf(", \"targets\": [");
-	put_json(e->target);
+	print_json_string(e->target);
 	memcpy(l->group, name, sizeof(name));
 }
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/print.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/utf8.h"
+
+void
+print_clean(const char *text)
+{
+	size_t n = strlen(text), length;
+	uint32_t code;
+
+	for (; n > 0; text += length, n -= length) {
+		length = utf8_decode(text, n, &code);
+		if (length > 0 && code >= ' ' && (code < 0x7f || code > 0x9f)) {
+			fwrite(text, 1, length, stdout);
+		} else {
+			putchar('?');
+			length = length > 0 ? length : 1;
+		}
+	}
+}
+
+void
+print_json_string(const char *text)
+{
+	size_t n = strlen(text), length;
+	uint32_t code;
+
+	putchar('"');
+	for (; n > 0; text += length, n -= length) {
+		length = utf8_decode(text, n, &code);
+		if (length == 0) {
+			fputs("\\ufffd", stdout);
+			length = 1;
+		} else if (code == '"' || code == '\\') {
+			printf("\\%c", (int)code);
+		} else if (code < ' ' || code == 0x7f) {
+			printf("\\u%04x", (unsigned)code);
+		} else {
+			fwrite(text, 1, length, stdout);
+		}
+	}
+	putchar('"');
+}
