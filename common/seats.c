@@ -5,31 +5,38 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "common/netaddr.h"
 
-/* A client as a number; 0: none.  ::ffff:0:0:0/64 is nobody's. */
-struct seat {
-	_Atomic uint64_t client;
-	bool reserved; /* the parent's */
-};
-
 static struct {
-	struct seat *all;
+	/*
+	 * Shared: a client as a number each; 0: none.  ::ffff:0:0:0/64 is
+	 * nobody's.  A worker that was broken into can falsify the count, and
+	 * nothing else.
+	 */
+	_Atomic uint64_t *clients;
+	bool *reserved; /* the parent's own */
 	size_t n;
 } seats;
 
 int
 seats_open(size_t n)
 {
-	void *memory = mmap(NULL, (n > 0 ? n : 1) * sizeof(*seats.all),
+	size_t room = n > 0 ? n : 1;
+	void *memory = mmap(NULL, room * sizeof(*seats.clients),
 	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return -1;
-	seats.all = memory;
+	seats.reserved = calloc(room, sizeof(*seats.reserved));
+	if (seats.reserved == NULL) {
+		munmap(memory, room * sizeof(*seats.clients));
+		return -1;
+	}
+	seats.clients = memory;
 	seats.n = n;
 	return 0;
 }
@@ -39,10 +46,10 @@ seats_reserve(void)
 {
 	size_t i = 0;
 
-	while (i < seats.n && seats.all[i].reserved)
+	while (i < seats.n && seats.reserved[i])
 		i++;
 	if (i < seats.n)
-		seats.all[i].reserved = true;
+		seats.reserved[i] = true;
 	return i;
 }
 
@@ -51,7 +58,7 @@ seats_free(size_t seat)
 {
 	seats_leave(seat);
 	if (seat < seats.n)
-		seats.all[seat].reserved = false;
+		seats.reserved[seat] = false;
 }
 
 static uint64_t
@@ -78,9 +85,9 @@ seats_take(size_t seat, const struct sockaddr_storage *client)
 
 	if (seat >= seats.n || number == 0)
 		return 0;
-	atomic_store(&seats.all[seat].client, number);
+	atomic_store(&seats.clients[seat], number);
 	for (size_t i = 0; i < seats.n; i++)
-		count += atomic_load(&seats.all[i].client) == number;
+		count += atomic_load(&seats.clients[i]) == number;
 	return count;
 }
 
@@ -88,5 +95,5 @@ void
 seats_leave(size_t seat)
 {
 	if (seat < seats.n)
-		atomic_store(&seats.all[seat].client, 0);
+		atomic_store(&seats.clients[seat], 0);
 }
