@@ -21,8 +21,12 @@
  *	userdb/mailbox	  role-userdb		mailbox	  userdb
  *	queue/userdb	  role-queue		userdb	  queue
  *	queue/mailbox	  role-queue		mailbox	  queue
+ *	smtpd/keys	  role-smtpd		keys	  smtpd
+ *	pop3d/keys	  role-pop3d		keys	  pop3d
+ *	deliver/keys	  role-deliver		keys	  deliver
  *	admin/userdb	  role-admin		userdb	  postrider-user
  *	admin/queue	  role-admin		queue	  postrider-queue
+ *	admin/keys	  role-admin		keys	  postrider-key
  *	public/queue	  role-public		queue	  sendmail, mailq
  *	control		  (its own)		supervisor  postrider
  *
@@ -153,6 +157,38 @@
  *   -> seen n= n= ...			marks, no answer
  *   -> commit
  *   <- committed deleted= failed=	and the process ends
+ *
+ *
+ * keys
+ *
+ * One request at a time on a connection.
+ * role-smtpd, role-pop3d:
+ *   -> certificates [have=]		have: a generation
+ *   <- certificates generation= count= ticket= [previous=]
+ *					ticket: this role's key for session
+ *					tickets (hex of 80 octets); previous:
+ *					the one before, still good to decrypt
+ *   -> certificate generation= index=	0-based, the config's order
+ *   <- certificate key= +fd		sealed memfd, PEM chain, leaf first
+ *   <- stale				another generation by now: start over
+ *   -> sign key= scheme= data=		scheme: of common/tls_scheme.h; data:
+ *					hex of the whole, which must be a TLS
+ *					1.3 CertificateVerify's content or a
+ *					TLS 1.2 ServerKeyExchange's parameters
+ *   <- signed signature=		hex
+ *   <- refused reason=
+ *   <- changed				unasked, once after each answer to
+ *					"certificates": ask again before the
+ *					next handshake
+ * role-deliver:
+ *   -> relay host=
+ *   <- relay user= kind= secret=	kind password|token
+ *   <- refused reason=		for no host but the config's relay-host
+ * role-admin:
+ *   -> pair index=
+ *   <- pair [path= key-path= key=] count=	none with that index: only count
+ *   -> renew				relay records name other folders now
+ *   <- done
  */
 enum { MAILBOX_RECORD = 512, MAILBOX_RECORD_KIND = 16 };
 
