@@ -40,14 +40,35 @@
  *   -> recipient address=
  *   <- recipient verdict=		recipient-ok; relay-denied when the
  *					domain is not ours; user-unknown ...
- *   -> login user= password= client= +fd	fd: one end of smtpd's pair
- *   <- login verdict= [user=]		user: the login's canonical address;
- *					the end is with queue by then
  *   -> sender user= address=		may this login send as that?
  *   <- sender verdict=
- * role-pop3d:
- *   -> login user= password= client= +fd
- *   <- login verdict= [user=]		the end is with mailbox by then
+ * role-smtpd, role-pop3d: logins, one at a time on a connection.  fd: one end
+ * of the speaker's pair, which queue or mailbox has by the time that the
+ * verdict is login-ok; mechanism: for the log, and for the form of a refused
+ * token's challenge; tls 0|1; client: its address
+ *   -> login user= password= client= [mechanism=] [tls=] +fd
+ *   -> token token= [user=] client= mechanism= tls= +fd
+ *					user: whom the client claims to be; it
+ *					must be whom the token names
+ *   -> digest kind= user= challenge= response= client= tls= +fd
+ *					kind cram-md5 (RFC 2195)|apop (RFC
+ *					1939); challenge as it was sent;
+ *					response in hexadecimal digits
+ *   <- login verdict= [user=] [challenge=]
+ *					user: the login's canonical address;
+ *					challenge: JSON for the client whose
+ *					token was refused (RFC 7628)
+ *   -> scram user= client= mechanism= tls= +fd
+ *					user: prepared and unescaped
+ *   <- scram nonce= salt= iterations=	nonce: userdb's half; salt in base64;
+ *					who does not exist has both, too, and
+ *					always the same
+ *   -> proof first= final= proof=	client-first-message-bare, client-
+ *					final-message-without-proof, proof in
+ *					base64; common/scram.h
+ *   <- login verdict= [user=] [signature=]
+ *					ServerSignature, base64
+ *   -> cancel				instead of the proof; no answer
  * role-queue, many outstanding, answers in any order:
  *   -> route serial= address=
  *   <- route serial= kind= [target=] [more=1]
@@ -59,10 +80,17 @@
  *	kind unknown	target: a verdict
  *	kind later	target: a verdict
  * role-admin (root's alone), a request, then its answer:
- *   -> user-add address= [hash=] [system=]	hash: crypt(5); system: login
- *					name, none: a virtual user
- *   -> user-set address= [hash=] [disabled=]	0 or 1
+ *   -> user-add address= [hash=] [scram=] [system=]
+ *					hash: crypt(5); scram: a verifier,
+ *					common/scram.h; system: login name,
+ *					none: a virtual user
+ *   -> user-set address= [hash=] [scram=] [secret=] [disabled=]
+ *					with hash, the others of the old
+ *					password go; secret: the password in
+ *					base64; disabled 0|1
  *   -> user-del address=
+ *   -> app-add address= app= digest=	an app password's name and SHA-256
+ *   -> app-del address= app=
  *   -> domain-add domain=
  *   -> domain-del domain=
  *   -> alias-add alias= target= ...
@@ -74,7 +102,7 @@
  *					is being undone, ask again in a moment
  *   <- done [note= ...]		notes: for people
  *   <- failed exit= reason=		exit: of sysexits.h
- *   -> read kind= [from=]		domain|user|alias|note
+ *   -> read kind= [from=]		domain|user|alias|app|note
  *   -> show address=
  *   <- page changes= line= ... [next=] [corrupt=1]
  *					line: as export writes it; next: from=
@@ -84,6 +112,13 @@
  *   <- found user= [system=]		one who is not disabled, or failed
  *   -> check user= password=		a login without a session
  *   <- check verdict= [user=] [system=]
+ *   -> salt address=			for a verifier that is to be set
+ *   <- salt salt=			base64
+ * role-fetch, fetch speaks first:
+ *   -> ready
+ *   <- get serial= url= max=		max: octets
+ *   -> got serial= result= [reason=] [max-age=] [+fd]
+ *					result ok, with the body, or failed
  *
  *
  * queue
@@ -198,6 +233,9 @@ enum {
 	PROTOCOL_ID_MAX = 32,
 	PROTOCOL_LOGIN_MAX = 400,
 	PROTOCOL_PASSWORD_MAX = 1024,
+	PROTOCOL_TOKEN_MAX = 8192, /* a JWT */
+	PROTOCOL_CHALLENGE_MAX = 1024,
+	PROTOCOL_SCRAM_MAX = 2048, /* a message; >= SCRAM_MESSAGE_MAX */
 	PROTOCOL_TEXT_MAX = 2048, /* replies, reasons */
 	PROTOCOL_NAME_MAX = 64	  /* verdicts, kinds */
 };

@@ -234,13 +234,17 @@ start(struct peer *peer, const char *user, const char *password,
 bool
 login_request(struct peer *peer, struct packet *p)
 {
-	const char *user, *password, *client;
+	const char *user, *password, *client, *mechanism;
+	uint64_t tls;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user),
 	    ATTRIBUTE_TEXT("password", PROTOCOL_PASSWORD_MAX, &password),
-	    ATTRIBUTE_TEXT("client", PROTOCOL_NAME_MAX, &client)};
+	    ATTRIBUTE_TEXT("client", PROTOCOL_NAME_MAX, &client),
+	    ATTRIBUTE_TEXT_OPTIONAL(
+		"mechanism", PROTOCOL_NAME_MAX, &mechanism),
+	    ATTRIBUTE_NUMBER_OPTIONAL("tls", &tls)};
 
-	return packet_read(p, "login", set, 3, 1) &&
+	return packet_read(p, "login", set, 5, 1) &&
 	    start(peer, user, password, client, packet_detach(p, 0));
 }
 
