@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "queue/peer.h"
+#include "common/peer.h"
 
 /*
  * What postrider-queue may ask on role-admin, one request at a time; and of

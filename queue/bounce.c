@@ -17,7 +17,7 @@
 #include "common/protocol.h"
 #include "common/verdict.h"
 #include "queue/intake.h"
-#include "queue/peer.h"
+#include "common/peer.h"
 #include "queue/queue.h"
 
 enum { RESTART_MS = 1000, ANSWER_MS = 10 * 60 * 1000 };

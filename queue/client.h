@@ -12,7 +12,7 @@
 #include "queue/envelope.h"
 #include "queue/intake.h"
 #include "queue/message.h"
-#include "queue/peer.h"
+#include "common/peer.h"
 #include "queue/route.h"
 #include "queue/spool.h"
 
@@ -28,7 +28,7 @@ enum client_state {
 struct client {
 	struct peer peer;
 	struct client *next, *previous; /* of CLIENT_PUBLIC */
-	struct timer silence;		/* likewise */
+	struct timer silence;           /* likewise */
 	enum client_role role;
 	enum client_state state;
 	char *login; /* NULL: none */

@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "common/protocol.h"
 #include "common/verdict.h"
-#include "queue/peer.h"
+#include "common/peer.h"
 #include "queue/queue.h"
 
 enum {

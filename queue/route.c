@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "common/protocol.h"
 #include "queue/envelope.h"
-#include "queue/peer.h"
+#include "common/peer.h"
 
 enum {
 	WINDOW = 256, /* questions at a time; a power of two */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "queue/peer.h"
+#include "common/peer.h"
 
 #include <errno.h>
 #include <fcntl.h>

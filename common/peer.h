@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef QUEUE_PEER_H
-#define QUEUE_PEER_H
+#ifndef COMMON_PEER_H
+#define COMMON_PEER_H
 
 #include <stdbool.h>
 #include <stddef.h>
