@@ -50,6 +50,7 @@ struct config_listeners {
 
 struct config_server { /* an address with port */
 	struct sockaddr_storage address;
+	bool trusted; /* it validates, and nobody sits on the way to it */
 };
 
 struct config_servers {

@@ -99,7 +99,7 @@ add_server(
     struct config_reader *r, const struct config_keyword *k, const char *word)
 {
 	struct config_servers *list = config_member(r, k);
-	struct config_server *grown, new;
+	struct config_server *grown, new = {.trusted = false};
 
 	if (!netaddr_parse(word, 53, &new.address))
 		return config_fail(r,
@@ -113,11 +113,29 @@ add_server(
 	return true;
 }
 
+/* "trusted" at the end of the line marks all of its servers. */
 bool
 take_servers(
     struct config_reader *r, const struct config_keyword *k, const char *value)
 {
-	return config_each_word(r, k, value, add_server);
+	static const char mark[] = "trusted";
+	struct config_servers *list = config_member(r, k);
+	size_t before = list->n, n = strlen(value), length = strlen(mark);
+	char addresses[CONFIG_ERROR_MAX];
+	bool trusted = n > length && strcmp(value + n - length, mark) == 0 &&
+	    strchr(" \t", value[n - length - 1]) != NULL;
+
+	if (trusted)
+		n -= length;
+	if (n >= sizeof(addresses))
+		return config_fail(r, "\"%s\": too long", k->name);
+	memcpy(addresses, value, n);
+	addresses[n] = '\0';
+	if (!config_each_word(r, k, addresses, add_server))
+		return false;
+	for (size_t i = before; i < list->n; i++)
+		list->items[i].trusted = trusted;
+	return true;
 }
 
 static bool

@@ -35,9 +35,10 @@ static const struct config_keyword keywords[] = {
     {"run-dir", "path", RUNSTATEDIR "/postrider", NULL,
 	"the sockets between the programs; their chroots", false, take_path,
 	AT(run_dir)},
-    {"dns-server", "address[:port]...", NULL, NULL,
-	"name server to ask instead of those in resolv.conf", true,
-	take_servers, AT(dns_servers)},
+    {"dns-server", "address[:port]... [trusted]", NULL, NULL,
+	"name server to ask instead of those in resolv.conf; trusted: it "
+	"validates DNSSEC, and so DANE is used",
+	true, take_servers, AT(dns_servers)},
     {"smtp-port", "port...", "25", "1 to 65535",
 	"port of remote servers, tried in order", true, take_ports,
 	AT(smtp_ports)},

@@ -16,30 +16,50 @@
 enum { CONFIRM_NAMES = 5, CONFIRM_ADDRESSES = 32 };
 
 /*
- * Ask, and ask on where an alias leads out of the server's zone.  The chain
- * is counted over all the answers together.
+ * Where an alias leads out of the server's zone that is asked about next.  The
+ * chain is counted over all the answers together, and is as secure as the
+ * least of them.
  */
-static enum dns_status
-look_up(struct dns *d, const char *asked, uint16_t type, int64_t deadline)
+enum dns_status
+dns_look_up(struct dns *d, const char *asked, uint16_t type, int64_t deadline)
 {
 	char name[DNS_NAME_MAX + 1];
 	unsigned hops = 0;
 
+	d->secure = false;
+	d->canonical[0] = '\0';
 	if (strlen(asked) > DNS_NAME_MAX || asked[0] == '\0')
 		return DNS_NO_NAME;
 	memcpy(name, asked, strlen(asked) + 1);
 	for (;;) {
 		enum dns_status status = dns_ask(d, name, type, deadline);
 
-		if (status != DNS_FOUND && status != DNS_NO_DATA)
+		if (status != DNS_FOUND && status != DNS_NO_DATA) {
+			d->secure = false;
 			return status;
+		}
+		d->secure = d->trusted && d->answer.authentic &&
+		    (d->secure || hops == 0);
 		hops += d->answer.hops;
 		if (hops > DNS_CHAIN_MAX)
 			return DNS_BROKEN;
+		memcpy(d->canonical, d->answer.name, sizeof(d->canonical));
 		if (status == DNS_FOUND || d->answer.hops == 0)
 			return status;
 		memcpy(name, d->answer.name, sizeof(name));
 	}
+}
+
+bool
+dns_secure(const struct dns *d)
+{
+	return d->secure;
+}
+
+const char *
+dns_canonical(const struct dns *d)
+{
+	return d->canonical;
 }
 
 /*
@@ -77,7 +97,8 @@ enum dns_status
 dns_mx(struct dns *d, const char *domain, struct dns_mx *out, size_t max,
     size_t *n)
 {
-	enum dns_status status = look_up(d, domain, DNS_TYPE_MX, dns_limit(d));
+	enum dns_status status =
+	    dns_look_up(d, domain, DNS_TYPE_MX, dns_limit(d));
 	const struct dns_answer *a = &d->answer;
 
 	*n = 0;
@@ -119,7 +140,7 @@ static enum dns_status
 add_addresses(struct dns *d, const char *host, uint16_t type, int64_t deadline,
     struct sockaddr_storage *out, size_t max, size_t *n)
 {
-	enum dns_status status = look_up(d, host, type, deadline);
+	enum dns_status status = dns_look_up(d, host, type, deadline);
 	const struct dns_answer *a = &d->answer;
 	size_t before = *n;
 
@@ -134,22 +155,38 @@ add_addresses(struct dns *d, const char *host, uint16_t type, int64_t deadline,
 	return *n > before || before == max ? DNS_FOUND : DNS_BROKEN;
 }
 
+/*
+ * A question that nobody answers must not make the other family's answer
+ * look insecure: so anybody who can drop packets would turn DANE off.
+ */
+static bool
+is_silence(enum dns_status status)
+{
+	return status == DNS_TEMPORARY || status == DNS_BROKEN;
+}
+
 enum dns_status
 dns_addresses(struct dns *d, const char *host, int family,
     struct sockaddr_storage *out, size_t max, size_t *n)
 {
 	enum dns_status six = DNS_NO_DATA, four = DNS_NO_DATA;
 	int64_t deadline = dns_limit(d);
+	bool secure = true;
 
 	*n = 0;
-	if (family != AF_INET)
+	if (family != AF_INET) {
 		six = add_addresses(
 		    d, host, DNS_TYPE_AAAA, deadline, out, max, n);
+		secure = d->secure || is_silence(six);
+	}
 	if (six == DNS_NO_NAME)
 		return DNS_NO_NAME;
-	if (family != AF_INET6)
+	if (family != AF_INET6) {
 		four =
 		    add_addresses(d, host, DNS_TYPE_A, deadline, out, max, n);
+		secure = secure && (d->secure || is_silence(four));
+	}
+	d->secure = secure && *n > 0;
 	if (*n > 0)
 		return DNS_FOUND;
 	return six > four ? six : four;
@@ -185,7 +222,8 @@ read_texts(const struct dns_answer *a, char **texts, char *room, size_t *n)
 enum dns_status
 dns_txt(struct dns *d, const char *name, char ***texts, size_t *n)
 {
-	enum dns_status status = look_up(d, name, DNS_TYPE_TXT, dns_limit(d));
+	enum dns_status status =
+	    dns_look_up(d, name, DNS_TYPE_TXT, dns_limit(d));
 	const struct dns_answer *a = &d->answer;
 	size_t octets = 0;
 
@@ -241,7 +279,7 @@ dns_ptr(struct dns *d, const struct sockaddr_storage *address,
 		buf_free(&name);
 		return DNS_TEMPORARY;
 	}
-	status = look_up(d, name.data, DNS_TYPE_PTR, dns_limit(d));
+	status = dns_look_up(d, name.data, DNS_TYPE_PTR, dns_limit(d));
 	buf_free(&name);
 	for (size_t i = 0; status == DNS_FOUND && i < a->n && *n < max; i++) {
 		struct cursor c = dns_record_cursor(a, &a->records[i]);

@@ -14,8 +14,8 @@
  */
 enum dns_status {
 	DNS_FOUND,
-	DNS_NO_DATA,  /* the name exists, without such records */
-	DNS_NO_NAME,  /* NXDOMAIN */
+	DNS_NO_DATA,   /* the name exists, without such records */
+	DNS_NO_NAME,   /* NXDOMAIN */
 	DNS_TEMPORARY, /* no answer, SERVFAIL, refused */
 	DNS_BROKEN     /* an answer that cannot be read: treat as temporary */
 };
@@ -60,6 +60,31 @@ enum dns_status dns_addresses(struct dns *, const char *host, int family,
 /* Each record's strings joined, NUL-terminated; *texts is one free(). */
 enum dns_status dns_txt(
     struct dns *, const char *name, char ***texts, size_t *n);
+
+struct dns_tlsa { /* RFC 6698 section 2.1; as published, not judged */
+	uint8_t usage, selector, matching;
+	size_t len;
+	const unsigned char *data;
+};
+
+/* *records is one free(), the data with it. */
+enum dns_status dns_tlsa(
+    struct dns *, const char *name, struct dns_tlsa **records, size_t *n);
+
+/* The name's own CNAME, not followed. */
+enum dns_status dns_alias(
+    struct dns *, const char *name, char target[DNS_NAME_MAX + 1]);
+
+/*
+ * Of the last look-up: every answer on its way, aliases included, was
+ * validated by a server that the config calls trusted, and all servers in use
+ * are.  DNS_NO_DATA is secure in the same way.  Of the two families of
+ * dns_addresses() one that got no answer at all does not count.
+ */
+bool dns_secure(const struct dns *);
+
+/* Where the last look-up's aliases led, lower case; "" without an answer. */
+const char *dns_canonical(const struct dns *);
 
 /* Names of an address (in-addr.arpa, ip6.arpa). */
 enum dns_status dns_ptr(struct dns *, const struct sockaddr_storage *,

@@ -15,6 +15,8 @@ enum { QUERY_MAX = 512, HEADER_SIZE = 12 };
 static const int round_seconds[] = {2, 3, 5, 10};
 enum { ROUNDS = sizeof(round_seconds) / sizeof(round_seconds[0]) };
 
+enum { FLAGS_LOW = 3, AUTHENTIC_DATA = 0x20 }; /* octet and bit of AD */
+
 static void
 add_server(struct dns *d, const void *address, size_t size)
 {
@@ -53,9 +55,17 @@ dns_open(const struct config *config)
 	d->resolver.options = RES_INIT | RES_RECURSE | RES_IGNTC;
 	if (config->dns_servers.n == 0)
 		take_system_servers(d);
-	for (size_t i = 0; i < config->dns_servers.n; i++)
-		add_server(d, &config->dns_servers.items[i].address,
-		    sizeof(config->dns_servers.items[i].address));
+	d->trusted = config->dns_servers.n > 0;
+	for (size_t i = 0; i < config->dns_servers.n; i++) {
+		const struct config_server *s = &config->dns_servers.items[i];
+
+		d->trusted = d->trusted && s->trusted;
+		add_server(d, &s->address, sizeof(s->address));
+	}
+#ifdef RES_TRUSTAD /* else glibc clears the bit in what it hands us */
+	if (d->trusted)
+		d->resolver.options |= RES_TRUSTAD;
+#endif
 	return d;
 }
 
@@ -131,6 +141,8 @@ make_query(struct dns *d, const char *name, uint16_t type, unsigned char *query)
 
 	if (n < HEADER_SIZE || getrandom(query, 2, 0) != 2)
 		return 0;
+	if (d->trusted) /* asks for AD in the answer (RFC 6840 section 5.7) */
+		query[FLAGS_LOW] |= AUTHENTIC_DATA;
 	return (size_t)n;
 }
 

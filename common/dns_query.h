@@ -27,6 +27,9 @@ struct dns {
 	size_t nservers;
 	struct sockaddr_storage servers[DNS_SERVERS_MAX];
 	int64_t deadline; /* monotonic; negative: none was set */
+	bool trusted;     /* every one of the servers is */
+	bool secure;      /* the last look-up was: dns_secure() */
+	char canonical[DNS_NAME_MAX + 1]; /* where its aliases led */
 	struct dns_answer answer;
 	unsigned char packet[DNS_PACKET_MAX];
 };
@@ -41,6 +44,10 @@ enum dns_status dns_ask(
 
 /* When the look-up that begins now must end. */
 int64_t dns_limit(const struct dns *);
+
+/* Ask, and ask on along aliases; the answer is in dns->answer. */
+enum dns_status dns_look_up(
+    struct dns *, const char *name, uint16_t type, int64_t deadline);
 
 /*
  * Ask one server by TCP (RFC 7766).  Octets of the answer in packet (size

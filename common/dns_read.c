@@ -10,6 +10,7 @@ enum {
 	FLAG_AUTHORITATIVE = 0x0400,
 	FLAG_TRUNCATED = 0x0200,
 	FLAG_RECURSION = 0x0080,
+	FLAG_AUTHENTIC = 0x0020,
 	FLAG_CODE = 0x000f,
 	CODE_OK = 0,
 	CODE_NO_NAME = 3,
@@ -200,10 +201,10 @@ read_records(struct dns_answer *a, struct cursor *c, size_t count,
 			return;
 		if (!named || class != CLASS_IN)
 			continue;
-		if (r->type == DNS_TYPE_CNAME)
-			read_alias(a, r, aliases);
 		if (r->type == type)
 			a->n++;
+		else if (r->type == DNS_TYPE_CNAME)
+			read_alias(a, r, aliases);
 	}
 }
 
@@ -254,6 +255,7 @@ dns_read_answer(struct dns_answer *a, const void *packet, size_t size,
 	a->packet = packet;
 	a->size = size;
 	a->n = a->hops = 0;
+	a->authentic = (h.flags & FLAG_AUTHENTIC) != 0;
 	if (!cursor_ok(&c) || h.id != id || strlen(name) > DNS_NAME_MAX ||
 	    (h.flags & (FLAG_RESPONSE | FLAG_OPCODE)) != FLAG_RESPONSE)
 		return DNS_BROKEN;

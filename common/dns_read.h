@@ -22,7 +22,8 @@ enum {
 	DNS_TYPE_PTR = 12,
 	DNS_TYPE_MX = 15,
 	DNS_TYPE_TXT = 16,
-	DNS_TYPE_AAAA = 28
+	DNS_TYPE_AAAA = 28,
+	DNS_TYPE_TLSA = 52
 };
 
 struct dns_record {
@@ -41,7 +42,9 @@ struct dns_answer {
 	 */
 	char name[DNS_NAME_MAX + 1];
 	unsigned hops; /* aliases from the question to name */
-	size_t n;      /* records of the type asked for, owned by name */
+	/* AD: the server says that it has validated all of it (RFC 4035) */
+	bool authentic;
+	size_t n; /* records of the type asked for, owned by name */
 	struct dns_record records[DNS_RECORDS_MAX];
 };
 

@@ -27,6 +27,13 @@ const struct fuzz_seed fuzz_seeds[] = {
 	      "\xc0\x0c\x00\x0c\x00\x01\x00\x00\x00\x01\x00\x07\x05"
 	      "a.b c\x00"),
     FUZZ_SEED("\x05\x84\x03\x00\x00"),
+    /* a TLSA record, with AD */
+    FUZZ_SEED("\x30\x84\xa0\x00\x01"
+	      "\xc0\x0c\x00\x34\x00\x01\x00\x00\x00\x01\x00\x05\x03\x01\x01"
+	      "ab"),
+    /* a CNAME asked for by itself */
+    FUZZ_SEED("\x40\x84\xa0\x00\x01"
+	      "\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x01\x00\x04\x01x\xc0\x0c"),
     FUZZ_SEEDS_END,
 };
 
@@ -131,6 +138,28 @@ look_up_texts(struct dns *d)
 }
 
 static void
+look_up_tlsa(struct dns *d)
+{
+	struct dns_tlsa *records;
+	char target[DNS_NAME_MAX + 1];
+	unsigned sum = 0;
+	size_t n;
+
+	if (dns_tlsa(d, "_25._tcp.example.test", &records, &n) == DNS_FOUND)
+		REQUIRE(n > 0 && n <= DNS_RECORDS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		REQUIRE(records[i].len > 0);
+		for (size_t j = 0; j < records[i].len; j++)
+			sum += records[i].data[j];
+	}
+	REQUIRE(sum < 255U * DNS_PACKET_MAX);
+	free(records);
+	if (dns_alias(d, "example.test", target) == DNS_FOUND)
+		check_host(target);
+	REQUIRE(!dns_secure(d)); /* nobody said "trusted" */
+}
+
+static void
 look_up_client(struct dns *d)
 {
 	struct sockaddr_storage addresses[4], client;
@@ -151,13 +180,13 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 {
 	static struct dns d;
 	static void (*const look_ups[])(struct dns *) = {
-	    look_up_mx, look_up_texts, look_up_client};
+	    look_up_mx, look_up_texts, look_up_client, look_up_tlsa};
 	struct dns_answer *a = &d.answer;
 
 	d.deadline = -1;
 	(void)dns_read_answer(a, octets, n, 0, "example.test", DNS_TYPE_MX);
 	(void)dns_is_truncated(octets, n);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(look_ups) / sizeof(look_ups[0]); i++) {
 		input = octets;
 		left = n;
 		look_ups[i](&d);

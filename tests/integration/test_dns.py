@@ -10,6 +10,7 @@ import time
 import pytest
 
 from dnsserver import DnsServer, dns, free_port  # noqa: F401
+from signed import signed_dns  # noqa: F401
 
 SECONDS = 20
 
@@ -316,3 +317,110 @@ def test_ids_and_ports_change(lookup, scripted):
     for _ in range(8):
         lookup("mx", "example.net", server.address)
     assert len({query[:2] for _, query in server.queries}) > 4
+
+
+# -- DNSSEC: what the AD bit is worth --
+
+AD = 0x0020
+
+
+def secure(answer):
+    """(status, [lines], secure?, canonical) of a look-up with "trusted"."""
+    status, lines = answer
+    word, canonical = lines[-1].split(", ")
+    return status, lines[:-1], word == "secure", canonical
+
+
+def test_ad_is_asked_for_and_counts(lookup, scripted):
+    server = scripted(lambda query, tcp: reply(
+        query, (1, b"\x7f\0\0\1"), flags=0x8180 | AD))
+    assert secure(lookup("a", "a.test", server.address, "trusted")) == (
+        "found", ["127.0.0.1"], True, "a.test")
+    assert server.queries[0][1][3] & AD
+    lookup("a", "a.test", server.address)
+    assert not server.queries[1][1][3] & AD
+
+
+def test_without_ad_nothing_is_secure(lookup, scripted):
+    server = scripted(lambda query, tcp: reply(query, (1, b"\x7f\0\0\1")))
+    assert secure(lookup("a", "a.test", server.address, "trusted"))[2] is False
+
+
+def test_one_server_that_is_not_trusted_spoils_all(lookup, scripted):
+    server = scripted(lambda query, tcp: reply(
+        query, (1, b"\x7f\0\0\1"), flags=0x8180 | AD))
+    assert secure(lookup("a", "a.test", server.address, "trusted",
+                         "127.0.0.1:9"))[:3] == ("found", ["127.0.0.1"],
+                                                 False)
+
+
+def test_a_chain_is_as_secure_as_its_weakest_link(lookup, scripted):
+    def answer(flags):
+        def one(query, tcp):
+            if b"\1a" in query[12:15]:
+                return reply(query, (5, b"\1b\4test\0"),
+                             flags=0x8180 | flags["a"])
+            return reply(query, (1, b"\x7f\0\0\2"), flags=0x8180 | flags["b"])
+        return one
+    for a, b in ((AD, AD), (AD, 0), (0, AD), (0, 0)):
+        server = scripted(answer({"a": a, "b": b}))
+        assert secure(lookup("a", "a.test", server.address, "trusted")) == (
+            "found", ["127.0.0.2"], bool(a and b), "b.test")
+
+
+def test_silence_about_one_family_takes_no_security_away(lookup, scripted):
+    def answer(query, tcp):
+        if query[-4:-2] == b"\0\x1c":
+            return query[:2] + b"\x81\x82" + query[4:]  # SERVFAIL
+        return reply(query, (1, b"\x7f\0\0\1"), flags=0x8180 | AD)
+    server = scripted(answer)
+    assert secure(lookup("any", "a.test", server.address, "trusted"))[:3] == (
+        "found", ["127.0.0.1"], True)
+    server = scripted(lambda query, tcp: reply(
+        query, *([(1, b"\x7f\0\0\1")] if query[-3] == 1 else []),
+        flags=0x8180 | (AD if query[-3] == 1 else 0)))
+    assert secure(lookup("any", "a.test", server.address,
+                         "trusted"))[2] is False
+
+
+@pytest.mark.parametrize("data,status,line", [
+    (b"\3\1\1abc", "found", "3 1 1 616263"),
+    (b"\xff\xff\xffx", "found", "255 255 255 78"),
+    (b"\3\1\1", "unusable answer from the DNS", None),
+    (b"\3\1", "unusable answer from the DNS", None),
+    (b"", "unusable answer from the DNS", None)])
+def test_tlsa_records(lookup, scripted, data, status, line):
+    server = scripted(lambda query, tcp: reply(query, (52, data)))
+    assert lookup("tlsa", "_25._tcp.a.test", server.address) == (
+        status, [line] if line else [])
+
+
+def test_a_validating_resolver(lookup, signed_dns):
+    key = "ab" * 32
+    signed_dns.zone("dane.test", f"""
+@ MX 10 mx
+mx A 127.0.0.1
+_25._tcp.mx TLSA 3 1 1 {key}
+_25._tcp.alias CNAME _25._tcp.mx
+www CNAME mx
+out CNAME mx.plain.test.
+broken A 127.0.0.1
+""", bogus=["broken.dane.test"])
+    signed_dns.zone("plain.test", "@ MX 10 mx\nmx A 127.0.0.2",
+                    signed=False).start()
+
+    def ask(kind, name):
+        return secure(lookup(kind, name, signed_dns.address, "trusted"))
+    assert ask("mx", "dane.test") == (
+        "found", ["10 mx.dane.test"], True, "dane.test")
+    assert ask("any", "www.dane.test") == (
+        "found", ["127.0.0.1"], True, "mx.dane.test")
+    assert ask("any", "out.dane.test") == (
+        "found", ["127.0.0.2"], False, "mx.plain.test")
+    assert ask("alias", "out.dane.test") == (
+        "found", ["mx.plain.test"], True, "out.dane.test")
+    assert ask("tlsa", "_25._tcp.alias.dane.test") == (
+        "found", [f"3 1 1 {key}"], True, "_25._tcp.mx.dane.test")
+    assert ask("tlsa", "mx.dane.test")[0::2] == ("no such record", True)
+    assert ask("mx", "plain.test")[0::2] == ("found", False)
+    assert ask("a", "broken.dane.test")[0] == "no answer from the DNS"

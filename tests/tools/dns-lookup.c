@@ -76,6 +76,34 @@ show_name(struct dns *d, const char *text, bool confirmed)
 }
 
 static enum dns_status
+show_tlsa(struct dns *d, const char *name)
+{
+	struct dns_tlsa *records;
+	size_t n;
+	enum dns_status status = dns_tlsa(d, name, &records, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		printf("%u %u %u ", records[i].usage, records[i].selector,
+		    records[i].matching);
+		for (size_t j = 0; j < records[i].len; j++)
+			printf("%02x", records[i].data[j]);
+		putchar('\n');
+	}
+	free(records);
+	return status;
+}
+
+static enum dns_status
+show_alias(struct dns *d, const char *name)
+{
+	char target[DNS_NAME_MAX + 1];
+	enum dns_status status = dns_alias(d, name, target);
+
+	puts(target);
+	return status;
+}
+
+static enum dns_status
 show(struct dns *d, const char *type, const char *name)
 {
 	if (strcmp(type, "mx") == 0)
@@ -88,6 +116,10 @@ show(struct dns *d, const char *type, const char *name)
 		return show_addresses(d, name, AF_INET6);
 	if (strcmp(type, "any") == 0)
 		return show_addresses(d, name, AF_UNSPEC);
+	if (strcmp(type, "tlsa") == 0)
+		return show_tlsa(d, name);
+	if (strcmp(type, "alias") == 0)
+		return show_alias(d, name);
 	if (strcmp(type, "ptr") == 0)
 		return show_name(d, name, false);
 	if (strcmp(type, "confirmed") == 0)
@@ -99,21 +131,33 @@ int
 main(int argc, char **argv)
 {
 	struct config config = {.hostname = NULL};
-	struct config_server servers[4];
+	struct config_server servers[8] = {{.trusted = false}};
+	enum dns_status status;
 	struct dns *d;
 
-	if (argc < 5 || argc > 8)
-		errx(EX_USAGE, "usage: dns-lookup MS TYPE NAME SERVER...");
+	if (argc < 5 || argc > 12)
+		errx(EX_USAGE,
+		    "usage: dns-lookup MS TYPE NAME {SERVER [trusted]}...");
 	config.dns_servers = (struct config_servers){0, servers};
-	for (int i = 4; i < argc; i++)
-		if (!netaddr_parse(
-			argv[i], 53, &servers[config.dns_servers.n++].address))
+	for (int i = 4; i < argc; i++) {
+		size_t n = config.dns_servers.n;
+
+		if (n > 0 && strcmp(argv[i], "trusted") == 0)
+			servers[n - 1].trusted = true;
+		else if (netaddr_parse(argv[i], 53, &servers[n].address))
+			config.dns_servers.n++;
+		else
 			errx(EX_USAGE, "%s is no address", argv[i]);
+	}
 	d = dns_open(&config);
 	if (d == NULL)
 		err(EX_OSERR, "dns_open");
 	dns_deadline(d, clock_monotonic_ms() + atoi(argv[1]));
-	puts(dns_status_text(show(d, argv[2], argv[3])));
+	status = show(d, argv[2], argv[3]);
+	if (servers[0].trusted)
+		printf("%s, %s\n", dns_secure(d) ? "secure" : "insecure",
+		    dns_canonical(d));
+	puts(dns_status_text(status));
 	dns_close(d);
 	return 0;
 }

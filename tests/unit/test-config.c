@@ -132,6 +132,7 @@ static const char full[] =
     "tls-key /etc/b.key\n"
     "spool-dir /s\nmail-dir /m\ndatabase-dir /d\nrun-dir /r\n"
     "dns-server 127.0.0.1:5353 ::1\n"
+    "dns-server 127.0.0.1:53 127.0.0.2\ttrusted\n"
     "smtp-port 25 2525\n"
     "relay-host [relay.example.net]:587\n"
     "relay-from 192.0.2.0/24 2001:db8::/32\n"
@@ -165,7 +166,9 @@ test_everything(void **state)
 	assert_string_equal(
 	    c.certificates.items[0].certificate, "/etc/with space/a#b.pem");
 	assert_string_equal(c.certificates.items[1].key, "/etc/b.key");
-	assert_int_equal(c.dns_servers.n, 2);
+	assert_int_equal(c.dns_servers.n, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(c.dns_servers.items[i].trusted, i >= 2);
 	netaddr_format_port(&c.dns_servers.items[1].address, text);
 	assert_string_equal(text, "[::1]:53");
 	assert_int_equal(c.smtp_ports.n, 2);
@@ -279,6 +282,8 @@ static const struct {
 	"test.conf:1: \"spool-dir\": \"var/spool\" is "
 	"not an absolute path"},
     {"dns-server resolver.example", "test.conf:1: \"dns-server\": \"resol"},
+    {"dns-server trusted", "test.conf:1: \"dns-server\": \"trusted\" is"},
+    {"dns-server trusted ::1", "test.conf:1: \"dns-server\": \"trusted\" is"},
     {"smtp-port 0", "test.conf:1: \"smtp-port\": \"0\" is not a port"},
     {"smtp-port 25 65536", "test.conf:1: \"smtp-port\": \"65536\" is not"},
     {"relay-host 192.0.2.1", "test.conf:1: \"relay-host\": \"192.0.2.1\""},
