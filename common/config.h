@@ -88,6 +88,8 @@ struct config {
 	char *relay_host;		   /* NULL: none; brackets kept */
 	uint16_t relay_port;
 	struct config_nets relay_from, allow_plaintext_auth;
+	uint64_t auth_mechanisms; /* a set, common/sasl.h */
+	bool apop;
 	uint64_t max_message_size;
 	uint64_t max_recipients, max_line_length, max_hops, max_errors;
 	uint64_t smtp_timeout, pop3_timeout, queue_lifetime;

@@ -51,6 +51,16 @@ static const struct config_keyword keywords[] = {
     {"allow-plaintext-auth", "network...", NULL, NULL,
 	"clients that may log in without TLS", true, take_networks,
 	AT(allow_plaintext_auth)},
+    {"auth-mechanisms", "mechanism...",
+	"PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS OAUTHBEARER XOAUTH2",
+	"PLAIN|LOGIN|SCRAM-SHA-256|SCRAM-SHA-256-PLUS|OAUTHBEARER|XOAUTH2|"
+	"CRAM-MD5",
+	"ways to log in that are offered; those with tokens where oauth-jwks "
+	"is set",
+	false, take_mechanisms, AT(auth_mechanisms)},
+    {"apop", "choice", "no", "no|yes",
+	"whether POP3 takes APOP, for users with a reversible password", false,
+	take_choice, AT(apop)},
     {"max-message-size", "size", "50M", "1K to 4G",
 	"largest message taken, in octets as on the wire", false, take_size,
 	AT(max_message_size)},

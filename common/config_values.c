@@ -7,6 +7,7 @@
 
 #include "common/config_reader.h"
 #include "common/netaddr.h"
+#include "common/sasl.h"
 #include "common/utf8.h"
 
 void *
@@ -140,6 +141,26 @@ take_family(
 		*(enum address_family *)config_member(r, k) =
 		    (enum address_family)place;
 	return place != -1;
+}
+
+static bool
+take_mechanism(
+    struct config_reader *r, const struct config_keyword *k, const char *word)
+{
+	enum sasl_mechanism found = sasl_named(word, strlen(word));
+
+	if (found == SASL_MECHANISMS)
+		return config_fail(r, "\"%s\": \"%s\" is none of %s", k->name,
+		    word, k->bounds);
+	*(uint64_t *)config_member(r, k) |= SASL_SET(found);
+	return true;
+}
+
+bool
+take_mechanisms(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	return config_each_word(r, k, value, take_mechanism);
 }
 
 /* -- names -- */

@@ -63,6 +63,7 @@
  *   <- scram nonce= salt= iterations=	nonce: userdb's half; salt in base64;
  *					who does not exist has both, too, and
  *					always the same
+ *   <- login verdict=login-later	or so
  *   -> proof first= final= proof=	client-first-message-bare, client-
  *					final-message-without-proof, proof in
  *					base64; common/scram.h

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "common/log.h"
-#include "smtpd/base64.h"
+#include "common/base64.h"
 #include "smtpd/plain.h"
 #include "smtpd/session.h"
 

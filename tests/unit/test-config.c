@@ -12,6 +12,7 @@
 
 #include "common/config.h"
 #include "common/netaddr.h"
+#include "common/sasl.h"
 
 static int
 file_with(const char *octets, size_t n)
@@ -71,6 +72,10 @@ test_defaults(void **state)
 	assert_null(c.postmaster);
 	assert_int_equal(c.relay_from.n, 0);
 	assert_int_equal(c.allow_plaintext_auth.n, 0);
+	assert_int_equal(c.auth_mechanisms,
+	    sasl_set("PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS "
+		     "OAUTHBEARER XOAUTH2"));
+	assert_false(c.apop);
 	assert_int_equal(c.max_message_size, 50 * 1024 * 1024);
 	assert_int_equal(c.max_recipients, 100);
 	assert_int_equal(c.smtp_timeout, 300);
@@ -137,6 +142,7 @@ static const char full[] =
     "relay-host [relay.example.net]:587\n"
     "relay-from 192.0.2.0/24 2001:db8::/32\n"
     "allow-plaintext-auth 127.0.0.1\n"
+    "auth-mechanisms scram-sha-256-plus CRAM-MD5\napop yes\n"
     "max-message-size 2k\nmax-recipients 1000\n"
     "smtp-timeout 90\nqueue-lifetime 2w\nretry-maximum 1h\n"
     "log-file /var/log/x\nsource-address 192.0.2.7 2001:db8::7\n"
@@ -179,6 +185,9 @@ test_everything(void **state)
 	assert_int_equal(c.queue_lifetime, 14 * 86400);
 	assert_int_equal(c.address_family, FAMILY_IPV6);
 	assert_true(c.junk_folder);
+	assert_int_equal(c.auth_mechanisms,
+	    SASL_SET(SASL_SCRAM_SHA_256_PLUS) | SASL_SET(SASL_CRAM_MD5));
+	assert_true(c.apop);
 	assert_true(c.system_users);
 	assert_int_equal(c.smtpd_processes, 7);
 	config_free(&c);
@@ -299,6 +308,11 @@ static const struct {
     {"relay-from 192.0.2.1:25", "test.conf:1: \"relay-from\": \"192.0.2.1:"},
     {"relay-from ::ffff:0.0.0.0/8", "test.conf:1: \"relay-from\": \"::fff"},
     {"allow-plaintext-auth all", "test.conf:1: \"allow-plaintext-auth\": \"a"},
+    {"auth-mechanisms PLAIN,LOGIN",
+	"test.conf:1: \"auth-mechanisms\": \"PLAIN,LOGIN\" is none of PLAIN|"},
+    {"auth-mechanisms PLAIN GSSAPI",
+	"test.conf:1: \"auth-mechanisms\": \"GSSAPI\" is none of PLAIN|LOGIN"},
+    {"apop maybe", "test.conf:1: \"apop\": \"maybe\" is none of no|yes"},
     {"max-message-size 5X",
 	"test.conf:1: \"max-message-size\": \"5X\" is not "
 	"a size (octets, or with K, M or G: 50M)"},

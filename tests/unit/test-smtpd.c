@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "smtpd/base64.h"
 #include "smtpd/command.h"
 #include "smtpd/header_scan.h"
 #include "smtpd/plain.h"
@@ -335,43 +334,6 @@ headers_are_scanned(void **state)
 /* -- SASL -- */
 
 static void
-base64_is_strict(void **state)
-{
-	static const struct {
-		const char *text, *octets;
-		size_t n;
-	} good[] = {
-	    /* RFC 4648 section 10 */
-	    {"", "", 0},
-	    {"Zg==", "f", 1},
-	    {"Zm8=", "fo", 2},
-	    {"Zm9v", "foo", 3},
-	    {"Zm9vYg==", "foob", 4},
-	    {"Zm9vYmE=", "fooba", 5},
-	    {"Zm9vYmFy", "foobar", 6},
-	    {"AGEAYg==", "\0a\0b", 4},
-	    {"+/+/", "\xfb\xff\xbf", 3},
-	};
-	static const char *const bad[] = {"Z", "Zg",
-	    "Zg=", "Zh==", "Zm9=", "Zg==Zg==", "====", "=g==", "Z===", "Zm9v\n",
-	    "Zm 9", "Zm9*", "Z-_v", "*", "Zg==="};
-	char out[64];
-	size_t n;
-
-	(void)state;
-	for (size_t i = 0; i < SIZE(good); i++) {
-		assert_true(
-		    base64_decode(good[i].text, strlen(good[i].text), out, &n));
-		assert_int_equal(n, good[i].n);
-		assert_memory_equal(out, good[i].octets, n);
-	}
-	for (size_t i = 0; i < SIZE(bad); i++)
-		if (base64_decode(bad[i], strlen(bad[i]), out, &n))
-			fail_msg("decoded: %s", bad[i]);
-	assert_false(base64_decode("Zm\0v", 4, out, &n));
-}
-
-static void
 plain_is_read(void **state)
 {
 	static const struct {
@@ -425,7 +387,6 @@ main(void)
 	    cmocka_unit_test(recipients_are_judged),
 	    cmocka_unit_test(contents_are_judged),
 	    cmocka_unit_test(headers_are_scanned),
-	    cmocka_unit_test(base64_is_strict),
 	    cmocka_unit_test(plain_is_read),
 	};
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-#include "smtpd/base64.h"
+#include "common/base64.h"
 
 #include <stdint.h>
 #include <string.h>
 
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			     "abcdefghijklmnopqrstuvwxyz"
+			     "0123456789+/";
+
 static int
 value_of(char c)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz"
-				     "0123456789+/";
 	const char *found = c == '\0' ? NULL : strchr(digits, c);
 
 	return found == NULL ? -1 : (int)(found - digits);
@@ -42,4 +43,23 @@ base64_decode(const char *text, size_t n, char *out, size_t *made)
 			out[(*made)++] = (char)(group >> (16 - 8 * k) & 0xff);
 	}
 	return true;
+}
+
+void
+base64_encode(const void *octets, size_t n, char *text)
+{
+	const unsigned char *from = octets;
+
+	for (size_t i = 0; i < n; i += 3) {
+		size_t have = n - i < 3 ? n - i : 3;
+		uint32_t group = 0;
+
+		for (size_t k = 0; k < 3; k++)
+			group = group << 8 | (k < have ? from[i + k] : 0U);
+		for (size_t k = 0; k < 4; k++)
+			*text++ = k <= have
+			    ? digits[group >> (18 - 6 * k) & 0x3f]
+			    : '=';
+	}
+	*text = '\0';
 }
