@@ -218,6 +218,23 @@ line_of(const struct lines_seen *seen, const char *name)
 	return seen->at[config_keyword_find(name) - config_keywords()];
 }
 
+/* Where no place is given: beside the database. */
+static bool
+place_beside_database(struct config_reader *r, char **where, const char *ending)
+{
+	struct buf path = BUF_INIT(4096);
+	const char *text;
+	bool good;
+
+	if (*where != NULL)
+		return true;
+	buf_addf(&path, "%s%s", r->config->database_dir, ending);
+	text = buf_text(&path);
+	good = text != NULL && config_set_text(r, where, text);
+	buf_free(&path);
+	return good;
+}
+
 static bool
 fill_defaults(struct config_reader *r, const struct lines_seen *seen)
 {
@@ -228,6 +245,8 @@ fill_defaults(struct config_reader *r, const struct lines_seen *seen)
 		if (seen->at[i] == 0 && !take_default(r, &k[i]))
 			return false;
 	r->config->certificates_guessed = line_of(seen, "tls-key") == 0;
+	if (!place_beside_database(r, &r->config->ledger_dir, "-ledger"))
+		return false;
 	return r->config->hostname != NULL || guess_hostname(r);
 }
 
@@ -342,6 +361,8 @@ config_free(struct config *c)
 	free(c->mail_dir);
 	free(c->database_dir);
 	free(c->run_dir);
+	free(c->ledger_dir);
+	free(c->tls_trust);
 	free(c->dns_servers.items);
 	free(c->smtp_ports.items);
 	free(c->relay_host);

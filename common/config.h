@@ -83,6 +83,7 @@ struct config {
 	struct config_certificates certificates;
 	bool certificates_guessed; /* the file names none */
 	char *spool_dir, *mail_dir, *database_dir, *run_dir;
+	char *ledger_dir;
 	struct config_servers dns_servers; /* none: resolv.conf */
 	struct config_ports smtp_ports;	   /* at least one */
 	char *relay_host;		   /* NULL: none; brackets kept */
@@ -104,6 +105,11 @@ struct config {
 	uint64_t smtpd_processes, pop3d_processes, deliver_processes;
 	uint64_t spare_processes;
 	uint64_t max_client_sessions;
+	/* failed logins within the window before more are refused */
+	uint64_t login_failures, login_failures_network, login_failures_user;
+	uint64_t login_failure_window, login_memory;
+	char *tls_trust; /* NULL: the system's certificates */
+	uint64_t https_port;
 };
 
 enum { CONFIG_ERROR_MAX = 512 };

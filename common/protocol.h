@@ -24,9 +24,15 @@
  *	smtpd/keys	  role-smtpd		keys	  smtpd
  *	pop3d/keys	  role-pop3d		keys	  pop3d
  *	deliver/keys	  role-deliver		keys	  deliver
+ *	userdb/ledger	  role-userdb		ledger	  userdb
+ *	deliver/ledger	  role-deliver		ledger	  deliver
+ *	fetch/ledger	  role-fetch		ledger	  fetch
+ *	fetch/userdb	  role-fetch		userdb	  fetch
  *	admin/userdb	  role-admin		userdb	  postrider-user
  *	admin/queue	  role-admin		queue	  postrider-queue
  *	admin/keys	  role-admin		keys	  postrider-key
+ *	admin/ledger	  role-admin		ledger	  postrider-user,
+ *							  postrider-queue
  *	public/queue	  role-public		queue	  sendmail, mailq
  *	control		  (its own)		supervisor  postrider
  *
@@ -225,6 +231,56 @@
  *   <- pair [path= key-path= key=] count=	none with that index: only count
  *   -> renew				relay records name other folders now
  *   <- done
+ *
+ *
+ * ledger
+ *
+ * role-userdb, many outstanding:
+ *   -> attempt serial= client= user=	before a password is looked at; client:
+ *					an IP address; user: the canonical
+ *					address of the login, or where there is
+ *					none what was typed (both are counted
+ *					alike)
+ *   <- attempt serial= verdict= [wait=]	verdict ok|refused; wait: seconds until
+ *					it would be ok
+ *   -> outcome client= user= result=	of an attempt that was ok; result good|
+ *					wrong|unknown; no answer
+ * role-deliver, one at a time on a connection:
+ *   -> sts domain= [id=]		MTA-STS (RFC 8461); id: of the TXT
+ *					record as it is now, absent when there
+ *					is none or the DNS did not tell
+ *   <- sts mode= [id=] [reason=] [age=] [max-age=] [mx= ...]
+ *					mode none|testing|enforce; reason: why
+ *					there is none, or what a refresh met;
+ *					mx: patterns, lower case, a "*." in
+ *					front of some; comes when the policy
+ *					was fetched, after 30 s at the latest
+ *   -> destination host=		what it could do last time
+ *   <- destination [tls=] [protocol=] [since=] [broken=]
+ *					nothing: never seen; tls yes|no; since:
+ *					unix seconds, of that; broken: of the
+ *					last handshake that failed, until one
+ *					succeeds again
+ *   -> remember host= tls= [protocol=] [domain= policy= result= [reason=]]
+ *					tls yes|no|broken; with a domain what
+ *					became of its mail there: policy none|
+ *					dane|sts, result ok|failed; no answer
+ * role-fetch, fetch speaks first:
+ *   -> ready
+ *   <- get serial= kind= url= max=	kind sts
+ *   -> policy serial= result= [reason=] [mode=] [max-age=] [mx= ...]
+ *					result ok|failed; then ready again
+ * role-admin:
+ *   -> failures user=
+ *   <- failures count= [wait=] [failed="SECONDS CLIENT" ...]
+ *	[known="SECONDS CLIENT" ...]	count: within the window; wait: as
+ *					above, for an address that is not
+ *					known; the newest first
+ *   -> forget client=			an address, or
+ *   -> forget user=
+ *   <- done | failed reason=
+ *   -> tls-policy domain=
+ *   <- tls-policy [line= ...]		for people: what is known and why
  */
 enum { MAILBOX_RECORD = 512, MAILBOX_RECORD_KIND = 16 };
 

@@ -148,6 +148,9 @@ static const char full[] =
     "log-file /var/log/x\nsource-address 192.0.2.7 2001:db8::7\n"
     "address-family ipv6\nminimum-uid 500\njunk folder\nsystem-users yes\n"
     "postmaster root@example.org\n"
+    "ledger-dir /ledger\nlogin-failures 3\nlogin-failures-network 4\n"
+    "login-failures-user 5\nlogin-failure-window 10m\nlogin-memory 2d\n"
+    "tls-trust /etc/ca.pem\nhttps-port 8443\n"
     "smtpd-processes 7"; /* no line end */
 
 static void
@@ -190,6 +193,26 @@ test_everything(void **state)
 	assert_true(c.apop);
 	assert_true(c.system_users);
 	assert_int_equal(c.smtpd_processes, 7);
+	assert_string_equal(c.ledger_dir, "/ledger");
+	assert_int_equal(c.login_failures, 3);
+	assert_int_equal(c.login_failures_network, 4);
+	assert_int_equal(c.login_failures_user, 5);
+	assert_int_equal(c.login_failure_window, 600);
+	assert_int_equal(c.login_memory, 2 * 86400);
+	assert_string_equal(c.tls_trust, "/etc/ca.pem");
+	assert_int_equal(c.https_port, 8443);
+	config_free(&c);
+}
+
+static void
+test_places_beside_the_database(void **state)
+{
+	struct config c;
+
+	(void)state;
+	read_good(&c, "hostname a.test\ndatabase-dir /here/users\n");
+	assert_string_equal(c.ledger_dir, "/here/users-ledger");
+	assert_null(c.tls_trust);
 	config_free(&c);
 }
 
@@ -337,6 +360,16 @@ static const struct {
     {"source-address 192.0.2.1:1", "test.conf:1: \"source-address\": \"192"},
     {"address-family ipv5",
 	"test.conf:1: \"address-family\": \"ipv5\" is none of any|ipv4|ipv6"},
+    {"ledger-dir here", "test.conf:1: \"ledger-dir\": \"here\" is not"},
+    {"login-failures 0", "test.conf:1: \"login-failures\": 0 is not within"},
+    {"login-failures-network 1k",
+	"test.conf:1: \"login-failures-network\": \"1k\" is not"},
+    {"login-failures-user x", "test.conf:1: \"login-failures-user\": \"x\""},
+    {"login-failure-window 1s",
+	"test.conf:1: \"login-failure-window\": 1s is not within"},
+    {"login-memory 2000d", "test.conf:1: \"login-memory\": 2000d is not"},
+    {"tls-trust ca.pem", "test.conf:1: \"tls-trust\": \"ca.pem\" is not"},
+    {"https-port 0", "test.conf:1: \"https-port\": 0 is not within"},
     {"junk trash", "test.conf:1: \"junk\": \"trash\" is none of inbox|folder"},
     {"junk inbox|folder", "test.conf:1: \"junk\": \"inbox|folder\" is none"},
     {"system-users true", "test.conf:1: \"system-users\": \"true\" is none"},
@@ -423,6 +456,7 @@ main(void)
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_defaults_written_out),
 	    cmocka_unit_test(test_everything),
+	    cmocka_unit_test(test_places_beside_the_database),
 	    cmocka_unit_test(test_networks),
 	    cmocka_unit_test(test_faults),
 	    cmocka_unit_test(test_octets),
