@@ -24,9 +24,11 @@ import shutil
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import tempfile
 
+from pki import Authority
 from watch import NotifySocket, Timeout, wait_exit, wait_for
 
 PROGRAMS = {
@@ -36,6 +38,7 @@ PROGRAMS = {
     "postrider-checkpassword": "tools", "sendmail": "sendmail",
     "mailq": "sendmail", "newaliases": "sendmail",
 }
+KINDS = ("smtp", "submission", "submissions", "pop3", "pop3s")
 DOMAIN = "example.test"
 HOSTNAME = "mail.example.test"
 PASSWORD = "correct horse battery staple"
@@ -168,8 +171,10 @@ class LogLine(dict):
 class Suite:
     def __init__(self, *, root=None, extra=(), listen=None, hostname=HOSTNAME,
                  domains=(DOMAIN,), dns_server=None, smtp_port=None,
-                 users=(), folder=None, environment=None):
+                 users=(), folder=None, environment=None, tls=False):
         """root: None is "when we are root".  extra: further config lines.
+        tls: with a certificate of an authority of its own (.ca), and with
+        all five kinds of listeners.
         listen: kinds or (kind, address) pairs instead of the usual three.
         users: (address, password) pairs or addresses, added before start.
         folder: keep everything in this folder instead of a temporary one."""
@@ -184,7 +189,8 @@ class Suite:
         self.dns_server, self.smtp_port = dns_server, smtp_port
         self.environment = dict(environment or {})
         self._first_users = list(users)
-        self._listen_kinds = list(listen or ("smtp", "submission", "pop3"))
+        kinds = KINDS if tls else ("smtp", "submission", "pop3")
+        self._listen_kinds = list(listen or kinds)
         self._temporary = folder is None
         if folder is None:
             base = os.environ.get("POSTRIDER_TEST_FOLDER", "/tmp")
@@ -204,8 +210,26 @@ class Suite:
         self._choose_ports()
         if self.user:
             os.chown(folder, self.user.pw_uid, self.user.pw_gid)
+        self.ca = None
+        if tls:
+            self.extra[:0] = self._certificate_lines()
 
     # -- set up --
+
+    def _certificate_lines(self):
+        os.mkdir(self.path("pki"))
+        self.ca = Authority(self.path("pki"))
+        certificate, key = self.issue(self.hostname, "localhost", "127.0.0.1",
+                                      "::1")
+        return [f"tls-certificate {certificate}", f"tls-key {key}"]
+
+    def issue(self, *names, **options):
+        """(certificate, key) by the suite's authority (pki.py), the key
+        readable for whom the suite runs as."""
+        pair = self.ca.issue(*names, **options)
+        if self.user:
+            os.chown(pair[1], self.user.pw_uid, self.user.pw_gid)
+        return pair
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
@@ -459,10 +483,21 @@ class Suite:
 
     # -- clients --
 
-    def smtp(self, kind="smtp", login=None, **options):
-        """A connected smtplib.SMTP; login: an address added before."""
-        client = smtplib.SMTP(self.addresses[kind], self.ports[kind],
-                              timeout=SECONDS, **options)
+    def tls_context(self):
+        """A client's, that trusts the suite's authority alone."""
+        return ssl.create_default_context(cafile=self.ca.path)
+
+    def smtp(self, kind="smtp", login=None, tls=False, **options):
+        """A connected smtplib.SMTP; login: an address added before; tls:
+        begin it (on submissions it is there from the start)."""
+        address = self.addresses[kind], self.ports[kind]
+        if kind == "submissions":
+            client = smtplib.SMTP_SSL(*address, timeout=SECONDS,
+                                      context=self.tls_context(), **options)
+        else:
+            client = smtplib.SMTP(*address, timeout=SECONDS, **options)
+        if tls:
+            client.starttls(context=self.tls_context())
         if login:
             client.login(login, self.passwords[login])
         return client
@@ -470,9 +505,17 @@ class Suite:
     def submission(self, login):
         return self.smtp("submission", login=login)
 
-    def pop3(self, address=None, password=None):
-        client = poplib.POP3(self.addresses["pop3"], self.ports["pop3"],
-                             timeout=SECONDS)
+    def pop3(self, address=None, password=None, kind="pop3", tls=False):
+        """A connected poplib.POP3, logged in where there is an address; tls:
+        begin it (on pop3s it is there from the start)."""
+        where = self.addresses[kind], self.ports[kind]
+        if kind == "pop3s":
+            client = poplib.POP3_SSL(*where, timeout=SECONDS,
+                                     context=self.tls_context())
+        else:
+            client = poplib.POP3(*where, timeout=SECONDS)
+        if tls:
+            client.stls(context=self.tls_context())
         if address:
             client.user(address)
             client.pass_(password or self.passwords[address])
