@@ -18,7 +18,7 @@
 enum {
 	TLS_KEY_ID_MAX = 64,
 	TLS_KEY_SIGNATURE_MAX = 1024, /* RSA of 8192 bits */
-	TLS_KEY_DATA_MAX = 1024	      /* longest text to be signed */
+	TLS_KEY_DATA_MAX = 1024       /* longest text to be signed */
 };
 
 /*

@@ -12,7 +12,7 @@ struct tls_scheme {
 	const char *name;   /* "ecdsa-sha256" */
 	const char *type;   /* of the key, as OpenSSL calls it: "EC" */
 	const char *digest; /* "SHA256"; NULL: the key's own (Ed25519) */
-	bool pss;	    /* RSA: PSS with a salt as long as the digest */
+	bool pss;           /* RSA: PSS with a salt as long as the digest */
 };
 
 /* NULL: there is none. */

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/certificate.h"
 #include "common/fs.h"
 #include "common/privileges.h"
 #include "supervisor/accounts.h"
-#include "supervisor/certificate.h"
 #include "supervisor/commands.h"
 #include "supervisor/folders.h"
 #include "supervisor/sockets.h"
@@ -181,6 +181,31 @@ make_folders(const struct config *config, bool dry)
 	return EX_CANTCREAT;
 }
 
+/*
+ * Where the config names none and at the default place there is neither: a
+ * first try has TLS, too.
+ */
+static int
+make_certificate(const struct config *config, bool dry)
+{
+	const struct config_certificate *where = &config->certificates.items[0];
+	int code;
+
+	if (!config->certificates_guessed ||
+	    access(where->certificate, F_OK) == 0 ||
+	    access(where->key, F_OK) == 0)
+		return EX_OK;
+	code = folder_make_above(where->certificate, dry);
+	if (code == EX_OK)
+		code = folder_make_above(where->key, dry);
+	printf("self-signed certificate for %s: %s, %s\n", config->hostname,
+	    where->certificate, where->key);
+	if (code != EX_OK || dry)
+		return code;
+	return certificate_make(
+	    "postrider", where->certificate, where->key, config->hostname);
+}
+
 static void
 advise(const struct config *config, const char *path)
 {
@@ -213,8 +238,9 @@ command_init(const char *config_path, int argc, char **argv)
 		code = accounts_make(dry);
 	if (code == EX_OK)
 		code = make_folders(&config, dry);
-	if (code == EX_OK && root)
-		code = certificate_make(&config, dry);
+	/* A user's config may lie where he writes nothing: he goes without. */
+	if (code == EX_OK && make_certificate(&config, dry) != EX_OK && root)
+		code = EX_CANTCREAT;
 	advise(&config, config_path);
 	config_free(&config);
 	if (fflush(stdout) != 0 && code == EX_OK)

@@ -40,7 +40,7 @@ def test_dry_run_does_nothing(fresh):
     for name in ("spool", "spool/new", "spool/envelope", "mail", "database",
                  "run"):
         assert re.search(rf"^mkdir {fresh.path(name)}\b", said, re.M), name
-    assert ("self-signed" in said) == fresh.root
+    assert "self-signed" in said
 
 
 def test_again_changes_nothing(fresh):

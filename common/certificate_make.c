@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "supervisor/certificate.h"
+#include "common/certificate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +13,6 @@
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#include "supervisor/folders.h"
 
 enum { SERIAL_OCTETS = 16, VALID_S = 10 * 365 * 86400, EARLY_S = 3600 };
 
@@ -72,25 +70,25 @@ fill(X509 *x, EVP_PKEY *key, const char *hostname)
 
 /* A new file: what stands there is never overwritten. */
 static FILE *
-create(const char *path, mode_t mode)
+create(const char *program, const char *path, mode_t mode)
 {
 	int fd = open(
 	    path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	FILE *file = fd != -1 ? fdopen(fd, "w") : NULL;
 
 	if (file == NULL)
-		fprintf(stderr, "postrider: cannot make %s: %s\n", path,
+		fprintf(stderr, "%s: cannot make %s: %s\n", program, path,
 		    strerror(errno));
 	return file;
 }
 
 /* Written and on disk, or removed again. */
 static bool
-finish(FILE *file, const char *path, bool written)
+finish(const char *program, FILE *file, const char *path, bool written)
 {
 	written = written && fflush(file) == 0 && fsync(fileno(file)) == 0;
 	if (fclose(file) != 0 || !written) {
-		fprintf(stderr, "postrider: cannot write %s\n", path);
+		fprintf(stderr, "%s: cannot write %s\n", program, path);
 		unlink(path);
 		return false;
 	}
@@ -98,53 +96,43 @@ finish(FILE *file, const char *path, bool written)
 }
 
 static bool
-write_pair(const struct config_certificate *where, X509 *x, EVP_PKEY *key)
+write_key(const char *program, const char *path, EVP_PKEY *key)
 {
-	FILE *file = create(where->key, 0600);
+	FILE *file = create(program, path, 0600);
 
-	if (file == NULL ||
-	    !finish(file, where->key,
+	return file != NULL &&
+	    finish(program, file, path,
 		PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) ==
-		    1))
-		return false;
-	file = create(where->certificate, 0644);
-	if (file != NULL &&
-	    finish(file, where->certificate, PEM_write_X509(file, x) == 1))
-		return true;
-	unlink(where->key);
-	return false;
+		    1);
 }
 
-static int
-make(const struct config_certificate *where, const char *hostname)
+static bool
+write_certificate(const char *program, const char *path, X509 *x)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	int code = EX_SOFTWARE;
+	FILE *file = create(program, path, 0644);
 
-	if (key == NULL || x == NULL || !fill(x, key, hostname))
-		ERR_print_errors_fp(stderr);
-	else
-		code = write_pair(where, x, key) ? EX_OK : EX_CANTCREAT;
-	X509_free(x);
-	EVP_PKEY_free(key);
-	return code;
+	return file != NULL &&
+	    finish(program, file, path, PEM_write_X509(file, x) == 1);
 }
 
 int
-certificate_make(const struct config *config, bool dry)
+certificate_make(const char *program, const char *certificate,
+    const char *key_path, const char *hostname)
 {
-	const struct config_certificate *where = &config->certificates.items[0];
-	int code;
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = X509_new();
+	int code = EX_CANTCREAT;
 
-	if (!config->certificates_guessed ||
-	    access(where->certificate, F_OK) == 0 ||
-	    access(where->key, F_OK) == 0)
-		return EX_OK;
-	code = folder_make_above(where->certificate, dry);
-	if (code == EX_OK)
-		code = folder_make_above(where->key, dry);
-	printf("self-signed certificate for %s: %s, %s\n", config->hostname,
-	    where->certificate, where->key);
-	return code != EX_OK || dry ? code : make(where, config->hostname);
+	if (key == NULL || x == NULL || !fill(x, key, hostname)) {
+		ERR_print_errors_fp(stderr);
+		code = EX_SOFTWARE;
+	} else if (write_key(program, key_path, key)) {
+		if (write_certificate(program, certificate, x))
+			code = EX_OK;
+		else
+			unlink(key_path);
+	}
+	X509_free(x);
+	EVP_PKEY_free(key);
+	return code;
 }
