@@ -41,6 +41,8 @@ stream_init(struct stream *s, int in, int out)
 void
 stream_close(struct stream *s)
 {
+	if (s->layer != NULL)
+		s->layer->end(s->layer_context);
 	close(s->in);
 	if (s->out != s->in)
 		close(s->out);
@@ -55,8 +57,9 @@ stream_limit(struct stream *s, int64_t ms)
 }
 
 static enum stream_result
-wait_for(struct stream *s, int fd, short events, bool may_stop)
+wait_for(struct stream *s, short events, bool may_stop)
 {
+	int fd = events & POLLOUT ? s->out : s->in;
 	struct pollfd pollers[2] = {{.fd = fd, .events = events},
 	    {.fd = may_stop ? s->stop_fd : -1, .events = POLLIN}};
 	int n;
@@ -72,14 +75,53 @@ wait_for(struct stream *s, int fd, short events, bool may_stop)
 }
 
 enum stream_result
+stream_wait(struct stream *s, short events)
+{
+	if (clock_left(s->deadline) == 0)
+		return STREAM_TIMEOUT;
+	return wait_for(s, events, false);
+}
+
+/* -- with or without a layer -- */
+
+static ssize_t
+read_some(struct stream *s, char *octets, size_t n, short *events)
+{
+	*events = POLLIN;
+	if (s->layer != NULL)
+		return s->layer->read(s->layer_context, octets, n, events);
+	return read(s->in, octets, n);
+}
+
+static ssize_t
+write_some(struct stream *s, const char *octets, size_t n, short *events)
+{
+	*events = POLLOUT;
+	if (s->layer != NULL)
+		return s->layer->write(s->layer_context, octets, n, events);
+	return write(s->out, octets, n);
+}
+
+void
+stream_layer(struct stream *s, const struct stream_layer *layer, void *context)
+{
+	(void)stream_discard(s);
+	s->layer = layer;
+	s->layer_context = context;
+}
+
+/* -- writing -- */
+
+enum stream_result
 stream_flush(struct stream *s)
 {
 	size_t done = 0;
 	enum stream_result result = STREAM_OK;
+	short events;
 
 	while (!s->broken && done < s->output.len) {
-		ssize_t n =
-		    write(s->out, s->output.data + done, s->output.len - done);
+		ssize_t n = write_some(
+		    s, s->output.data + done, s->output.len - done, &events);
 
 		if (n >= 0) {
 			done += (size_t)n;
@@ -87,8 +129,8 @@ stream_flush(struct stream *s)
 		}
 		if (errno == EINTR)
 			continue;
-		result = errno == EAGAIN ? wait_for(s, s->out, POLLOUT, false)
-					 : STREAM_ERROR;
+		result =
+		    errno == EAGAIN ? wait_for(s, events, false) : STREAM_ERROR;
 		if (result != STREAM_OK)
 			s->broken = true;
 	}
@@ -129,10 +171,34 @@ stream_printf(struct stream *s, const char *format, ...)
 		(void)stream_flush(s);
 }
 
+/* -- reading -- */
+
 static size_t
 untaken(const struct stream *s)
 {
 	return s->input.len - s->taken;
+}
+
+/* Read what has come already: as read(2). */
+static ssize_t
+read_input(struct stream *s, short *events)
+{
+	ssize_t n;
+
+	if (s->taken > 0) {
+		buf_consume(&s->input, s->taken);
+		s->taken = 0;
+	}
+	if (!buf_reserve(&s->input, READ_SIZE)) {
+		errno = ENOMEM;
+		return -1;
+	}
+	n = read_some(s, s->input.data + s->input.len, READ_SIZE, events);
+	if (n > 0) {
+		s->input.len += (size_t)n;
+		s->octets_in += (uint64_t)n;
+	}
+	return n;
 }
 
 /* Read what has come into the input, waiting for at least one octet. */
@@ -140,37 +206,36 @@ static enum stream_result
 fill(struct stream *s, bool may_stop)
 {
 	enum stream_result result;
-	ssize_t n;
+	short events;
 
 	result = stream_flush(s);
-	if (result != STREAM_OK)
-		return result;
-	if (s->taken > 0) {
-		buf_consume(&s->input, s->taken);
-		s->taken = 0;
-	}
-	if (!buf_reserve(&s->input, READ_SIZE))
-		return STREAM_ERROR;
-	/* Who never lets us wait must come to an end, too (A21). */
-	if (clock_left(s->deadline) == 0)
-		return STREAM_TIMEOUT;
-	for (;;) {
-		n = read(s->in, s->input.data + s->input.len, READ_SIZE);
-		if (n > 0) {
-			s->input.len += (size_t)n;
-			s->octets_in += (uint64_t)n;
+	while (result == STREAM_OK) {
+		/* Who never lets us wait must come to an end, too (A21); a
+		 * layer may be kept busy with what is no input. */
+		if (clock_left(s->deadline) == 0)
+			return STREAM_TIMEOUT;
+		ssize_t n = read_input(s, &events);
+		if (n > 0)
 			return STREAM_OK;
-		}
 		if (n == 0 || errno == ECONNRESET)
 			return STREAM_EOF;
 		if (errno == EINTR)
 			continue;
 		if (errno != EAGAIN)
 			return STREAM_ERROR;
-		result = wait_for(s, s->in, POLLIN, may_stop);
-		if (result != STREAM_OK)
-			return result;
+		result = wait_for(s, events, may_stop);
 	}
+	return result;
+}
+
+bool
+stream_discard(struct stream *s)
+{
+	bool any = untaken(s) > 0;
+
+	s->taken = s->input.len;
+	s->skipping = false;
+	return any;
 }
 
 /* Throw away up to the end of the line; its length no longer matters. */
@@ -251,6 +316,11 @@ bool
 stream_has_input(struct stream *s)
 {
 	struct pollfd poller = {.fd = s->in, .events = POLLIN};
+	short events;
 
-	return untaken(s) > 0 || poll(&poller, 1, 0) > 0;
+	if (untaken(s) > 0)
+		return true;
+	if (s->layer != NULL)
+		return read_input(s, &events) > 0;
+	return poll(&poller, 1, 0) > 0;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/buf.h"
 #include "common/cursor.h"
@@ -27,6 +28,19 @@ enum stream_result {
 	STREAM_STOP	 /* stop_fd became readable between two lines */
 };
 
+/*
+ * What may lie between a stream and its descriptors (common/tls.h).  Nothing
+ * here waits: -1 with EAGAIN sets *events to what must become possible first,
+ * POLLIN or POLLOUT.  read: 0 at the end that the peer declared; one that it
+ * did not declare is ECONNRESET.
+ */
+struct stream_layer {
+	ssize_t (*read)(void *, void *octets, size_t n, short *events);
+	ssize_t (*write)(void *, const void *octets, size_t n, short *events);
+	void (*end)(void *); /* say so to the peer where that needs no wait;
+			      * frees the context, leaves the descriptors */
+};
+
 struct stream {
 	int in, out;
 	/*
@@ -40,7 +54,9 @@ struct stream {
 	size_t taken;	  /* octets of input already given out */
 	bool skipping;	  /* in the rest of a line that was too long */
 	bool broken;	  /* a write failed: later ones do nothing */
-	uint64_t octets_in, octets_out;
+	uint64_t octets_in, octets_out; /* above the layer */
+	const struct stream_layer *layer;
+	void *layer_context;
 };
 
 enum { STREAM_INPUT = 65536 };
@@ -49,11 +65,29 @@ enum { STREAM_INPUT = 65536 };
 void stream_init(struct stream *, int in, int out);
 void stream_close(struct stream *);
 
+/*
+ * From now on through this layer, whose context is the stream's.  Input that
+ * came without it is forgotten: it may be an attacker's (A3, A4).
+ */
+void stream_layer(
+    struct stream *, const struct stream_layer *, void *context);
+
+/* Forget the input that came already; was there any? */
+bool stream_discard(struct stream *);
+
+/*
+ * Wait until the descriptor for these events (POLLIN or POLLOUT) is ready:
+ * STREAM_OK, STREAM_TIMEOUT when the deadline has passed, also where nobody
+ * would have to wait, or STREAM_ERROR.
+ */
+enum stream_result stream_wait(struct stream *, short events);
+
 /* All of what follows must end within this many milliseconds from now. */
 void stream_limit(struct stream *, int64_t ms);
 
 /*
- * The next line without its CRLF; valid until the next call that reads.  At
+ * The next line without its CRLF; valid until the next call that reads (any
+ * of those below but the ones that put).  At
  * most max octets with the CRLF.  *bare tells of a line that ended in LF
  * alone.
  */
@@ -67,7 +101,10 @@ enum stream_result stream_line(
 enum stream_result stream_peek(struct stream *, struct span *octets);
 void stream_took(struct stream *, size_t n);
 
-/* Input that has come already: the peer did not wait for the answer. */
+/*
+ * Input that has come already: the peer did not wait for the answer.  Under
+ * a layer: of what passes it, not of what it says itself.
+ */
 bool stream_has_input(struct stream *);
 
 /* Collected; failures show at the next flush. */
