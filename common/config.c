@@ -275,6 +275,24 @@ check_retries(struct config_reader *r, const struct lines_seen *seen)
 		r, "\"retry-minimum\" is longer than \"retry-maximum\"");
 }
 
+/* Who trusts a token for everybody trusts what was meant for others. */
+static bool
+check_oauth(struct config_reader *r, const struct lines_seen *seen)
+{
+	static const char *const needed[] = {
+	    "oauth-issuer", "oauth-audience", "oauth-jwks"};
+	unsigned line = line_of(seen, "oauth-scope");
+
+	for (size_t i = 0; i < 3; i++)
+		if (line_of(seen, needed[i]) > line)
+			line = line_of(seen, needed[i]);
+	r->line = line;
+	for (size_t i = 0; i < 3 && line > 0; i++)
+		if (line_of(seen, needed[i]) == 0)
+			return config_fail(r, "\"%s\" is missing", needed[i]);
+	return true;
+}
+
 /* -- files -- */
 
 /*
@@ -311,7 +329,7 @@ config_load_fd(struct config *config, int fd, const char *name, char *error)
 	good = read_file(&r, fd, &text) &&
 	    take_text(&r, &seen, text.data, text.len) &&
 	    check_last_key(&r, &seen) && fill_defaults(&r, &seen) &&
-	    check_retries(&r, &seen);
+	    check_retries(&r, &seen) && check_oauth(&r, &seen);
 	buf_free(&text);
 	if (!good) {
 		config_free(&new);
@@ -371,6 +389,11 @@ config_free(struct config *c)
 	free(c->log_file);
 	free_list(&c->source_addresses);
 	free(c->postmaster);
+	free(c->oauth_issuer);
+	free_list(&c->oauth_audiences);
+	free(c->oauth_jwks);
+	free(c->oauth_user_claim);
+	free_list(&c->oauth_scopes);
 	*c = (struct config){0};
 }
 

@@ -110,6 +110,13 @@ struct config {
 	uint64_t login_failure_window, login_memory;
 	char *tls_trust; /* NULL: the system's certificates */
 	uint64_t https_port;
+	uint64_t password_cost;
+	/* Logins with tokens; NULL and none where there are no such. */
+	char *oauth_issuer;
+	struct config_list oauth_audiences; /* at least one with an issuer */
+	char *oauth_jwks;		    /* path or URL, with an issuer */
+	char *oauth_user_claim;
+	struct config_list oauth_scopes; /* all of them are needed */
 };
 
 enum { CONFIG_ERROR_MAX = 512 };
@@ -149,6 +156,10 @@ const char *config_default_path(void);
  * counts as a.b.c.d. */
 bool config_net_contains(
     const struct config_nets *, const struct sockaddr_storage *);
+
+/* Can anybody log in with a token? */
+bool config_has_oauth(const struct config *);
+bool config_jwks_is_url(const struct config *);
 
 bool config_has_domain(const struct config *, const char *domain);
 

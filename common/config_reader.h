@@ -54,6 +54,9 @@ config_take take_relay_host;  /* relay_host and relay_port */
 config_take take_mechanisms;  /* uint64_t, a set (common/sasl.h) */
 config_take take_networks;    /* struct config_nets */
 config_take take_sources;     /* struct config_list of addresses */
+config_take take_word;	      /* char *, without spaces */
+config_take take_words;	      /* struct config_list */
+config_take take_key_set;     /* char *, absolute path or https URL */
 
 /* -- what those are made of -- */
 

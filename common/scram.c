@@ -84,8 +84,8 @@ decode_key(struct span text, key out)
 
 /* -- verifiers -- */
 
-static bool
-derive(struct scram_verifier *v, const char *password)
+bool
+scram_derive(struct scram_verifier *v, const char *password)
 {
 	key client_key;
 	bool fine = v->iterations >= SCRAM_ITERATIONS_LEAST &&
@@ -103,7 +103,8 @@ scram_make(struct scram_verifier *v, const char *password, unsigned iterations)
 {
 	*v = (struct scram_verifier){
 	    .iterations = iterations, .nsalt = SCRAM_SALT};
-	return RAND_bytes(v->salt, SCRAM_SALT) == 1 && derive(v, password);
+	return RAND_bytes(v->salt, SCRAM_SALT) == 1 &&
+	    scram_derive(v, password);
 }
 
 bool
@@ -111,7 +112,7 @@ scram_matches(const struct scram_verifier *v, const char *password)
 {
 	struct scram_verifier made = *v;
 
-	return derive(&made, password) &&
+	return scram_derive(&made, password) &&
 	    CRYPTO_memcmp(made.stored_key, v->stored_key, SCRAM_KEY) == 0 &&
 	    CRYPTO_memcmp(made.server_key, v->server_key, SCRAM_KEY) == 0;
 }

@@ -48,6 +48,12 @@ struct scram_verifier {
 bool scram_make(
     struct scram_verifier *, const char *password, unsigned iterations);
 
+/*
+ * The same with iterations, salt and nsalt as they stand in the verifier; its
+ * keys are what is made.
+ */
+bool scram_derive(struct scram_verifier *, const char *password);
+
 /* Is it of that password?  In constant time once the keys are computed. */
 bool scram_matches(const struct scram_verifier *, const char *password);
 

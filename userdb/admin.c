@@ -7,6 +7,7 @@
 #include <sysexits.h>
 
 #include "common/clock.h"
+#include "userdb/app.h"
 #include "userdb/name.h"
 #include "userdb/password.h"
 #include "userdb/resolve.h"
@@ -88,8 +89,9 @@ may_add_user(struct directory *d, struct entry *e, char *why, size_t max)
 	struct entry known;
 	const char *wrong;
 
-	if (e->hash[0] != '\0' &&
-	    (wrong = password_check_hash(e->hash)) != NULL) {
+	if ((e->hash[0] != '\0' &&
+		(wrong = password_check_hash(e->hash)) != NULL) ||
+	    (wrong = admin_check_password(e)) != NULL) {
 		snprintf(why, max, "%s", wrong);
 		return false;
 	}
@@ -129,6 +131,26 @@ may_add_alias(struct directory *d, struct entry *e, char *why, size_t max)
 	return true;
 }
 
+static bool
+may_add_app(struct directory *d, const struct entry *e, char *why, size_t max)
+{
+	struct entry known = *e;
+
+	if (!app_is_digest(e->digest)) {
+		snprintf(why, max, "no SHA-256 digest");
+		return false;
+	}
+	if (directory_get(d, &known) != ABSENT) {
+		snprintf(why, max, "there is such an app password already");
+		return false;
+	}
+	if (directory_user(d, &e->name, &known) != FOUND) {
+		snprintf(why, max, "there is no such user");
+		return false;
+	}
+	return true;
+}
+
 bool
 admin_may_add(struct directory *d, struct entry *e, char *why, size_t max)
 {
@@ -147,6 +169,8 @@ admin_may_add(struct directory *d, struct entry *e, char *why, size_t max)
 	case FOUND:
 		break;
 	}
+	if (e->type == ENTRY_APP)
+		return may_add_app(d, e, why, max);
 	return e->type == ENTRY_USER ? may_add_user(d, e, why, max)
 				     : may_add_alias(d, e, why, max);
 }
@@ -270,6 +294,7 @@ find_kind(const char *kind, enum entry_type *type)
 	    [ENTRY_DOMAIN] = "domain",
 	    [ENTRY_USER] = "user",
 	    [ENTRY_ALIAS] = "alias",
+	    [ENTRY_APP] = "app",
 	    [ENTRY_NOTE] = "note",
 	};
 
@@ -329,8 +354,10 @@ show(struct admin *a, const struct packet *p, struct packet *answer)
 	packet_start(answer, "page");
 	packet_number(answer, "changes", a->changes);
 	user = directory_user(d, &name, &e);
-	if (user == FOUND)
+	if (user == FOUND) {
 		add_line(&e, answer);
+		(void)directory_apps(d, &name, add_line, answer);
+	}
 	alias = directory_targets(d, &name, add_line, answer);
 	if (user == FAILED || alias == FAILED)
 		return admin_fail_lookup(answer);
@@ -350,6 +377,8 @@ static const struct {
     {"user-add", true, admin_user_add},
     {"user-set", true, admin_user_set},
     {"user-del", true, admin_user_del},
+    {"app-add", true, admin_app_add},
+    {"app-del", true, admin_app_del},
     {"domain-add", true, domain_add},
     {"domain-del", true, domain_del},
     {"alias-add", true, admin_alias_add},
@@ -357,6 +386,7 @@ static const struct {
     {"read", false, read_page},
     {"show", false, show},
     {"find", false, admin_user_find},
+    {"salt", false, admin_salt},
 };
 
 bool

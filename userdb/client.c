@@ -33,7 +33,7 @@ client_fail(int code, const char *format, ...)
 
 /* By way of the open folder: a socket's path has little room. */
 int
-client_connect(const struct config *config)
+client_connect(const struct config *config, const char *owner)
 {
 	struct buf folder = BUF_INIT(4096);
 	char path[64];
@@ -46,7 +46,7 @@ client_connect(const struct config *config)
 	buf_free(&folder);
 	if (dir == -1)
 		return -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/userdb", dir);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, owner);
 	fd = ipc_connect(path);
 	saved = errno;
 	close(dir);
@@ -113,7 +113,7 @@ client_open(struct client *c, const struct config *config)
 {
 	memset(c, 0, sizeof(*c));
 	c->config = config;
-	c->fd = client_connect(config);
+	c->fd = client_connect(config, "userdb");
 	if (c->fd >= 0)
 		return EX_OK;
 	if (errno == EACCES || errno == EPERM)

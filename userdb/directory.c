@@ -135,15 +135,30 @@ directory_each(struct directory *d, const struct entry_key *prefix,
 	return w.any ? FOUND : ABSENT;
 }
 
-enum found
-directory_targets(struct directory *d, const struct address *alias,
+/* Those of this type that belong to this name. */
+static enum found
+each_of(struct directory *d, enum entry_type type, const struct address *name,
     bool (*found)(const struct entry *, void *context), void *context)
 {
 	struct entry_key prefix;
 
-	entry_prefix(ENTRY_ALIAS, alias->domain, alias->local, &prefix);
+	entry_prefix(type, name->domain, name->local, &prefix);
 	prefix.octets[prefix.n++] = '\0';
 	return directory_each(d, &prefix, NULL, found, context);
+}
+
+enum found
+directory_targets(struct directory *d, const struct address *alias,
+    bool (*found)(const struct entry *, void *context), void *context)
+{
+	return each_of(d, ENTRY_ALIAS, alias, found, context);
+}
+
+enum found
+directory_apps(struct directory *d, const struct address *user,
+    bool (*found)(const struct entry *, void *context), void *context)
+{
+	return each_of(d, ENTRY_APP, user, found, context);
 }
 
 static bool

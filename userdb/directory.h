@@ -18,11 +18,14 @@
  * says that this batch is under way they are not there.  Whoever ends it
  * deletes the note (it is done), or the entries and then the note (undone).
  */
+enum { DIRECTORY_SECRET = 64 };
+
 struct directory {
 	struct store *store;
 	const struct config *config;
 	char pending[FS_ID_SIZE]; /* the batch under way, "" none */
 	bool importing;		  /* it is this batch that looks */
+	char secret[DIRECTORY_SECRET + 1]; /* salt.h's */
 };
 
 enum found { FOUND, ABSENT, FAILED };
@@ -65,6 +68,10 @@ enum found directory_each(struct directory *, const struct entry_key *prefix,
 
 /* The targets of an alias. */
 enum found directory_targets(struct directory *, const struct address *alias,
+    bool (*found)(const struct entry *, void *context), void *context);
+
+/* A user's app passwords. */
+enum found directory_apps(struct directory *, const struct address *user,
     bool (*found)(const struct entry *, void *context), void *context);
 
 /* -- changing -- */

@@ -14,6 +14,7 @@ static const struct {
     [ENTRY_DOMAIN] = {"domain", 'd'},
     [ENTRY_USER] = {"user", 'u'},
     [ENTRY_ALIAS] = {"alias", 'a'},
+    [ENTRY_APP] = {"app", 'p'},
     [ENTRY_NOTE] = {"note", 'm'},
 };
 
@@ -21,24 +22,37 @@ enum { TYPES = sizeof(types) / sizeof(types[0]), VERSION = 1 };
 
 enum form { FORM_TEXT, FORM_NUMBER, FORM_FLAG };
 
+/* Whose lines of text have it. */
+enum {
+	OF_DOMAIN = 1 << ENTRY_DOMAIN,
+	OF_USER = 1 << ENTRY_USER,
+	OF_ALIAS = 1 << ENTRY_ALIAS,
+	OF_APP = 1 << ENTRY_APP,
+	OF_ALL = OF_DOMAIN | OF_USER | OF_ALIAS | OF_APP
+};
+
 static const struct field {
 	const char *name;
 	enum form form;
 	size_t offset, size;
-	bool shown; /* in lines of text, too */
+	unsigned shown;
 } fields[] = {
 #define FIELD(n, form, member, shown)                                          \
 	{                                                                      \
 		n, form, offsetof(struct entry, member),                       \
 		    sizeof(((struct entry *)NULL)->member), shown              \
 	}
-    FIELD("text", FORM_TEXT, target, false),
-    FIELD("hash", FORM_TEXT, hash, true),
-    FIELD("system", FORM_TEXT, system, true),
-    FIELD("disabled", FORM_FLAG, disabled, true),
-    FIELD("created", FORM_NUMBER, created, true),
-    FIELD("changed", FORM_NUMBER, changed, true),
-    FIELD("batch", FORM_TEXT, batch, false),
+    FIELD("text", FORM_TEXT, target, 0),
+    FIELD("hash", FORM_TEXT, hash, OF_USER),
+    FIELD("scram", FORM_TEXT, scram, OF_USER),
+    FIELD("secret", FORM_TEXT, secret, OF_USER),
+    FIELD("system", FORM_TEXT, system, OF_USER),
+    FIELD("disabled", FORM_FLAG, disabled, OF_USER),
+    FIELD("digest", FORM_TEXT, digest, OF_APP),
+    FIELD("used", FORM_NUMBER, used, OF_APP),
+    FIELD("created", FORM_NUMBER, created, OF_ALL),
+    FIELD("changed", FORM_NUMBER, changed, OF_ALL),
+    FIELD("batch", FORM_TEXT, batch, 0),
 #undef FIELD
 };
 
@@ -166,6 +180,7 @@ entry_key(const struct entry *e, struct entry_key *key)
 		entry_prefix(e->type, e->name.domain, e->name.local, key);
 		break;
 	case ENTRY_ALIAS:
+	case ENTRY_APP:
 		entry_prefix(e->type, e->name.domain, e->name.local, key);
 		key->octets[key->n++] = '\0';
 		key_add(key, e->target);
@@ -198,6 +213,7 @@ entry_read_key(struct span key, struct entry *e)
 	struct span domain, local, target = {"", 0};
 	unsigned char letter = cursor_u8(&c);
 	size_t type = 0;
+	bool two;
 
 	memset(e, 0, sizeof(*e));
 	while (type < TYPES && types[type].letter != (char)letter)
@@ -212,12 +228,13 @@ entry_read_key(struct span key, struct entry *e)
 		    ? take_text(local, e->name.domain, sizeof(e->name.domain))
 		    : take_text(local, e->name.local, sizeof(e->name.local));
 	}
+	two = e->type == ENTRY_ALIAS || e->type == ENTRY_APP;
 	domain = cursor_until(&c, '/');
-	if (e->type == ENTRY_ALIAS)
+	if (two)
 		local = cursor_until(&c, '\0');
 	else
 		local = cursor_take(&c, cursor_left(&c));
-	if (e->type == ENTRY_ALIAS)
+	if (two)
 		target = cursor_take(&c, cursor_left(&c));
 	return cursor_ok(&c) &&
 	    take_text(domain, e->name.domain, sizeof(e->name.domain)) &&
@@ -237,7 +254,7 @@ entry_value(const struct entry *e, struct buf *value)
 		return false;
 	buf_addf(value, "%s %d\n", types[e->type].word, VERSION);
 	for (size_t i = 0; i < FIELDS; i++) {
-		/* An alias's target is in its key. */
+		/* An alias's target, an app's name is in its key. */
 		if (fields[i].offset == offsetof(struct entry, target) &&
 		    e->type != ENTRY_NOTE)
 			continue;
@@ -302,10 +319,10 @@ entry_format(const struct entry *e, struct buf *line)
 	name_format(&e->name, text);
 	buf_addf(line, "%s %s", types[e->type].word,
 	    e->type == ENTRY_DOMAIN ? e->name.domain : text);
-	if (e->type == ENTRY_ALIAS)
+	if (e->type == ENTRY_ALIAS || e->type == ENTRY_APP)
 		buf_addf(line, " %s", e->target);
 	for (size_t i = 0; i < FIELDS; i++) {
-		if (!fields[i].shown)
+		if ((fields[i].shown & 1U << e->type) == 0)
 			continue;
 		get_field(e, &fields[i], text, sizeof(text));
 		if (text[0] == '\0')
@@ -339,6 +356,22 @@ next_word(const char **line)
 	return word;
 }
 
+const char *
+entry_check_app(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || n > ENTRY_APP_MAX)
+		return "an app password's name has 1 to 64 characters";
+	for (const char *p = name; *p != '\0'; p++)
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+			(*p >= '0' && *p <= '9') ||
+			(p > name && strchr("-._", *p) != NULL)))
+			return "an app password's name has letters, digits, "
+			       "hyphens, dots and underscores only";
+	return NULL;
+}
+
 static const char *
 parse_names(struct entry *e, const char **line)
 {
@@ -362,6 +395,14 @@ parse_names(struct entry *e, const char **line)
 		if ((wrong = name_parse(text, &e->name)) != NULL)
 			return wrong;
 		return name_check_mailbox(&e->name);
+	case ENTRY_APP:
+		if ((wrong = name_parse(text, &e->name)) != NULL)
+			return wrong;
+		if ((wrong = name_check_mailbox(&e->name)) != NULL)
+			return wrong;
+		if (!take_text(next_word(line), e->target, sizeof(e->target)))
+			return "name too long";
+		return entry_check_app(e->target);
 	case ENTRY_ALIAS:
 		if ((wrong = name_parse_alias(text, &e->name)) != NULL)
 			return wrong;
@@ -392,8 +433,7 @@ parse_field(struct entry *e, struct span word)
 		word.len = (size_t)(equals - word.data);
 	}
 	f = find_field(word);
-	if (f == NULL || !f->shown || e->type == ENTRY_NOTE ||
-	    (e->type != ENTRY_USER && f->form != FORM_NUMBER))
+	if (f == NULL || (f->shown & 1U << e->type) == 0)
 		return "unknown attribute";
 	if ((f->form == FORM_FLAG) != (equals == NULL) ||
 	    !set_field(e, f, value))
@@ -423,8 +463,8 @@ entry_parse(const char *line, struct entry *e)
 		while (type < ENTRY_NOTE && !is_word(word, types[type].word))
 			type++;
 		if (type == ENTRY_NOTE)
-			return "a line begins with domain, user, alias or "
-			       "postmaster";
+			return "a line begins with domain, user, alias, app "
+			       "or postmaster";
 	}
 	e->type = (enum entry_type)type;
 	wrong = parse_names(e, &line);

@@ -15,11 +15,13 @@
 
 /*
  * What the user database holds, one entry each: a domain, a user, one target
- * of an alias, a note of its own.  As key and value in the store:
+ * of an alias, one of a user's app passwords, a note of its own.  As key and
+ * value in the store:
  *
  *	d/example.org			domain
  *	u/example.org/alice		user
  *	a/example.org/info NUL target	alias; "a/example.org/" catches all
+ *	p/example.org/alice NUL phone	app password
  *	m/postmaster			note
  *
  * A value is lines "name value", type and version first, a sum over key and
@@ -30,11 +32,26 @@
  *	domain example.org
  *	user alice@example.org hash=$y$... created=1763690000
  *	alias info@example.org alice@example.org
+ *	app alice@example.org phone digest=2c26b46b... used=1763700000
  *	postmaster alice@example.org
  */
-enum entry_type { ENTRY_DOMAIN, ENTRY_USER, ENTRY_ALIAS, ENTRY_NOTE };
+enum entry_type {
+	ENTRY_DOMAIN,
+	ENTRY_USER,
+	ENTRY_ALIAS,
+	ENTRY_APP,
+	ENTRY_NOTE
+};
 
-enum { ENTRY_HASH_MAX = 383, ENTRY_SYSTEM_MAX = 64, ENTRY_LINE_MAX = 2048 };
+enum {
+	ENTRY_HASH_MAX = 383,
+	ENTRY_SYSTEM_MAX = 64,
+	ENTRY_SCRAM_MAX = 256,
+	ENTRY_SECRET_MAX = 684, /* 511 octets in base64 */
+	ENTRY_DIGEST_MAX = 64,	/* SHA-256 in hexadecimal digits */
+	ENTRY_APP_MAX = 64,
+	ENTRY_LINE_MAX = 2048
+};
 
 struct entry {
 	enum entry_type type;
@@ -43,11 +60,17 @@ struct entry {
 	 * without a local part catches all.  Note: its name as local part.
 	 */
 	struct address name;
-	char target[PROTOCOL_ADDRESS_MAX + 1]; /* of an alias, a note's text */
+	/* An alias's target, a note's text, an app password's name. */
+	char target[PROTOCOL_ADDRESS_MAX + 1];
 	/* of a user: */
-	char hash[ENTRY_HASH_MAX + 1];	   /* crypt(5); "": cannot log in */
+	char hash[ENTRY_HASH_MAX + 1];	   /* crypt(5); "": no password */
+	char scram[ENTRY_SCRAM_MAX + 1];   /* common/scram.h; "": none */
+	char secret[ENTRY_SECRET_MAX + 1]; /* the password; "": not kept */
 	char system[ENTRY_SYSTEM_MAX + 1]; /* login name; "": virtual user */
 	bool disabled;
+	/* of an app password: */
+	char digest[ENTRY_DIGEST_MAX + 1];
+	uint64_t used; /* unix seconds, to the hour; 0: never */
 	/* of any: */
 	uint64_t created, changed; /* unix seconds */
 	/*
@@ -89,6 +112,9 @@ bool entry_read_key(struct span key, struct entry *);
 
 /* As a line, without its end. */
 void entry_format(const struct entry *, struct buf *line);
+
+/* Can an app password have this name?  NULL, or why not. */
+const char *entry_check_app(const char *name);
 
 /* From a line: NULL, or what is wrong with it. */
 const char *entry_parse(const char *line, struct entry *);

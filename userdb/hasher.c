@@ -28,7 +28,7 @@ hasher_serve(int fd)
 	enum ipc_result result;
 
 	/* The hash for those who have none is made now, not for the first. */
-	(void)password_verify("", "");
+	(void)password_verify("", 5, "");
 	while ((result = ipc_receive(fd, &p, -1)) == IPC_OK) {
 		bool right;
 
@@ -36,7 +36,7 @@ hasher_serve(int fd)
 			packet_close(&p);
 			continue;
 		}
-		right = password_verify(password, hash);
+		right = password_verify(password, 5, hash);
 		explicit_bzero(p.octets, p.len);
 		packet_start(&p, "verified");
 		packet_number(&p, "serial", serial);

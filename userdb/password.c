@@ -18,10 +18,12 @@ wipe(void *data, int size)
 	free(data);
 }
 
+static const char method[] = "$y$";
+
 int
-password_hash(const char *password, char out[ENTRY_HASH_MAX + 1])
+password_hash(const char *password, unsigned cost, char out[ENTRY_HASH_MAX + 1])
 {
-	char *setting = crypt_gensalt_ra("$y$", 0, NULL, 0);
+	char *setting = crypt_gensalt_ra(method, cost, NULL, 0);
 	void *data = NULL;
 	int size = 0;
 	const char *hash;
@@ -38,19 +40,21 @@ password_hash(const char *password, char out[ENTRY_HASH_MAX + 1])
 
 /* The cost of a hash for those who have none. */
 static const char *
-dummy_hash(void)
+dummy_hash(unsigned cost)
 {
 	static char hash[ENTRY_HASH_MAX + 1];
+	static unsigned made;
 
-	if (hash[0] == '\0' && password_hash("nobody's", hash) == -1)
+	if (made != cost && password_hash("nobody's", cost, hash) == -1)
 		return "*";
+	made = cost;
 	return hash;
 }
 
 bool
-password_verify(const char *password, const char *hash)
+password_verify(const char *password, unsigned cost, const char *hash)
 {
-	const char *setting = hash[0] != '\0' ? hash : dummy_hash();
+	const char *setting = hash[0] != '\0' ? hash : dummy_hash(cost);
 	void *data = NULL;
 	int size = 0;
 	const char *made = crypt_ra(password, setting, &data, &size);
@@ -60,6 +64,46 @@ password_verify(const char *password, const char *hash)
 
 	wipe(data, size);
 	return right;
+}
+
+/* The same parameters, those of this cost? */
+static bool
+has_cost(const char *hash, unsigned cost)
+{
+	const char *end = strchr(hash + sizeof(method) - 1, '$');
+	char *setting = crypt_gensalt_ra(method, cost, NULL, 0);
+	bool same = setting != NULL && end != NULL &&
+	    strncmp(hash, setting, (size_t)(end - hash) + 1) == 0;
+
+	free(setting);
+	return same;
+}
+
+bool
+password_is_weak(const char *hash, unsigned cost)
+{
+	if (strncmp(hash, method, sizeof(method) - 1) != 0)
+		return true;
+	for (unsigned less = 1; less < cost; less++)
+		if (has_cost(hash, less))
+			return true;
+	return false;
+}
+
+_Static_assert((int)ENTRY_SCRAM_MAX >= (int)SCRAM_VERIFIER_TEXT_MAX, "it fits");
+
+void
+password_scram(const char *password, const unsigned char salt[SCRAM_SALT],
+    char out[ENTRY_SCRAM_MAX + 1])
+{
+	struct scram_verifier v = {
+	    .iterations = PASSWORD_ITERATIONS, .nsalt = SCRAM_SALT};
+
+	memcpy(v.salt, salt, SCRAM_SALT);
+	out[0] = '\0';
+	if (scram_derive(&v, password))
+		scram_format(&v, out);
+	explicit_bzero(&v, sizeof(v));
 }
 
 const char *

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/print.h"
+#include "userdb/app.h"
 #include "userdb/name.h"
 #include "userdb/user.h"
 
@@ -63,8 +64,11 @@ put_user_json(struct list *l, const struct entry *e, const char *address)
 		put_json_pair("system", e->system);
 		printf(", ");
 	}
-	printf("\"created\": %" PRIu64 ", \"changed\": %" PRIu64 "}",
-	    e->created, e->changed);
+	printf("\"scram\": %s, \"reversible\": %s, ",
+	    e->scram[0] != '\0' ? "true" : "false",
+	    e->secret[0] != '\0' ? "true" : "false");
+	printf("\"created\": %" PRIu64 ", \"changed\": %" PRIu64, e->created,
+	    e->changed);
 }
 
 static void
@@ -76,6 +80,7 @@ put_user(const struct entry *e, void *context)
 	address_format(&e->name, address);
 	if (l->json) {
 		put_user_json(l, e, address);
+		putchar('}');
 		return;
 	}
 	printf("%s%s%s%s%s\n", address, e->system[0] != '\0' ? " system=" : "",
@@ -93,76 +98,169 @@ user_list(struct request *r)
 	return code;
 }
 
-static void
-put_time(const char *what, uint64_t when)
+const char *
+time_text(uint64_t when, char text[TIME_TEXT])
 {
 	time_t seconds = (time_t)when;
 	struct tm tm;
-	char text[64];
 
-	if (when == 0 || gmtime_r(&seconds, &tm) == NULL)
-		return;
-	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
-	printf("%s %s\n", what, text);
+	if (gmtime_r(&seconds, &tm) == NULL ||
+	    strftime(text, TIME_TEXT, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
+		text[0] = '\0';
+	return text;
 }
 
 static void
-put_entry(const struct entry *e, void *context)
+put_time(const char *what, uint64_t when)
 {
-	struct list *l = context;
+	char text[TIME_TEXT];
+
+	if (when != 0)
+		printf("%s %s\n", what, time_text(when, text));
+}
+
+/* -- one user, or an alias -- */
+
+struct shown {
+	struct list list;
+	struct entry user;
+	bool is_user;
+	size_t napps;
+	struct entry apps[APP_COUNT_MAX];
+};
+
+static void
+put_app_json(const struct entry *app, bool first)
+{
+	printf("%s{", first ? "" : ", ");
+	put_json_pair("name", app->target);
+	printf(", \"created\": %" PRIu64 ", \"used\": %" PRIu64 "}",
+	    app->created, app->used);
+}
+
+static void
+show_user_json(struct shown *s, const char *address)
+{
+	put_user_json(&s->list, &s->user, address);
+	printf(", \"app_passwords\": [");
+	for (size_t i = 0; i < s->napps; i++)
+		put_app_json(&s->apps[i], i == 0);
+	printf("]");
+	failures_put(s->list.config, address, true);
+	printf("}");
+}
+
+static void
+put_app(const struct entry *app)
+{
+	char created[TIME_TEXT], used[TIME_TEXT];
+
+	printf("app      %s, made %s, ", app->target,
+	    time_text(app->created, created));
+	if (app->used != 0)
+		printf("last used %s\n", time_text(app->used, used));
+	else
+		printf("never used\n");
+}
+
+static const char *
+login_text(const struct shown *s)
+{
+	if (s->user.disabled)
+		return "disabled";
+	if (s->user.hash[0] != '\0')
+		return "yes";
+	return s->napps > 0 ? "by app password only" : "no password";
+}
+
+static void
+show_user(struct shown *s)
+{
+	const struct entry *e = &s->user;
 	char address[ADDRESS_TEXT_MAX + 1];
 
 	name_format(&e->name, address);
-	if (l->json && e->type == ENTRY_USER) {
-		put_user_json(l, e, address);
-		return;
-	}
-	if (l->json) {
-		begin_item(l);
-		printf("{");
-		put_json_pair("alias", address);
-		printf(", ");
-		put_json_pair("target", e->target);
-		printf("}");
-		return;
-	}
-	if (e->type == ENTRY_ALIAS) {
-		printf("alias    %s\ntarget   %s\n", address, e->target);
+	if (s->list.json) {
+		show_user_json(s, address);
 		return;
 	}
 	printf("user     %s\n", address);
 	if (e->system[0] != '\0')
 		printf("mailbox  ~%s/Maildir\n", e->system);
 	else
-		printf("mailbox  %s/%s/%s\n", l->config->mail_dir,
+		printf("mailbox  %s/%s/%s\n", s->list.config->mail_dir,
 		    e->name.domain, e->name.local);
-	printf("login    %s\n",
-	    e->disabled              ? "disabled"
-		: e->hash[0] == '\0' ? "no password"
-				     : "yes");
+	printf("login    %s\n", login_text(s));
+	if (e->hash[0] != '\0')
+		printf("scram    %s\n",
+		    e->scram[0] != '\0' ? "yes" : "from the next login on");
+	if (e->secret[0] != '\0')
+		printf("secret   kept reversibly, for CRAM-MD5 and APOP\n");
+	for (size_t i = 0; i < s->napps; i++)
+		put_app(&s->apps[i]);
+	failures_put(s->list.config, address, false);
 	put_time("created ", e->created);
 	put_time("changed ", e->changed);
+}
+
+static void
+show_target(struct list *l, const struct entry *e)
+{
+	char address[ADDRESS_TEXT_MAX + 1];
+
+	name_format(&e->name, address);
+	if (!l->json) {
+		printf("alias    %s\ntarget   %s\n", address, e->target);
+		return;
+	}
+	begin_item(l);
+	printf("{");
+	put_json_pair("alias", address);
+	printf(", ");
+	put_json_pair("target", e->target);
+	printf("}");
+}
+
+static void
+take_entry(const struct entry *e, void *context)
+{
+	struct shown *s = context;
+
+	if (e->type == ENTRY_USER) {
+		s->user = *e;
+		s->is_user = true;
+	} else if (e->type == ENTRY_APP) {
+		if (s->napps < APP_COUNT_MAX)
+			s->apps[s->napps++] = *e;
+	} else {
+		show_target(&s->list, e);
+	}
 }
 
 int
 user_show(struct request *r)
 {
 	static struct packet p;
-	struct list l = begin_list(r);
+	static struct shown s;
 	int first = EX_OK;
 
+	s.list = begin_list(r);
 	for (int i = 0; i < r->argc; i++) {
 		int code;
 
+		s.is_user = false;
+		s.napps = 0;
 		packet_start(&p, "show");
 		packet_text(&p, "address", r->argv[i]);
 		code = client_call(r->client, &p);
 		if (code == EX_OK)
-			code = client_lines(&p, put_entry, &l);
+			code = client_lines(&p, take_entry, &s);
+		if (s.is_user)
+			show_user(&s);
 		if (first == EX_OK)
 			first = code;
 	}
-	end_list(&l);
+	end_list(&s.list);
 	return first;
 }
 

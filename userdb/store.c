@@ -22,7 +22,12 @@ enum {
 };
 
 static const char version_key[] = "format";
-static const char version_text[] = "postrider-userdb 1\n";
+/*
+ * 2 added SCRAM verifiers, reversible secrets and app passwords; the rest is
+ * as it was, so that one of 1 becomes one of 2 when it is opened.
+ */
+static const char version_text[] = "postrider-userdb 2\n";
+static const char version_before[] = "postrider-userdb 1\n";
 
 struct store {
 	int folder; /* holds the lock */
@@ -152,16 +157,18 @@ static enum store_result
 check_version(struct store *s)
 {
 	const struct span key = {version_key, sizeof(version_key) - 1};
-	const struct span expected = {version_text, sizeof(version_text) - 1};
+	const struct span ours = {version_text, sizeof(version_text) - 1};
 	char value[64];
 	size_t n;
 	enum store_result result;
 
 	result = store_get(s, key, value, sizeof(value), &n);
-	if (result == STORE_ABSENT)
-		return store_put(s, key, expected);
+	if (result == STORE_ABSENT ||
+	    (result == STORE_OK && n == sizeof(version_before) - 1 &&
+		memcmp(value, version_before, n) == 0))
+		return store_put(s, key, ours);
 	if (result == STORE_OK &&
-	    (n != expected.len || memcmp(value, expected.data, n) != 0)) {
+	    (n != ours.len || memcmp(value, ours.data, n) != 0)) {
 		log_event(LEVEL_ERROR, "database error",
 		    log_text("reason", store_reason(STORE_VERSION)));
 		return STORE_VERSION;

@@ -15,7 +15,8 @@
 
 enum { UNDO_MS = 60000, UNDO_AGAIN_MS = 100 };
 
-static const char head[] = "postrider-users 1";
+static const char head[] = "postrider-users 2";
+static const char head_before[] = "postrider-users 1";
 
 static bool
 is_dovecot(const struct request *r)
@@ -40,12 +41,13 @@ put_line(const struct entry *e, void *context)
 static int
 export_native(struct request *r)
 {
-	static const char *const kinds[] = {"domain", "user", "alias", "note"};
+	static const char *const kinds[] = {
+	    "domain", "user", "alias", "app", "note"};
 	uint64_t count = 0;
 	int code = EX_OK;
 
 	printf("%s\n", head);
-	for (size_t i = 0; i < 4 && code == EX_OK; i++)
+	for (size_t i = 0; i < 5 && code == EX_OK; i++)
 		code = client_each(r->client, kinds[i], put_line, &count);
 	/* Without its end an export is not taken back in. */
 	if (code == EX_OK)
@@ -153,7 +155,8 @@ native_line(struct reader *in, const char *text)
 
 	if (in->ended)
 		return fail_at(in, "something behind the end");
-	if (in->entries == 0 && strcmp(text, head) == 0) {
+	if (in->entries == 0 &&
+	    (strcmp(text, head) == 0 || strcmp(text, head_before) == 0)) {
 		in->framed = true;
 		return EX_OK;
 	}

@@ -13,15 +13,14 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "userdb/name.h"
-#include "userdb/password.h"
-#include "userdb/prompt.h"
 
 static const char usage[] =
     "usage: postrider-user [-Vh] [-c file] command ...\n"
     "  add [--password-stdin | --no-password] [--system [--login name]]\n"
     "      address ...\n"
     "  del | enable | disable | show [--json] address ...\n"
-    "  passwd [--password-stdin] address ...\n"
+    "  passwd [--password-stdin] [--reversible] address ...\n"
+    "  passwd --app name [--revoke] address\n"
     "  list [--json]\n"
     "  import [--format native|dovecot] [file]\n"
     "  export [--format native|dovecot]\n"
@@ -36,22 +35,6 @@ static struct packet packet;
 /* -- users -- */
 
 static int
-add_hash(const struct request *r, const char *address)
-{
-	char password[PASSWORD_MAX + 1] = "", hash[ENTRY_HASH_MAX + 1];
-	int code = prompt_password(
-	    address, (r->options & OPTION_PASSWORD_STDIN) != 0, password);
-
-	if (code == EX_OK && password_hash(password, hash) == -1)
-		code =
-		    client_fail(EX_OSERR, "cannot hash: %s", strerror(errno));
-	if (code == EX_OK)
-		packet_text(&packet, "hash", hash);
-	explicit_bzero(password, sizeof(password));
-	return code;
-}
-
-static int
 add_one(struct request *r, const char *address)
 {
 	struct address name;
@@ -63,21 +46,10 @@ add_one(struct request *r, const char *address)
 	packet_start(&packet, "user-add");
 	packet_text(&packet, "address", address);
 	if ((r->options & OPTION_NO_PASSWORD) == 0)
-		code = add_hash(r, address);
+		code = passwd_add_hash(r, address, &packet);
 	if ((r->options & OPTION_SYSTEM) != 0)
 		packet_text(&packet, "system",
 		    r->login != NULL ? r->login : name.local);
-	return code == EX_OK ? client_do(r->client, &packet) : code;
-}
-
-static int
-passwd_one(struct request *r, const char *address)
-{
-	int code;
-
-	packet_start(&packet, "user-set");
-	packet_text(&packet, "address", address);
-	code = add_hash(r, address);
 	return code == EX_OK ? client_do(r->client, &packet) : code;
 }
 
@@ -181,7 +153,9 @@ static const struct command {
 	    OPTION_LOGIN,
 	add_one, NULL},
     {NULL, "del", 1, 0, 0, del_one, NULL},
-    {NULL, "passwd", 1, 0, OPTION_PASSWORD_STDIN, passwd_one, NULL},
+    {NULL, "passwd", 1, 0,
+	OPTION_PASSWORD_STDIN | OPTION_REVERSIBLE | OPTION_APP | OPTION_REVOKE,
+	passwd_one, NULL},
     {NULL, "enable", 1, 0, 0, enable_one, NULL},
     {NULL, "disable", 1, 0, 0, disable_one, NULL},
     {NULL, "show", 1, 0, OPTION_JSON, NULL, user_show},
@@ -220,6 +194,16 @@ find_command(int argc, char **argv, int *used)
 	return NULL;
 }
 
+/* An app password is made, not chosen, and shown for one user at a time. */
+static bool
+app_options_agree(const struct request *r)
+{
+	if (r->app == NULL)
+		return (r->options & OPTION_REVOKE) == 0;
+	return r->argc == 1 &&
+	    (r->options & (OPTION_PASSWORD_STDIN | OPTION_REVERSIBLE)) == 0;
+}
+
 /* Options behind the command, among its arguments. */
 static bool
 read_options(struct request *r, const struct command *c)
@@ -230,7 +214,10 @@ read_options(struct request *r, const struct command *c)
 	    {"no-password", no_argument, NULL, OPTION_NO_PASSWORD},
 	    {"system", no_argument, NULL, OPTION_SYSTEM},
 	    {"login", required_argument, NULL, OPTION_LOGIN},
-	    {"format", required_argument, NULL, OPTION_FORMAT}, {0}};
+	    {"format", required_argument, NULL, OPTION_FORMAT},
+	    {"app", required_argument, NULL, OPTION_APP},
+	    {"revoke", no_argument, NULL, OPTION_REVOKE},
+	    {"reversible", no_argument, NULL, OPTION_REVERSIBLE}, {0}};
 	int option;
 
 	optind = 0;
@@ -243,6 +230,8 @@ read_options(struct request *r, const struct command *c)
 			r->login = optarg;
 		if (option == OPTION_FORMAT)
 			r->format = optarg;
+		if (option == OPTION_APP)
+			r->app = optarg;
 	}
 	r->argc -= optind;
 	r->argv += optind;
@@ -250,7 +239,7 @@ read_options(struct request *r, const struct command *c)
 	    strcmp(r->format, "dovecot") != 0)
 		return false;
 	return (r->login == NULL || (r->options & OPTION_SYSTEM) != 0) &&
-	    r->argc >= c->least &&
+	    app_options_agree(r) && r->argc >= c->least &&
 	    (c->most == 0 || r->argc <= c->most ||
 		(c->most == -1 && r->argc == 0));
 }

@@ -11,7 +11,10 @@ enum options {
 	OPTION_NO_PASSWORD = 4,
 	OPTION_SYSTEM = 8,
 	OPTION_LOGIN = 16,
-	OPTION_FORMAT = 32
+	OPTION_FORMAT = 32,
+	OPTION_APP = 64,
+	OPTION_REVOKE = 128,
+	OPTION_REVERSIBLE = 256
 };
 
 struct request {
@@ -20,16 +23,29 @@ struct request {
 	unsigned options;   /* those that were given */
 	const char *login;  /* of --login */
 	const char *format; /* of --format */
+	const char *app;    /* of --app */
 	int argc;	    /* what is left */
 	char **argv;
 	int input; /* of import, opened before we are postrider-db */
 };
+
+/* passwd.c */
+int passwd_add_hash(const struct request *, const char *address,
+    struct packet *);
+int passwd_one(struct request *, const char *address);
 
 /* show.c */
 int user_list(struct request *);
 int user_show(struct request *);
 int domain_list(struct request *);
 int alias_list(struct request *);
+
+enum { TIME_TEXT = 32 };
+/* As text; returns it. */
+const char *time_text(uint64_t unix_seconds, char text[TIME_TEXT]);
+
+/* failures.c: a line, or a member of a JSON object behind others. */
+void failures_put(const struct config *, const char *user, bool json);
 
 /* transfer.c */
 int user_import(struct request *);

@@ -4,8 +4,10 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "common/base64.h"
 #include "common/clock.h"
 #include "common/privileges.h"
+#include "common/scram.h"
 #include "userdb/admin.h"
 #include "userdb/name.h"
 #include "userdb/password.h"
@@ -35,9 +37,8 @@ is_good_system_user(
 	return true;
 }
 
-/* The user that a request is about. */
-static bool
-find_user(
+bool
+admin_find_user(
     struct admin *a, const char *text, struct entry *e, struct packet *answer)
 {
 	struct address name;
@@ -73,21 +74,46 @@ admin_appoint(struct directory *d, const char *user, bool *appointed)
 	return directory_set_note(d, "postmaster", user);
 }
 
+const char *
+admin_check_password(const struct entry *e)
+{
+	char octets[ENTRY_SECRET_MAX + 1];
+	struct scram_verifier verifier;
+	size_t n;
+
+	if (e->scram[0] != '\0' && !scram_read(e->scram, &verifier))
+		return "not a SCRAM-SHA-256 verifier";
+	if (e->secret[0] == '\0')
+		return NULL;
+	if (!base64_decode(e->secret, strlen(e->secret), octets, &n))
+		return "a secret is in base64";
+	octets[n] = '\0';
+	return strlen(octets) == n ? password_check(octets)
+				   : "a NUL in the secret";
+}
+
+static void
+copy_text(char *to, size_t max, const char *text)
+{
+	snprintf(to, max, "%s", text != NULL ? text : "");
+}
+
 bool
 admin_user_add(struct admin *a, const struct packet *p, struct packet *answer)
 {
 	struct directory *d = a->directory;
 	struct entry e = {.type = ENTRY_USER};
-	const char *address, *hash, *system, *wrong;
+	const char *address, *hash, *scram, *system, *wrong;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
 	    ATTRIBUTE_TEXT_OPTIONAL("hash", ENTRY_HASH_MAX, &hash),
+	    ATTRIBUTE_TEXT_OPTIONAL("scram", ENTRY_SCRAM_MAX, &scram),
 	    ATTRIBUTE_TEXT_OPTIONAL("system", ENTRY_SYSTEM_MAX, &system)};
 	char canonical[ADDRESS_TEXT_MAX + 1], why[WHY_MAX];
 	enum store_result result;
 	bool appointed = false;
 
-	if (!packet_read(p, "user-add", set, 3, 0))
+	if (!packet_read(p, "user-add", set, 4, 0))
 		return false;
 	if ((wrong = name_parse(address, &e.name)) != NULL ||
 	    (e.name.domain[0] == '\0' &&
@@ -95,9 +121,9 @@ admin_user_add(struct admin *a, const struct packet *p, struct packet *answer)
 	    (wrong = name_check_mailbox(&e.name)) != NULL)
 		return admin_fail(answer, EX_DATAERR, "%s: %s", address,
 		    wrong != NULL ? wrong : "cannot be looked up");
-	snprintf(e.hash, sizeof(e.hash), "%s", hash != NULL ? hash : "");
-	snprintf(
-	    e.system, sizeof(e.system), "%s", system != NULL ? system : "");
+	copy_text(e.hash, sizeof(e.hash), hash);
+	copy_text(e.scram, sizeof(e.scram), scram);
+	copy_text(e.system, sizeof(e.system), system);
 	if (system != NULL && !is_good_system_user(d, system, answer))
 		return true;
 	address_format(&e.name, canonical);
@@ -118,26 +144,60 @@ admin_user_add(struct admin *a, const struct packet *p, struct packet *answer)
 	return admin_finish(a, result, answer);
 }
 
+static bool
+count_app(const struct entry *e, void *context)
+{
+	(void)e;
+	++*(size_t *)context;
+	return true;
+}
+
+/* What the new password leaves as it was, or takes away. */
+static void
+note_password(struct directory *d, const struct entry *old, bool keeps_secret,
+    struct packet *answer)
+{
+	size_t apps = 0;
+
+	(void)directory_apps(d, &old->name, count_app, &apps);
+	if (apps > 0)
+		admin_note(answer,
+		    "%zu app password%s still valid; postrider-user show "
+		    "lists them",
+		    apps, apps == 1 ? " is" : "s are");
+	if (old->secret[0] != '\0' && !keeps_secret)
+		admin_note(answer,
+		    "the new password is not kept reversibly: no more "
+		    "CRAM-MD5 and APOP");
+}
+
 bool
 admin_user_set(struct admin *a, const struct packet *p, struct packet *answer)
 {
 	struct directory *d = a->directory;
-	struct entry e;
-	const char *address, *hash, *disabled, *wrong;
+	struct entry e, old;
+	const char *address, *hash, *scram, *secret, *disabled, *wrong;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
 	    ATTRIBUTE_TEXT_OPTIONAL("hash", ENTRY_HASH_MAX, &hash),
+	    ATTRIBUTE_TEXT_OPTIONAL("scram", ENTRY_SCRAM_MAX, &scram),
+	    ATTRIBUTE_TEXT_OPTIONAL("secret", ENTRY_SECRET_MAX, &secret),
 	    ATTRIBUTE_TEXT_OPTIONAL("disabled", 1, &disabled)};
 	enum store_result result;
 
-	if (!packet_read(p, "user-set", set, 3, 0))
+	if (!packet_read(p, "user-set", set, 5, 0) ||
+	    (hash == NULL && (scram != NULL || secret != NULL)))
 		return false;
-	if (!find_user(a, address, &e, answer))
+	if (!admin_find_user(a, address, &e, answer))
 		return true;
+	old = e;
 	if (hash != NULL) {
-		if ((wrong = password_check_hash(hash)) != NULL)
+		copy_text(e.hash, sizeof(e.hash), hash);
+		copy_text(e.scram, sizeof(e.scram), scram);
+		copy_text(e.secret, sizeof(e.secret), secret);
+		if ((wrong = password_check_hash(hash)) != NULL ||
+		    (wrong = admin_check_password(&e)) != NULL)
 			return admin_fail(answer, EX_DATAERR, "%s", wrong);
-		snprintf(e.hash, sizeof(e.hash), "%s", hash);
 	}
 	if (disabled != NULL)
 		e.disabled = disabled[0] == '1';
@@ -145,6 +205,8 @@ admin_user_set(struct admin *a, const struct packet *p, struct packet *answer)
 	if ((result = store_begin(d->store)) != STORE_OK)
 		return admin_fail_store(answer, result);
 	packet_start(answer, "done");
+	if (hash != NULL)
+		note_password(d, &old, secret != NULL, answer);
 	return admin_finish(a, directory_put(d, &e), answer);
 }
 
@@ -197,7 +259,7 @@ admin_user_del(struct admin *a, const struct packet *p, struct packet *answer)
 
 	if (!packet_read(p, "user-del", set, 1, 0))
 		return false;
-	if (!find_user(a, address, &e, answer))
+	if (!admin_find_user(a, address, &e, answer))
 		return true;
 	address_format(&e.name, canonical);
 	if ((result = store_begin(d->store)) != STORE_OK)
@@ -208,7 +270,8 @@ admin_user_del(struct admin *a, const struct packet *p, struct packet *answer)
 	else
 		admin_note(answer, "mail stays in %s/%s/%s",
 		    d->config->mail_dir, e.name.domain, e.name.local);
-	if ((result = directory_delete(d, &e)) == STORE_OK)
+	if ((result = directory_delete(d, &e)) == STORE_OK &&
+	    (result = admin_delete_apps(d, &e)) == STORE_OK)
 		result = succeed_postmaster(d, canonical, answer);
 	return admin_finish(a, result, answer);
 }
@@ -225,7 +288,7 @@ admin_user_find(struct admin *a, const struct packet *p, struct packet *answer)
 
 	if (!packet_read(p, "find", set, 1, 0))
 		return false;
-	if (!find_user(a, user, &e, answer))
+	if (!admin_find_user(a, user, &e, answer))
 		return true;
 	if (e.disabled)
 		return admin_fail(answer, EX_NOUSER, "%s: disabled", user);

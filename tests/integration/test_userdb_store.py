@@ -234,9 +234,17 @@ def test_round_trip(daemon, make):
     d.tool("alias", "add", "@other.test", "ann@example.test")
     d.tool("alias", "add", '"two words"@other.test', '"a b"@remote.test',
            "Case@remote.test")
+    d.tool("passwd", "--password-stdin", "--reversible", "ann",
+           input="kept: \u00fc\n")
+    d.tool("passwd", "--app", "phone", "ann")
+    d.tool("passwd", "--app", "old.PC_2-b", "bob@other.test")
     text = exported(d)
-    assert text.startswith("postrider-users 1\n")
-    assert text.endswith("end 8\n"), text
+    assert text.startswith("postrider-users 2\n")
+    assert text.endswith("end 10\n"), text
+    assert re.search(r"^user ann@example.test hash=\$y\$\S+ "
+                     r"scram=SCRAM-SHA-256\$\d+:\S+ secret=\S+ ", text, re.M)
+    assert re.search(r"^app ann@example.test phone digest=[0-9a-f]{64} ",
+                     text, re.M)
     other = make()
     if d.process:
         other.start()
@@ -276,13 +284,22 @@ def test_any_hash_of_crypt_logs_in(make, method):
     ("user a@example.test\nalias a@example.test b@remote.test\n", 2),
     ("postrider-users 1\nuser a@example.test\n", 2),
     ("postrider-users 1\nuser a@example.test\nend 2\n", 3),
-    ("postrider-users 2\nuser a@example.test\nend 1\n", 1),
+    ("postrider-users 3\nuser a@example.test\nend 1\n", 1),
+    ("user a@example.test scram=SCRAM-SHA-256$1:YQ==$x:y\n", 1),
+    ("user a@example.test secret=!\n", 1),
+    ("user a@example.test secret=YQBi\n", 1),
+    ("app a@example.test phone digest=%s\n" % ("0" * 64), 1),
+    ("user a@example.test\napp a@example.test phone\n", 2),
+    ("user a@example.test\napp a@example.test ../x digest=%s\n" % ("0" * 64),
+     2),
+    ("user a@example.test\n" +
+     "app a@example.test x digest=%s\n" % ("0" * 64) * 2, 3),
     ("postrider-users 1\nuser a@example.test\nend 1\nuser b@example.test\n",
      4),
     ("user a@example.test\nuser b\0@example.test\n", 2),
     ("user a@example.test\nuser " + "b" * 3000 + "@example.test\n", 2),
     ("user a@example.test\nuser \udcff@example.test\n", 2),
-], ids=range(21))
+], ids=range(28))
 def test_import_is_all_or_nothing(daemon, text, line):
     done = daemon.tool("import", input=text, check=False)
     assert done.returncode == 65, done
@@ -568,11 +585,35 @@ def test_a_database_of_a_later_release_is_left_alone(make):
     d.tool("add", "--no-password", "ann@example.test")
     settle(d)
     path = os.path.join(d.database, "users.db")
-    garble(path, b"postrider-userdb 1\n", b"postrider-userdb 2\n")
+    garble(path, b"postrider-userdb 2\n", b"postrider-userdb 3\n")
     done = d.tool("list", check=False)
     assert done.returncode != 0 and "later release" in done.stderr
-    garble(path, b"postrider-userdb 2\n", b"postrider-userdb 1\n")
+    garble(path, b"postrider-userdb 3\n", b"postrider-userdb 2\n")
     assert addresses(d) == ["ann@example.test"]
+
+
+def test_a_database_of_the_release_before_is_taken_over(make):
+    d = make()
+    d.tool("import", input=f"user ann@example.test hash={hash_of('md5')}\n")
+    settle(d)
+    path = os.path.join(d.database, "users.db")
+    garble(path, b"postrider-userdb 2\n", b"postrider-userdb 1\n")
+    d.start()
+    d.owner("queue")
+    assert d.peer("role-smtpd").login("ann", "secret")[0][
+        "verdict"] == "login-ok"
+    assert d.stop() == 0
+    d.sockets.pop("role-admin").close()
+    settle(d)
+    with open(path, "rb") as f:
+        octets = f.read()
+    # That release finds it to be of a later one, and leaves it alone.
+    assert b"postrider-userdb 2\n" in octets
+    assert b"postrider-userdb 1\n" not in octets
+    # What it exported is understood, too.
+    other = make()
+    other.tool("import", input="postrider-users 1\ndomain other.test\n"
+               "user b@other.test hash=$6$a$b system=b disabled\nend 2\n")
 
 
 def test_an_unreadable_folder_is_reported_and_tried_again(make):

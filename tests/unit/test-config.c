@@ -88,6 +88,9 @@ test_defaults(void **state)
 	assert_false(c.junk_folder);
 	assert_false(c.system_users);
 	assert_int_equal(c.spare_processes, 2);
+	assert_int_equal(c.password_cost, 5);
+	assert_false(config_has_oauth(&c));
+	assert_string_equal(c.oauth_user_claim, "email");
 	config_free(&c);
 }
 
@@ -151,6 +154,10 @@ static const char full[] =
     "ledger-dir /ledger\nlogin-failures 3\nlogin-failures-network 4\n"
     "login-failures-user 5\nlogin-failure-window 10m\nlogin-memory 2d\n"
     "tls-trust /etc/ca.pem\nhttps-port 8443\n"
+    "password-cost 7\n"
+    "oauth-issuer https://id.example.org\noauth-audience mail imap\n"
+    "oauth-jwks https://id.example.org/keys\noauth-user-claim sub\n"
+    "oauth-scope mail.read\noauth-scope mail.send\n"
     "smtpd-processes 7"; /* no line end */
 
 static void
@@ -201,6 +208,13 @@ test_everything(void **state)
 	assert_int_equal(c.login_memory, 2 * 86400);
 	assert_string_equal(c.tls_trust, "/etc/ca.pem");
 	assert_int_equal(c.https_port, 8443);
+	assert_int_equal(c.password_cost, 7);
+	assert_true(config_has_oauth(&c));
+	assert_true(config_jwks_is_url(&c));
+	assert_int_equal(c.oauth_audiences.n, 2);
+	assert_string_equal(c.oauth_audiences.items[1], "imap");
+	assert_string_equal(c.oauth_user_claim, "sub");
+	assert_int_equal(c.oauth_scopes.n, 2);
 	config_free(&c);
 }
 

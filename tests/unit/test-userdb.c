@@ -34,7 +34,12 @@ lines_come_back_the_same(void **state)
 	    "user alice@example.org",
 	    ("user alice@example.org hash=$6$salt$hash system=al disabled "
 	     "created=18446744073709551615 changed=1"),
+	    ("user alice@example.org hash=$6$x$y "
+	     "scram=SCRAM-SHA-256$4096:c2FsdA==$a:b secret=c2VjcmV0 "
+	     "system=al disabled created=1 changed=2"),
 	    "alias info@example.org Case@remote.test",
+	    "app alice@example.org phone digest=0a used=8 created=7",
+	    "app alice@example.org Old-PC_2.b",
 	    "alias @example.org alice@example.org",
 	    "alias \"a b\"@example.org \"c \\\" d\"@remote.test created=9",
 	    "postmaster alice@example.org",
@@ -76,7 +81,12 @@ bad_lines_are_refused(void **state)
 	    "alias a@example.org", "alias a b@example.org",
 	    "alias @ b@example.org", "alias a@example.org b",
 	    "alias a@example.org b@example.org hash=x", "postmaster",
-	    "postmaster a@example.org created=1", "note x y@example.org"};
+	    "alias a@example.org b@example.org used=1", "app",
+	    "app a@example.org", "app a@example.org -x",
+	    "app a@example.org x/y", "app a@example.org x hash=y",
+	    "app a@example.org x disabled", "user a@example.org digest=x",
+	    "user a@example.org used=1", "postmaster a@example.org created=1",
+	    "note x y@example.org"};
 	struct entry e;
 
 	(void)state;
@@ -145,20 +155,20 @@ passwords_are_verified(void **state)
 	char hash[ENTRY_HASH_MAX + 1], again[ENTRY_HASH_MAX + 1];
 
 	(void)state;
-	assert_int_equal(password_hash("secret", hash), 0);
-	assert_int_equal(password_hash("secret", again), 0);
+	assert_int_equal(password_hash("secret", 1, hash), 0);
+	assert_int_equal(password_hash("secret", 1, again), 0);
 	assert_string_not_equal(hash, again);
 	assert_memory_equal(hash, "$y$", 3);
-	assert_true(password_verify("secret", hash));
-	assert_false(password_verify("Secret", hash));
-	assert_false(password_verify("", hash));
-	assert_false(password_verify("", ""));
-	assert_false(password_verify("nobody's", ""));
-	assert_false(password_verify("*0", "*0"));
+	assert_true(password_verify("secret", 1, hash));
+	assert_false(password_verify("Secret", 1, hash));
+	assert_false(password_verify("", 1, hash));
+	assert_false(password_verify("", 1, ""));
+	assert_false(password_verify("nobody's", 1, ""));
+	assert_false(password_verify("*0", 1, "*0"));
 	/* What others made, see crypt(5). */
-	assert_true(password_verify("Hello world!",
+	assert_true(password_verify("Hello world!", 1,
 	    "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"));
-	assert_true(password_verify("Hello world!",
+	assert_true(password_verify("Hello world!", 1,
 	    "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFN"
 	    "jnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1"));
 	assert_null(password_check_hash(hash));
