@@ -14,6 +14,7 @@
 
 #include "common/buf.h"
 #include "common/config_reader.h"
+#include "common/netaddr.h"
 #include "common/utf8.h"
 
 enum {
@@ -235,6 +236,25 @@ place_beside_database(struct config_reader *r, char **where, const char *ending)
 	return good;
 }
 
+/*
+ * Submission's ports have TLS, and are for those who log in: nobody's password
+ * goes to whoever answers there.
+ */
+static enum relay_tls
+guess_relay_tls(const struct config *c)
+{
+	enum { SUBMISSION = 587, SUBMISSIONS = 465 };
+	struct sockaddr_storage address;
+	char host[256];
+
+	if (c->relay_host == NULL ||
+	    (c->relay_port != SUBMISSION && c->relay_port != SUBMISSIONS))
+		return RELAY_TLS_OPPORTUNISTIC;
+	config_relay_name(c, host, sizeof(host));
+	return netaddr_parse(host, 0, &address) ? RELAY_TLS_OPPORTUNISTIC
+						: RELAY_TLS_VERIFIED;
+}
+
 static bool
 fill_defaults(struct config_reader *r, const struct lines_seen *seen)
 {
@@ -244,6 +264,8 @@ fill_defaults(struct config_reader *r, const struct lines_seen *seen)
 	for (size_t i = 0; k[i].name != NULL; i++)
 		if (seen->at[i] == 0 && !take_default(r, &k[i]))
 			return false;
+	if (line_of(seen, "relay-tls") == 0)
+		r->config->relay_tls = guess_relay_tls(r->config);
 	r->config->certificates_guessed = line_of(seen, "tls-key") == 0;
 	if (!place_beside_database(r, &r->config->ledger_dir, "-ledger"))
 		return false;
@@ -401,6 +423,15 @@ const char *
 config_default_path(void)
 {
 	return SYSCONFDIR "/postrider/postrider.conf";
+}
+
+void
+config_relay_name(const struct config *c, char *out, size_t size)
+{
+	const char *host = c->relay_host != NULL ? c->relay_host : "";
+
+	host += host[0] == '[';
+	snprintf(out, size, "%.*s", (int)strcspn(host, "]"), host);
 }
 
 bool

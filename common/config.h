@@ -74,6 +74,13 @@ struct config_certificates {
 
 enum address_family { FAMILY_ANY, FAMILY_IPV4, FAMILY_IPV6 };
 
+/* What relay-host must show before it gets a message. */
+enum relay_tls {
+	RELAY_TLS_OPPORTUNISTIC, /* nothing */
+	RELAY_TLS_REQUIRED,	 /* TLS */
+	RELAY_TLS_VERIFIED	 /* and that it is who it should be */
+};
+
 /* Durations are in seconds, sizes in octets. */
 struct config {
 	char *hostname;
@@ -88,6 +95,7 @@ struct config {
 	struct config_ports smtp_ports;	   /* at least one */
 	char *relay_host;		   /* NULL: none; brackets kept */
 	uint16_t relay_port;
+	enum relay_tls relay_tls;
 	struct config_nets relay_from, allow_plaintext_auth;
 	uint64_t auth_mechanisms; /* a set, common/sasl.h */
 	bool apop;
@@ -160,6 +168,9 @@ bool config_net_contains(
 /* Can anybody log in with a token? */
 bool config_has_oauth(const struct config *);
 bool config_jwks_is_url(const struct config *);
+
+/* relay-host without brackets; "" when there is none. */
+void config_relay_name(const struct config *, char *out, size_t size);
 
 bool config_has_domain(const struct config *, const char *domain);
 

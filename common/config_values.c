@@ -163,6 +163,17 @@ take_mechanisms(
 	return config_each_word(r, k, value, take_mechanism);
 }
 
+bool
+take_relay_tls(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	int place = choose(r, k, value);
+
+	if (place != -1)
+		*(enum relay_tls *)config_member(r, k) = (enum relay_tls)place;
+	return place != -1;
+}
+
 /* -- names -- */
 
 static bool

@@ -56,6 +56,12 @@ dns_secure(const struct dns *d)
 	return d->secure;
 }
 
+bool
+dns_trusted(const struct dns *d)
+{
+	return d->trusted;
+}
+
 const char *
 dns_canonical(const struct dns *d)
 {

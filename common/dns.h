@@ -83,6 +83,9 @@ enum dns_status dns_alias(
  */
 bool dns_secure(const struct dns *);
 
+/* All servers in use are trusted: something could be secure. */
+bool dns_trusted(const struct dns *);
+
 /* Where the last look-up's aliases led, lower case; "" without an answer. */
 const char *dns_canonical(const struct dns *);
 

@@ -4,11 +4,13 @@
 
 #include "common/config.h"
 #include "common/dns.h"
+#include "deliver/ledger.h"
 
 /* What a worker has for its whole life. */
 struct deliver {
 	struct config config;
 	struct dns *dns;
+	struct ledger ledger;
 };
 
 struct worker;

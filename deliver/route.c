@@ -94,6 +94,10 @@ find_by_mx(struct route *r, const char *domain)
 	dns_deadline(r->deliver->dns, clock_monotonic_ms() + LOOKUP_LIMIT_MS);
 	status =
 	    dns_mx(r->deliver->dns, domain, r->hosts, DNS_RECORDS_MAX, &r->n);
+	snprintf(r->domain, sizeof(r->domain), "%s", domain);
+	snprintf(r->canonical, sizeof(r->canonical), "%s",
+	    dns_canonical(r->deliver->dns));
+	r->secure = dns_secure(r->deliver->dns);
 	if (status == DNS_NO_DATA)
 		return one_host(r, domain); /* the implicit MX */
 	if (status != DNS_FOUND)
@@ -154,6 +158,8 @@ route_find(struct route *r, struct deliver *d, const char *domain,
 	r->literal.ss_family = 0;
 	r->n = r->next = r->ntargets = r->at = 0;
 	r->groups = 0;
+	r->domain[0] = r->canonical[0] = '\0';
+	r->secure = true;
 	if (d->config.relay_host != NULL)
 		found = find_relay(r);
 	else if (domain[0] == '[')
@@ -175,20 +181,18 @@ route_find(struct route *r, struct deliver *d, const char *domain,
 /* -- which addresses -- */
 
 static bool
-add_target(struct route *r, const char *host,
-    const struct sockaddr_storage *address, uint16_t port)
+add_target(struct route *r, const struct target *host, uint16_t port)
 {
 	char text[NETADDR_TEXT_MAX];
-	struct target t = {.address = *address};
+	struct target t = *host;
 
 	if (r->ntargets == ROUTE_TARGETS_MAX)
 		return true;
 	netaddr_set_port(&t.address, port);
 	if (self_is_us(&r->deliver->config, &t.address))
 		return false;
-	snprintf(t.host, sizeof(t.host), "%s", host);
-	netaddr_format(address, text);
-	snprintf(t.relay, sizeof(t.relay), "%.255s[%.63s]:%u", host, text,
+	netaddr_format(&host->address, text);
+	snprintf(t.relay, sizeof(t.relay), "%.255s[%.63s]:%u", t.host, text,
 	    (unsigned)port);
 	r->targets[r->ntargets++] = t;
 	return true;
@@ -196,28 +200,26 @@ add_target(struct route *r, const char *host,
 
 /* False when it is we who answer there. */
 static bool
-add_address(
-    struct route *r, const char *host, const struct sockaddr_storage *address)
+add_address(struct route *r, const struct target *host)
 {
 	const struct config *config = &r->deliver->config;
 	size_t before = r->ntargets;
 
-	if (self_is_nobody(address)) {
-		note(r, VERDICT_NO_HOST, host,
+	if (self_is_nobody(&host->address)) {
+		note(r, VERDICT_NO_HOST, host->host,
 		    "its address is nobody's (0.0.0.0, multicast or the like)");
 		return true;
 	}
-	if (address->ss_family == AF_INET6 && !r->relay &&
-	    !self_may_use_ipv6(r->deliver, address)) {
-		note(r, VERDICT_NO_CONNECTION, host,
+	if (host->address.ss_family == AF_INET6 && !r->relay &&
+	    !self_may_use_ipv6(r->deliver, &host->address)) {
+		note(r, VERDICT_NO_CONNECTION, host->host,
 		    "has IPv6, but our IPv6 address has no PTR record");
 		return true;
 	}
 	if (r->relay)
-		return add_target(r, host, address, config->relay_port);
+		return add_target(r, host, config->relay_port);
 	for (size_t i = 0; i < config->smtp_ports.n; i++)
-		if (!add_target(
-			r, host, address, config->smtp_ports.items[i])) {
+		if (!add_target(r, host, config->smtp_ports.items[i])) {
 			r->ntargets = before;
 			return false;
 		}
@@ -228,6 +230,7 @@ static bool
 add_host(struct route *r, const char *host)
 {
 	struct sockaddr_storage addresses[HOST_ADDRESSES_MAX];
+	struct target t = {.way_secure = r->secure};
 	int family = families[r->deliver->config.address_family];
 	enum dns_status status;
 	size_t n;
@@ -241,10 +244,16 @@ add_host(struct route *r, const char *host)
 		note(r, gone ? VERDICT_NO_HOST : VERDICT_LOOKUP_FAILED, host,
 		    dns_status_text(status));
 	}
+	t.secure = dns_secure(r->deliver->dns);
+	snprintf(t.host, sizeof(t.host), "%s", host);
+	snprintf(t.canonical, sizeof(t.canonical), "%s",
+	    dns_canonical(r->deliver->dns));
 	route_alternate(addresses, n);
-	for (size_t i = 0; i < n; i++)
-		if (!add_address(r, host, &addresses[i]))
+	for (size_t i = 0; i < n; i++) {
+		t.address = addresses[i];
+		if (!add_address(r, &t))
 			return false;
+	}
 	return true;
 }
 
@@ -271,11 +280,11 @@ resolve_group(struct route *r)
 static void
 resolve_literal(struct route *r)
 {
-	char host[NETADDR_TEXT_MAX];
+	struct target t = {.address = r->literal};
 
-	netaddr_format_literal(&r->literal, host);
-	if (!add_address(r, host, &r->literal))
-		(void)is_loop(r, host);
+	netaddr_format_literal(&r->literal, t.host);
+	if (!add_address(r, &t))
+		(void)is_loop(r, t.host);
 	r->literal.ss_family = 0;
 }
 

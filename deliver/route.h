@@ -20,18 +20,26 @@
 enum { ROUTE_TARGETS_MAX = 32, ROUTE_GROUPS_MAX = 10 };
 
 struct target {
-	char host[DNS_NAME_MAX + 1]; /* or an address literal */
+	char host[DNS_NAME_MAX + 1];     /* or an address literal */
 	struct sockaddr_storage address; /* with port */
-	char relay[JOB_RELAY_MAX];	 /* host[address]:port */
+	char relay[JOB_RELAY_MAX];       /* host[address]:port */
+	/* where the host's aliases lead; "" when it is an address literal */
+	char canonical[DNS_NAME_MAX + 1];
+	bool way_secure; /* by DNSSEC: that this is a host of the domain */
+	bool secure;     /* the same of its address */
 };
 
 struct route {
 	struct deliver *deliver;
-	struct outcome *failure; /* why there is no (further) target */
-	bool relay;		 /* relay-host: its port, no PTR rule */
+	struct outcome *failure;         /* why there is no (further) target */
+	bool relay;                      /* relay-host: its port, no PTR rule */
 	struct sockaddr_storage literal; /* family 0: there are hosts */
-	size_t n, next;			 /* hosts */
-	unsigned groups;		 /* preferences resolved so far */
+	/* What the MX records were asked for, and where aliases led from
+	 * there; "" when nothing was asked, and then that is secure. */
+	char domain[DNS_NAME_MAX + 1], canonical[DNS_NAME_MAX + 1];
+	bool secure;
+	size_t n, next;  /* hosts */
+	unsigned groups; /* preferences resolved so far */
 	struct dns_mx hosts[DNS_RECORDS_MAX];
 	size_t ntargets, at; /* of the present preference */
 	struct target targets[ROUTE_TARGETS_MAX];
@@ -50,8 +58,7 @@ const struct target *route_next(struct route *);
 /* -- the rules, pure -- */
 
 /* Equal preferences in random order; random(n) gives 0 to n - 1. */
-void route_shuffle(
-    struct dns_mx *, size_t n, uint32_t (*random)(uint32_t n));
+void route_shuffle(struct dns_mx *, size_t n, uint32_t (*random)(uint32_t n));
 
 /*
  * How many hosts are left when this name is ours: those of a better

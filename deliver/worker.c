@@ -154,6 +154,7 @@ worker_serve(struct worker *w, void *context)
 			break;
 	}
 	session_quit(&session);
+	ledger_close(&d->ledger);
 	dns_close(d->dns);
 	config_free(&d->config);
 	return EX_OK;

@@ -94,6 +94,32 @@ test_defaults(void **state)
 	config_free(&c);
 }
 
+static void
+test_relay_tls_by_port(void **state)
+{
+	static const struct {
+		const char *text;
+		enum relay_tls tls;
+	} rows[] = {
+	    {"", RELAY_TLS_OPPORTUNISTIC},
+	    {"relay-host a.example\n", RELAY_TLS_OPPORTUNISTIC},
+	    {"relay-host a.example:587\n", RELAY_TLS_VERIFIED},
+	    {"relay-host [a.example]:465\n", RELAY_TLS_VERIFIED},
+	    {"relay-host [192.0.2.1]:587\n", RELAY_TLS_OPPORTUNISTIC},
+	    {"relay-host a.example:587\nrelay-tls opportunistic\n",
+		RELAY_TLS_OPPORTUNISTIC},
+	    {"relay-host a.example\nrelay-tls verified\n", RELAY_TLS_VERIFIED},
+	};
+	struct config c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		read_good(&c, rows[i].text);
+		assert_int_equal(c.relay_tls, rows[i].tls);
+		config_free(&c);
+	}
+}
+
 /* A default written into a file gives what leaving it out gives. */
 static void
 test_defaults_written_out(void **state)
@@ -143,6 +169,7 @@ static const char full[] =
     "dns-server 127.0.0.1:53 127.0.0.2\ttrusted\n"
     "smtp-port 25 2525\n"
     "relay-host [relay.example.net]:587\n"
+    "relay-tls required\n"
     "relay-from 192.0.2.0/24 2001:db8::/32\n"
     "allow-plaintext-auth 127.0.0.1\n"
     "auth-mechanisms scram-sha-256-plus CRAM-MD5\napop yes\n"
@@ -189,6 +216,7 @@ test_everything(void **state)
 	assert_string_equal(text, "[::1]:53");
 	assert_int_equal(c.smtp_ports.n, 2);
 	assert_string_equal(c.relay_host, "[relay.example.net]");
+	assert_int_equal(c.relay_tls, RELAY_TLS_REQUIRED);
 	assert_int_equal(c.relay_port, 587);
 	assert_int_equal(c.max_message_size, 2048);
 	assert_int_equal(c.smtp_timeout, 90);
@@ -336,6 +364,7 @@ static const struct {
     {"relay-host [::1", "test.conf:1: \"relay-host\": \"[::1\" is not"},
     {"relay-host a.example:", "test.conf:1: \"relay-host\": \"a.example:\""},
     {"relay-host a.example:999999", "test.conf:1: \"relay-host\": \"a.exa"},
+    {"relay-tls maybe", "test.conf:1: \"relay-tls\": \"maybe\" is none of"},
     {"relay-from 192.0.2.1/24",
 	"test.conf:1: \"relay-from\": \"192.0.2.1/24\" has bits set behind "
 	"its first 24"},
@@ -469,6 +498,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_defaults_written_out),
+	    cmocka_unit_test(test_relay_tls_by_port),
 	    cmocka_unit_test(test_everything),
 	    cmocka_unit_test(test_places_beside_the_database),
 	    cmocka_unit_test(test_networks),

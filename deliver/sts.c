@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+#include "deliver/sts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/clock.h"
+#include "common/dns_read.h"
+#include "common/ipc.h"
+
+enum { LOOKUP_LIMIT_MS = 20000 };
+
+static const char version[] = "v=STSv1";
+
+static bool
+is_alphanumeric(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	    (c >= 'A' && c <= 'Z');
+}
+
+/* "v=STSv1" alone, up to a semicolon or blanks before one. */
+static bool
+is_record(const char *text)
+{
+	size_t n = strlen(version);
+
+	if (strncmp(text, version, n) != 0)
+		return false;
+	text += n + strspn(text + n, " \t");
+	return *text == ';' || *text == '\0';
+}
+
+/* The first id= counts; the order of the fields is free behind the version. */
+static bool
+read_id(const char *text, char *id)
+{
+	while ((text = strchr(text, ';')) != NULL) {
+		size_t n = 0;
+
+		text++;
+		text += strspn(text, " \t");
+		if (strncmp(text, "id=", 3) != 0)
+			continue;
+		text += 3;
+		while (n < STS_ID_MAX && is_alphanumeric(text[n])) {
+			id[n] = text[n];
+			n++;
+		}
+		id[n] = '\0';
+		text += n;
+		text += strspn(text, " \t");
+		return n > 0 && (*text == ';' || *text == '\0');
+	}
+	return false;
+}
+
+bool
+sts_record(char *const *texts, size_t n, char id[STS_ID_MAX + 1])
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_record(texts[i]))
+			continue;
+		if (found != NULL)
+			return false;
+		found = texts[i];
+	}
+	return found != NULL && read_id(found, id);
+}
+
+bool
+sts_matches(const char *pattern, const char *host)
+{
+	size_t n = strcspn(host, ".");
+
+	if (strncmp(pattern, "*.", 2) != 0)
+		return pattern[0] != '\0' && dns_name_equal(pattern, host);
+	pattern += 2;
+	host += n;
+	return n > 0 && host[0] == '.' && pattern[0] != '\0' &&
+	    dns_name_equal(pattern, host + 1);
+}
+
+bool
+sts_lists(const struct packet *answer, const char *host)
+{
+	struct cursor c = packet_cursor(answer);
+	const char *name, *value;
+
+	while (packet_next(&c, &name, &value))
+		if (strcmp(name, "mx") == 0 && sts_matches(value, host))
+			return true;
+	return false;
+}
+
+enum policy_sts
+sts_mode(const struct packet *answer)
+{
+	struct cursor c = packet_cursor(answer);
+	const char *name, *value;
+
+	while (packet_next(&c, &name, &value)) {
+		if (strcmp(name, "mode") != 0)
+			continue;
+		if (strcmp(value, "enforce") == 0)
+			return STS_ENFORCE;
+		if (strcmp(value, "testing") == 0)
+			return STS_TESTING;
+		return STS_NONE;
+	}
+	return STS_NONE;
+}
+
+/* The id that the DNS shows now; false: it shows none, or does not answer. */
+static bool
+look_up_id(struct dns *dns, const char *domain, char *id)
+{
+	char name[DNS_NAME_MAX + 1], **texts;
+	bool found;
+	size_t n;
+
+	if (snprintf(name, sizeof(name), "_mta-sts.%s", domain) >=
+	    (int)sizeof(name))
+		return false;
+	dns_deadline(dns, clock_monotonic_ms() + LOOKUP_LIMIT_MS);
+	if (dns_txt(dns, name, &texts, &n) != DNS_FOUND)
+		return false;
+	found = sts_record(texts, n, id);
+	free(texts);
+	return found;
+}
+
+/*
+ * Without a record the policy that was fetched before still counts until it
+ * expires, for who can forge the DNS can hide a record (section 5.1).
+ */
+void
+sts_look_up(struct deliver *d, const char *domain, struct sts *sts)
+{
+	char id[STS_ID_MAX + 1];
+	bool found = look_up_id(d->dns, domain, id);
+
+	packet_start(&sts->answer, "");
+	sts->mode = found ? STS_UNKNOWN : STS_NONE;
+	if (!ledger_sts(&d->ledger, domain, found ? id : NULL))
+		return;
+	sts->answer = d->ledger.packet;
+	sts->mode = sts_mode(&sts->answer);
+}
