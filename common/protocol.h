@@ -261,9 +261,11 @@
  *					unix seconds, of that; broken: of the
  *					last handshake that failed, until one
  *					succeeds again
- *   -> remember host= tls= [protocol=] [domain= policy= result= [reason=]]
- *					tls yes|no|broken; with a domain what
- *					became of its mail there: policy none|
+ *   -> remember host= [tls=] [protocol=]
+ *	[domain= policy= result= [reason=]]
+ *					tls yes|no|broken, absent: not tried,
+ *					so what is known stays; with a domain
+ *					what became of its mail there: policy none|
  *					dane|sts, result ok|failed; no answer
  * role-fetch, fetch speaks first:
  *   -> ready
