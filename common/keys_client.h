@@ -60,7 +60,7 @@ struct keys_relay {
 /*
  * Role deliver's alone, behind a handshake that verified the host.  1: there
  * is one; 0: none is stored for that host, or it is not the config's
- * relay-host; -1: not now (logged).
+ * relay-host; -1: there is one, but not now (logged).
  */
 int keys_client_relay(struct keys_client *, const char *host,
     struct keys_relay *, int64_t deadline_ms);

@@ -205,7 +205,7 @@
  *
  * One request at a time on a connection.
  * role-smtpd, role-pop3d:
- *   -> certificates [have=]		have: a generation
+ *   -> certificates
  *   <- certificates generation= count= ticket= [previous=]
  *					ticket: this role's key for session
  *					tickets (hex of 80 octets); previous:
@@ -225,7 +225,9 @@
  * role-deliver:
  *   -> relay host=
  *   <- relay user= kind= secret=	kind password|token
- *   <- refused reason=		for no host but the config's relay-host
+ *   <- none				for any host but the config's relay-host
+ *					also
+ *   <- refused reason=			there is one, it cannot be read
  * role-admin:
  *   -> pair index=
  *   <- pair [path= key-path= key=] count=	none with that index: only count
