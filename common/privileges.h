@@ -12,6 +12,7 @@
 #define ACCOUNT_QUEUE	"postrider-queue"
 #define ACCOUNT_MAIL	"postrider-mail"
 #define ACCOUNT_DB	"postrider-db"
+#define ACCOUNT_LEDGER	"postrider-ledger"
 
 enum { ACCOUNT_GROUPS_MAX = 64 };
 

@@ -30,6 +30,7 @@ const struct house_folder house_folders[] = {
     {AT(spool_dir), "quarantine", ACCOUNT_QUEUE, ACCOUNT_MAIL, 02700},
     {AT(mail_dir), NULL, ACCOUNT_MAIL, ACCOUNT_MAIL, 0750},
     {AT(database_dir), NULL, ACCOUNT_DB, ACCOUNT_DB, 0700},
+    {AT(ledger_dir), NULL, ACCOUNT_LEDGER, ACCOUNT_LEDGER, 0700},
     {.owner = NULL},
 };
 

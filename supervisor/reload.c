@@ -17,6 +17,8 @@ moved_folder(const struct config *a, const struct config *b)
 		return "mail-dir";
 	if (strcmp(a->database_dir, b->database_dir) != 0)
 		return "database-dir";
+	if (strcmp(a->ledger_dir, b->ledger_dir) != 0)
+		return "ledger-dir";
 	return NULL;
 }
 

@@ -34,7 +34,8 @@ from watch import NotifySocket, Timeout, wait_exit, wait_for
 PROGRAMS = {
     "postrider": "supervisor", "smtpd": "smtpd", "pop3d": "pop3d",
     "deliver": "deliver", "queue": "queue", "postrider-queue": "queue",
-    "mailbox": "mailbox", "userdb": "userdb", "postrider-user": "userdb",
+    "mailbox": "mailbox", "ledger": "ledger",
+    "userdb": "userdb", "postrider-user": "userdb",
     "postrider-checkpassword": "tools", "sendmail": "sendmail",
     "mailq": "sendmail", "newaliases": "sendmail",
 }

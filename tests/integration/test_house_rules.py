@@ -21,6 +21,7 @@ HOUSE = {
     "deliver": ("postrider-deliver", True, 0),
     "queue": ("postrider-queue", False, 0),
     "userdb": ("postrider-db", False, 0),
+    "ledger": ("postrider-ledger", False, 0),
     "mailbox": ("postrider-mail", False, CAP_SETUID | CAP_SETGID),
 }
 SPEAKERS = ("smtpd", "pop3d", "deliver")
@@ -195,7 +196,8 @@ def test_users_file_is_userdbs_alone(busy):
         if name == "userdb":
             continue
         for fd, what in process.descriptors().items():
-            assert not what.startswith(busy.database), (name, fd, what)
+            assert not what.startswith(busy.database + "/"), (
+                name, fd, what)
 
 
 def test_spool_and_mail_modes(busy, as_root):
@@ -204,6 +206,7 @@ def test_spool_and_mail_modes(busy, as_root):
         assert pwd.getpwuid(info.st_uid).pw_name == account, path
         assert info.st_mode & 0o7777 & ~mode == 0, (path, oct(info.st_mode))
     check(busy.database, "postrider-db", 0o700)
+    check(busy.database + "-ledger", "postrider-ledger", 0o700)
     check(busy.mail, "postrider-mail", 0o770)
     check(busy.spool, "postrider-queue", 0o750)
     check(busy.maildir(ANN), "postrider-mail", 0o700)
@@ -223,7 +226,8 @@ def test_internal_sockets_of_others_are_out_of_reach(busy, as_root):
     reached = []
     for folder, name in (("pop3d", "userdb"), ("deliver", "queue"),
                          ("userdb", "queue"), ("userdb", "mailbox"),
-                         ("queue", "mailbox"), ("admin", "userdb"),
+                         ("queue", "mailbox"), ("userdb", "ledger"),
+                         ("admin", "userdb"), ("admin", "ledger"),
                          ("admin", "queue")):
         path = busy.path("run", folder, name)
         assert os.path.exists(path), path

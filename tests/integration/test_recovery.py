@@ -20,7 +20,7 @@ def send(suite, client="x"):
 
 
 @pytest.mark.parametrize("service", ["smtpd", "pop3d", "deliver", "queue",
-                                     "mailbox", "userdb"])
+                                     "mailbox", "userdb", "ledger"])
 def test_a_killed_service_comes_back(suite, service):
     send(suite)
     suite.wait_maildir(ANN, 1)
@@ -33,7 +33,7 @@ def test_a_killed_service_comes_back(suite, service):
     assert pop3.stat()[0] == 2
     pop3.quit()
     assert set(suite.services()) == {"smtpd", "pop3d", "deliver", "queue",
-                                     "mailbox", "userdb"}
+                                     "mailbox", "userdb", "ledger"}
 
 
 def send_when_possible(suite):

@@ -63,6 +63,7 @@ def test_folders(fresh):
             assert of(f"spool/{name}") == ("postrider-queue", "0o2700")
         assert of("mail") == ("postrider-mail", "0o750")
         assert of("database") == ("postrider-db", "0o700")
+        assert of("database-ledger") == ("postrider-ledger", "0o700")
         gid = pwd.getpwnam("postrider-mail").pw_gid
         assert os.stat(fresh.path("spool/new")).st_gid == gid
         # What is set wrong is set right again.
@@ -71,7 +72,7 @@ def test_folders(fresh):
         assert of("spool/new") == ("postrider-queue", "0o2710")
     else:
         me = (fresh.user or pwd.getpwuid(os.geteuid())).pw_name
-        for name in ("spool", "spool/new", "mail", "database"):
+        for name in ("spool", "spool/new", "mail", "database", "database-ledger"):
             assert of(name) == (me, "0o700")
 
 

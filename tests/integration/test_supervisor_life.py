@@ -18,7 +18,8 @@ import pytest
 from suite import SECONDS, build_folder, descendants, free_port, program
 from watch import NotifySocket, wait_exit, wait_for
 
-SERVICES = ("userdb", "mailbox", "queue", "deliver", "smtpd", "pop3d")
+SERVICES = ("userdb", "mailbox", "queue", "ledger", "deliver", "smtpd",
+            "pop3d")
 SPEAKERS = ("smtpd", "pop3d")
 
 
@@ -633,10 +634,12 @@ def test_folders_and_sockets(house, as_root):
         "smtpd": ("postrider-smtpd", 0o750, 0o660, {"userdb", "queue"}),
         "pop3d": ("postrider-pop3d", 0o750, 0o660, {"userdb"}),
         "deliver": ("postrider-deliver", 0o750, 0o660, {"queue"}),
-        "userdb": ("postrider-db", 0o750, 0o660, {"queue", "mailbox"}),
+        "userdb": ("postrider-db", 0o750, 0o660,
+                   {"queue", "mailbox", "ledger"}),
+        "ledger": ("postrider-ledger", 0o750, 0o660, set()),
         "queue": ("postrider-queue", 0o750, 0o660, {"userdb", "mailbox"}),
         "mailbox": ("postrider-mail", 0o750, 0o660, set()),
-        "admin": ("root", 0o700, 0o600, {"userdb", "queue"}),
+        "admin": ("root", 0o700, 0o600, {"userdb", "queue", "ledger"}),
         "public": ("root", 0o755, 0o666, {"queue"}),
     }
     for name, (group, folder_mode, mode, sockets) in expected.items():

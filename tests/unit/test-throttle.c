@@ -62,7 +62,8 @@ test_sockets_of_protocol(void **state)
 	static const char *const pairs[][2] = {{"smtpd", "userdb"},
 	    {"smtpd", "queue"}, {"pop3d", "userdb"}, {"deliver", "queue"},
 	    {"userdb", "queue"}, {"userdb", "mailbox"}, {"queue", "userdb"},
-	    {"queue", "mailbox"}, {"admin", "userdb"}, {"admin", "queue"},
+	    {"queue", "mailbox"}, {"userdb", "ledger"}, {"admin", "userdb"},
+	    {"admin", "queue"}, {"admin", "ledger"},
 	    {"public", "queue"}};
 	size_t found = 0, all = 0;
 

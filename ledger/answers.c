@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: ISC */
+#include "ledger/answers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/privileges.h"
+#include "common/protocol.h"
+#include "ledger/admin.h"
+#include "ledger/ledger.h"
+#include "ledger/logins.h"
+
+/* -- userdb -- */
+
+static bool
+attempt(struct peer *peer, struct packet *p)
+{
+	static struct packet answer;
+	const char *client, *user;
+	uint64_t serial;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
+	    ATTRIBUTE_TEXT("client", PROTOCOL_NAME_MAX, &client),
+	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user)};
+	uint32_t wait;
+
+	if (!packet_read(p, "attempt", set, 3, 0))
+		return false;
+	wait = logins_attempt(client, user, clock_now());
+	packet_start(&answer, "attempt");
+	packet_number(&answer, "serial", serial);
+	packet_text(&answer, "verdict", wait == 0 ? "ok" : "refused");
+	if (wait > 0)
+		packet_number(&answer, "wait", wait);
+	peer_send(peer, &answer);
+	return true;
+}
+
+static bool
+outcome(struct peer *peer, struct packet *p)
+{
+	static const char *const results[] = {[LOGINS_GOOD] = "good",
+	    [LOGINS_WRONG] = "wrong",
+	    [LOGINS_UNKNOWN] = "unknown"};
+	const char *client, *user, *result;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("client", PROTOCOL_NAME_MAX, &client),
+	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user),
+	    ATTRIBUTE_TEXT("result", PROTOCOL_NAME_MAX, &result)};
+
+	(void)peer;
+	if (!packet_read(p, "outcome", set, 3, 0))
+		return false;
+	for (int i = LOGINS_GOOD; i <= LOGINS_UNKNOWN; i++)
+		if (strcmp(result, results[i]) == 0) {
+			logins_outcome(
+			    client, user, (enum logins_result)i, clock_now());
+			return true;
+		}
+	return false;
+}
+
+static bool
+userdb_packet(struct peer *peer, struct packet *p)
+{
+	bool good =
+	    packet_is(p, "attempt") ? attempt(peer, p) : outcome(peer, p);
+
+	ledger_changed();
+	return good;
+}
+
+/* -- connections -- */
+
+static void
+closed(struct peer *peer)
+{
+	peer_end(peer);
+	free(peer);
+}
+
+static void
+begin(const struct role *role, int fd,
+    bool (*packet)(struct peer *, struct packet *))
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+
+	if (peer == NULL) {
+		close(fd);
+		return;
+	}
+	*peer = (struct peer){
+	    .role = role->name, .packet = packet, .closed = closed};
+	if (peer_begin(peer, fd) == -1)
+		free(peer);
+}
+
+static void
+userdb_came(struct role *role, int fd)
+{
+	begin(role, fd, userdb_packet);
+}
+
+static void
+admin_came(struct role *role, int fd)
+{
+	begin(role, fd, admin_packet);
+}
+
+struct role ledger_roles[] = {
+    {.name = "role-userdb", .account = ACCOUNT_DB, .came = userdb_came},
+    {.name = "role-admin", .came = admin_came},
+    {.name = NULL},
+};

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "ledger/journal.h"
+#include "ledger/logins_rows.h"
+
+/* A clock of the test's own: every function is told the time. */
+enum { START = 1800000000, HOUR = 3600, DAY = 86400 };
+
+static const struct logins_limits limits = {
+    .client = 5, .network = 20, .user = 10, .window = HOUR, .memory = 30 * DAY};
+
+static int
+begin(void **state)
+{
+	(void)state;
+	log_threshold(LEVEL_ERROR);
+	logins_begin(&limits);
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	logins_end();
+	while (dirty_rows != NULL)
+		row_written(dirty_rows);
+	return 0;
+}
+
+/* -- windows -- */
+
+static void
+test_window_slides(void **state)
+{
+	struct window w = {0};
+
+	(void)state;
+	for (time_t t = START; t < START + 3 * DAY; t += 97) {
+		struct window one = {0};
+
+		window_add(&one, HOUR, t);
+		assert_int_equal(window_count(&one, HOUR, t + HOUR), 1);
+		assert_int_equal(
+		    window_count(&one, HOUR, t + HOUR + HOUR / 7 + 8), 0);
+	}
+	window_add(&w, HOUR, START);
+	window_add(&w, HOUR, START + HOUR / 2);
+	assert_int_equal(window_count(&w, HOUR, START + HOUR / 2), 2);
+	assert_int_equal(window_count(&w, HOUR, START + 5 * HOUR / 4), 1);
+	assert_int_equal(window_count(&w, HOUR, START + 2 * HOUR), 0);
+}
+
+/* The wait is right: a second before it is too early. */
+static void
+test_window_wait(void **state)
+{
+	(void)state;
+	for (unsigned limit = 1; limit <= 6; limit++) {
+		struct window w = {0};
+		time_t now = START + (time_t)limit;
+		uint32_t wait;
+
+		for (int i = 0; i < 6; i++, now += 400)
+			window_add(&w, HOUR, now);
+		wait = window_wait(&w, HOUR, now, limit);
+		assert_true(wait > 0 && wait <= HOUR + HOUR / 7 + 8);
+		assert_int_equal(
+		    window_wait(&w, HOUR, now + (time_t)wait, limit), 0);
+		assert_true(
+		    window_wait(&w, HOUR, now + (time_t)wait - 1, limit) > 0);
+	}
+}
+
+/* A clock that was wrong neither locks anybody out nor forgets. */
+static void
+test_window_clock_set_back(void **state)
+{
+	struct window w = {0};
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		window_add(&w, HOUR, START + 365 * DAY);
+	assert_int_equal(window_count(&w, HOUR, START), 5);
+	window_add(&w, HOUR, START);
+	assert_int_equal(window_count(&w, HOUR, START), 6);
+	assert_int_equal(window_count(&w, HOUR, START + 2 * HOUR), 0);
+}
+
+static void
+test_window_full(void **state)
+{
+	struct window w = {0};
+
+	(void)state;
+	for (int i = 0; i < 70000; i++)
+		window_add(&w, HOUR, START);
+	assert_int_equal(window_count(&w, HOUR, START), WINDOW_COUNT_MAX);
+}
+
+static void
+test_window_rescales(void **state)
+{
+	struct window w = {0};
+
+	(void)state;
+	window_add(&w, HOUR, START);
+	window_add(&w, HOUR, START + 1000);
+	window_rescale(&w, HOUR, DAY, START + 1000);
+	assert_int_equal(window_count(&w, DAY, START + 12 * HOUR), 2);
+	window_rescale(&w, DAY, 60, START + 12 * HOUR);
+	assert_int_equal(window_count(&w, 60, START + 12 * HOUR), 0);
+}
+
+/* -- prefixes -- */
+
+static void
+test_prefixes(void **state)
+{
+	static const struct {
+		const char *address, *client, *network;
+	} rows[] = {
+	    {"192.0.2.7", "192.0.2.7", "192.0.2.0/24"},
+	    {"::ffff:192.0.2.7", "192.0.2.7", "192.0.2.0/24"},
+	    {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", "2001:db8:1::/48"},
+	    {"::1", "::/64", "::/48"},
+	};
+	char text[PREFIX_TEXT_MAX];
+	struct prefix p, network, again;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_true(prefix_of(rows[i].address, &p));
+		prefix_format(&p, text);
+		assert_string_equal(text, rows[i].client);
+		assert_true(prefix_parse(text, &again));
+		assert_int_equal(prefix_compare(&p, &again), 0);
+		network = prefix_network(&p);
+		prefix_format(&network, text);
+		assert_string_equal(text, rows[i].network);
+		assert_true(prefix_parse(text, &again));
+		assert_int_equal(prefix_compare(&network, &again), 0);
+	}
+	assert_false(prefix_of("local", &p));
+	assert_false(prefix_of("", &p));
+	assert_false(prefix_parse("192.0.2.0/25", &p));
+	assert_false(prefix_parse("2001:db8::/24", &p));
+}
+
+/* -- logins -- */
+
+static void
+guess(const char *client, const char *user, int n, time_t now)
+{
+	for (; n > 0; n--)
+		logins_outcome(client, user, LOGINS_WRONG, now);
+}
+
+static bool
+may(const char *client, const char *user, time_t now)
+{
+	return logins_attempt(client, user, now) == 0;
+}
+
+static void
+test_a_client_is_refused(void **state)
+{
+	(void)state;
+	guess("192.0.2.1", "ann@a.test", 2, START);
+	guess("192.0.2.1", "nobody@a.test", 2, START);
+	assert_true(may("192.0.2.1", "bob@a.test", START));
+	logins_outcome("192.0.2.1", "x", LOGINS_UNKNOWN, START);
+	assert_false(may("192.0.2.1", "bob@a.test", START));
+	assert_true(may("192.0.2.2", "bob@a.test", START));
+	assert_false(may("192.0.2.1", "bob@a.test", START + HOUR));
+	assert_true(may("192.0.2.1", "bob@a.test", START + 2 * HOUR));
+}
+
+/* The whole /64 is one client. */
+static void
+test_an_ipv6_client(void **state)
+{
+	char address[64];
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		snprintf(address, sizeof(address), "2001:db8::%x:%x", i, i);
+		guess(address, "ann@a.test", 1, START);
+	}
+	assert_false(may("2001:db8::ffff", "bob@a.test", START));
+	assert_true(may("2001:db8:0:1::1", "bob@a.test", START));
+}
+
+static void
+test_a_network_is_refused(void **state)
+{
+	char address[64];
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		snprintf(address, sizeof(address), "192.0.2.%d", i);
+		guess(address, "x", 4, START);
+	}
+	assert_false(may("192.0.2.200", "bob@a.test", START));
+	assert_true(may("192.0.3.200", "bob@a.test", START));
+}
+
+/* Whether there is such a user cannot be told by it. */
+static void
+test_a_user_is_refused_elsewhere(void **state)
+{
+	char address[64];
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		snprintf(address, sizeof(address), "10.%d.0.1", i);
+		guess(address, "Ann@A.test", 2, START);
+		logins_outcome(address, "none@a.test", LOGINS_UNKNOWN, START);
+		logins_outcome(address, "none@a.test", LOGINS_UNKNOWN, START);
+	}
+	assert_false(may("10.99.0.1", "ann@a.test", START));
+	assert_false(may("10.99.0.1", "none@a.test", START));
+	assert_true(may("10.99.0.1", "bob@a.test", START));
+	assert_int_equal(logins_attempt("10.99.0.1", "ann@a.test", START),
+	    logins_attempt("10.99.0.1", "none@a.test", START));
+}
+
+/* Somebody's own login buys no guesses at others, and clears nothing. */
+static void
+test_a_login_of_ones_own_buys_nothing(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		guess("192.0.2.1", "ann@a.test", 1, START);
+		logins_outcome("192.0.2.1", "eve@a.test", LOGINS_GOOD, START);
+	}
+	assert_false(may("192.0.2.1", "ann@a.test", START));
+	assert_true(may("192.0.2.1", "eve@a.test", START));
+}
+
+/* Nor are there endless guesses from a place that is known. */
+static void
+test_a_known_place_has_a_limit_of_its_own(void **state)
+{
+	(void)state;
+	logins_outcome("192.0.2.1", "ann@a.test", LOGINS_GOOD, START);
+	guess("192.0.2.1", "ann@a.test", 5, START);
+	assert_false(may("192.0.2.1", "ann@a.test", START));
+	assert_true(may("192.0.2.1", "bob@a.test", START));
+	assert_true(may("192.0.2.2", "ann@a.test", START));
+	logins_outcome("192.0.2.1", "ann@a.test", LOGINS_GOOD, START);
+	assert_true(may("192.0.2.1", "ann@a.test", START));
+}
+
+static void
+test_a_place_is_known_for_a_while(void **state)
+{
+	time_t later = START + 31 * DAY;
+
+	(void)state;
+	logins_outcome("192.0.2.1", "ann@a.test", LOGINS_GOOD, START);
+	guess("192.0.2.1", "x", 5, START + 29 * DAY);
+	assert_true(may("192.0.2.1", "ann@a.test", START + 29 * DAY));
+	guess("192.0.2.1", "x", 5, later);
+	assert_false(may("192.0.2.1", "ann@a.test", later));
+}
+
+static void
+test_forgetting(void **state)
+{
+	struct logins_failures f;
+
+	(void)state;
+	guess("192.0.2.1", "ann@a.test", 10, START);
+	assert_false(may("192.0.2.1", "bob@a.test", START));
+	assert_false(may("203.0.113.1", "ann@a.test", START));
+	logins_failures("ANN@a.test", &f, START);
+	assert_int_equal(f.count, 10);
+	assert_int_equal(f.nrecent, LOGINS_RECENT_MAX);
+	assert_true(f.wait > 0);
+	assert_true(logins_forget_client("192.0.2.1"));
+	assert_true(may("192.0.2.1", "bob@a.test", START));
+	assert_true(logins_forget_user("ann@a.test"));
+	assert_true(may("203.0.113.1", "ann@a.test", START));
+	assert_false(logins_forget_user("ann@a.test"));
+	assert_false(logins_forget_client("192.0.2.1"));
+	assert_false(logins_forget_client("nonsense"));
+}
+
+static void
+test_clients_without_an_address(void **state)
+{
+	(void)state;
+	guess("local", "ann@a.test", 9, START);
+	assert_true(may("local", "ann@a.test", START));
+	guess("local", "ann@a.test", 1, START);
+	assert_false(may("192.0.2.1", "ann@a.test", START));
+	logins_outcome("local", "ann@a.test", LOGINS_GOOD, START);
+	assert_false(may("local", "ann@a.test", START));
+}
+
+/* -- no sequence of failures from others locks anybody out -- */
+
+static uint32_t
+next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 8;
+}
+
+/*
+ * Whatever others do, with logins of their own, too: who has logged in from
+ * an address lately may do so again.  They share the network, not the
+ * address.
+ */
+static void
+random_attack(uint32_t seed)
+{
+	static const char home[] = "192.0.2.1", home6[] = "2001:db8::1";
+	time_t now = START;
+
+	logins_outcome(home, "ann@a.test", LOGINS_GOOD, now);
+	logins_outcome(home6, "ann@a.test", LOGINS_GOOD, now);
+	for (int i = 0; i < 3000; i++) {
+		uint32_t r = next_random(&seed);
+		char client[64], user[32];
+
+		if (r % 5 == 0)
+			snprintf(client, sizeof(client), "2001:db8:0:%x::1",
+			    1 + next_random(&seed) % 500);
+		else
+			snprintf(client, sizeof(client), "192.0.%u.%u",
+			    r % 2 ? 2 : next_random(&seed) % 256,
+			    2 + next_random(&seed) % 250);
+		snprintf(user, sizeof(user), "%s",
+		    r % 3 == 0 ? "ann@a.test" : "eve@a.test");
+		if (r % 7 == 0)
+			logins_outcome(client, "eve@a.test", LOGINS_GOOD, now);
+		else
+			logins_outcome(client, user,
+			    r % 11 == 0 ? LOGINS_UNKNOWN : LOGINS_WRONG, now);
+		now += (time_t)(next_random(&seed) % 600);
+		assert_int_equal(logins_attempt(home, "ann@a.test", now), 0);
+		assert_int_equal(logins_attempt(home6, "ann@a.test", now), 0);
+	}
+}
+
+static void
+test_nobody_is_locked_out_by_others(void **state)
+{
+	(void)state;
+	for (uint32_t seed = 1; seed <= 20; seed++) {
+		random_attack(seed * 7919);
+		logins_end();
+	}
+}
+
+/* -- floods -- */
+
+/*
+ * More strangers than there is room for push out neither what is counted
+ * against who really guesses nor whose place is known.
+ */
+static void
+test_floods_push_out_the_flood(void **state)
+{
+	char client[64];
+
+	(void)state;
+	logins_outcome("203.0.113.9", "ann@a.test", LOGINS_GOOD, START);
+	guess("198.51.100.1", "ann@a.test", 12, START);
+	for (unsigned i = 0; i < 150000; i++) {
+		char user[32];
+
+		snprintf(client, sizeof(client), "2001:%x:%x:%x::1", i >> 16,
+		    i & 0xffff, i & 0xff);
+		snprintf(user, sizeof(user), "u%u@a.test", i);
+		logins_outcome(client, user, LOGINS_UNKNOWN, START + 10);
+	}
+	assert_int_equal(logins_tables[0].n, 1 << 17);
+	assert_int_equal(logins_tables[1].n, 1 << 16);
+	assert_false(may("198.51.100.1", "bob@a.test", START + 20));
+	assert_false(may("192.0.2.77", "ann@a.test", START + 20));
+	assert_true(may("203.0.113.9", "ann@a.test", START + 20));
+}
+
+/* A user who logs in from everywhere loses old places of his own alone. */
+static void
+test_known_places_are_bounded(void **state)
+{
+	char client[64];
+
+	(void)state;
+	logins_outcome("203.0.113.9", "ann@a.test", LOGINS_GOOD, START);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(client, sizeof(client), "10.0.%d.%d", i / 250, i % 250);
+		logins_outcome(client, "eve@a.test", LOGINS_GOOD, START + i);
+	}
+	assert_int_equal(logins_tables[2].n, 2);
+	guess("203.0.113.9", "x", 5, START + 1000);
+	guess(client, "x", 5, START + 1000);
+	guess("10.0.0.0", "x", 5, START + 1000);
+	assert_true(may("203.0.113.9", "ann@a.test", START + 1000));
+	assert_true(may(client, "eve@a.test", START + 1000));
+	assert_false(may("10.0.0.0", "eve@a.test", START + 1000));
+}
+
+static void
+test_what_is_over_is_swept(void **state)
+{
+	size_t at = 0;
+
+	(void)state;
+	logins_outcome("192.0.2.1", "ann@a.test", LOGINS_GOOD, START);
+	guess("192.0.2.1", "bob@a.test", 3, START);
+	for (int i = 0; i < LOGINS_TABLES; i++)
+		table_sweep(&logins_tables[i], &at, 100, START + 2 * HOUR);
+	assert_int_equal(logins_tables[0].n, 0);
+	assert_int_equal(logins_tables[1].n, 1);
+	assert_int_equal(logins_tables[2].n, 1);
+	for (int i = 0; i < LOGINS_TABLES; i++)
+		table_sweep(&logins_tables[i], &at, 100, START + 40 * DAY);
+	assert_int_equal(logins_tables[1].n, 0);
+	assert_int_equal(logins_tables[2].n, 0);
+}
+
+int
+main(void)
+{
+#define LOGIN_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_window_slides),
+	    cmocka_unit_test(test_window_wait),
+	    cmocka_unit_test(test_window_clock_set_back),
+	    cmocka_unit_test(test_window_full),
+	    cmocka_unit_test(test_window_rescales),
+	    cmocka_unit_test(test_prefixes),
+	    LOGIN_TEST(test_a_client_is_refused),
+	    LOGIN_TEST(test_an_ipv6_client),
+	    LOGIN_TEST(test_a_network_is_refused),
+	    LOGIN_TEST(test_a_user_is_refused_elsewhere),
+	    LOGIN_TEST(test_a_login_of_ones_own_buys_nothing),
+	    LOGIN_TEST(test_a_known_place_has_a_limit_of_its_own),
+	    LOGIN_TEST(test_a_place_is_known_for_a_while),
+	    LOGIN_TEST(test_forgetting),
+	    LOGIN_TEST(test_clients_without_an_address),
+	    LOGIN_TEST(test_nobody_is_locked_out_by_others),
+	    LOGIN_TEST(test_floods_push_out_the_flood),
+	    LOGIN_TEST(test_known_places_are_bounded),
+	    LOGIN_TEST(test_what_is_over_is_swept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
