@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "build.h"
+#include "common/sasl_talk.h"
 #include "pop3d/number.h"
 #include "pop3d/pop3.h"
 
@@ -34,14 +35,18 @@ reset(struct pop3 *p, struct span args)
 	pop3_ok(p, "%" PRIu64 " messages", p->drop.count);
 }
 
-/* RFC 2449, RFC 3206.  USER stands there only where it would be taken. */
+/*
+ * RFC 2449, RFC 3206, RFC 5034.  USER and SASL stand there only where they
+ * would be taken.
+ */
 static void
 capabilities(struct pop3 *p, struct span args)
 {
 	(void)args;
 	pop3_ok(p, "what this server can do");
-	if (p->plaintext_allowed)
+	if (pop3_takes_passwords(p))
 		stream_puts(&p->stream, "USER\r\n");
+	pop3_announce_auth(p);
 	stream_puts(&p->stream,
 	    "TOP\r\n"
 	    "UIDL\r\n"
@@ -99,28 +104,31 @@ static const struct command {
 	void (*serve)(struct pop3 *, struct span args);
 	unsigned states;
 	enum arguments arguments;
+	size_t limit; /* octets of the line with CRLF; 0: POP3_COMMAND_MAX */
 } commands[] = {
-    {"CAPA", capabilities, ANY_STATE, NONE},
-    {"USER", pop3_user, POP3_AUTHORIZATION, SOME},
-    {"PASS", pop3_pass, POP3_AUTHORIZATION, SOME},
-    {"STAT", stat_drop, POP3_TRANSACTION, NONE},
-    {"LIST", pop3_list, POP3_TRANSACTION, MAYBE},
-    {"UIDL", pop3_uidl, POP3_TRANSACTION, MAYBE},
-    {"RETR", pop3_retr, POP3_TRANSACTION, SOME},
-    {"TOP", pop3_top, POP3_TRANSACTION, SOME},
-    {"DELE", pop3_dele, POP3_TRANSACTION, SOME},
-    {"RSET", reset, POP3_TRANSACTION, NONE},
-    {"NOOP", noop, POP3_TRANSACTION, NONE},
-    {"QUIT", quit, ANY_STATE, NONE},
-    {"GET", foreign, ANY_STATE, MAYBE},
-    {"HEAD", foreign, ANY_STATE, MAYBE},
-    {"POST", foreign, ANY_STATE, MAYBE},
-    {"PUT", foreign, ANY_STATE, MAYBE},
-    {"OPTIONS", foreign, ANY_STATE, MAYBE},
-    {"CONNECT", foreign, ANY_STATE, MAYBE},
-    {"EHLO", foreign, ANY_STATE, MAYBE},
-    {"HELO", foreign, ANY_STATE, MAYBE},
-    {NULL, unknown, ANY_STATE, MAYBE},
+    {"CAPA", capabilities, ANY_STATE, NONE, 0},
+    {"USER", pop3_user, POP3_AUTHORIZATION, SOME, 0},
+    {"PASS", pop3_pass, POP3_AUTHORIZATION, SOME, 0},
+    {"APOP", pop3_apop, POP3_AUTHORIZATION, SOME, 0},
+    {"AUTH", pop3_auth, POP3_AUTHORIZATION, SOME, SASL_LINE_MAX},
+    {"STAT", stat_drop, POP3_TRANSACTION, NONE, 0},
+    {"LIST", pop3_list, POP3_TRANSACTION, MAYBE, 0},
+    {"UIDL", pop3_uidl, POP3_TRANSACTION, MAYBE, 0},
+    {"RETR", pop3_retr, POP3_TRANSACTION, SOME, 0},
+    {"TOP", pop3_top, POP3_TRANSACTION, SOME, 0},
+    {"DELE", pop3_dele, POP3_TRANSACTION, SOME, 0},
+    {"RSET", reset, POP3_TRANSACTION, NONE, 0},
+    {"NOOP", noop, POP3_TRANSACTION, NONE, 0},
+    {"QUIT", quit, ANY_STATE, NONE, 0},
+    {"GET", foreign, ANY_STATE, MAYBE, 0},
+    {"HEAD", foreign, ANY_STATE, MAYBE, 0},
+    {"POST", foreign, ANY_STATE, MAYBE, 0},
+    {"PUT", foreign, ANY_STATE, MAYBE, 0},
+    {"OPTIONS", foreign, ANY_STATE, MAYBE, 0},
+    {"CONNECT", foreign, ANY_STATE, MAYBE, 0},
+    {"EHLO", foreign, ANY_STATE, MAYBE, 0},
+    {"HELO", foreign, ANY_STATE, MAYBE, 0},
+    {NULL, unknown, ANY_STATE, MAYBE, 0},
 };
 
 static const struct command *
@@ -146,7 +154,10 @@ pop3_command(struct pop3 *p, struct span line)
 	/* One space belongs to the command; a password may begin with more. */
 	if (args.len > 0)
 		args = (struct span){args.data + 1, args.len - 1};
-	if (!(c->states & p->state))
+	if (line.len + 2 > (c->limit > 0 ? c->limit : POP3_COMMAND_MAX))
+		pop3_error(
+		    p, "a command has at most %d octets", POP3_COMMAND_MAX);
+	else if (!(c->states & p->state))
 		pop3_error(p,
 		    p->state == POP3_AUTHORIZATION
 			? "%s: log in first"

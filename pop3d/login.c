@@ -1,95 +1,34 @@
 /* SPDX-License-Identifier: ISC */
 #define _GNU_SOURCE /* explicit_bzero */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/clock.h"
-#include "common/ipc.h"
 #include "common/log.h"
+#include "common/login.h"
 #include "common/verdict.h"
 #include "pop3d/pop3.h"
 
-/* userdb's workers hash slowly, and there may be many before us. */
-enum { USERDB_MS = 60000 };
-
-static bool
-refuse_without_tls(struct pop3 *p)
+bool
+pop3_may_login(const struct pop3 *p)
 {
-	if (p->plaintext_allowed)
-		return false;
-	pop3_error(p, "[AUTH] no login in the clear from your address");
-	return true;
+	return p->plaintext_allowed;
 }
 
-void
-pop3_user(struct pop3 *p, struct span args)
+bool
+pop3_takes_passwords(const struct pop3 *p)
 {
-	if (refuse_without_tls(p))
-		return;
-	memcpy(p->user, args.data, args.len);
-	p->user[args.len] = '\0';
-	/* Whether there is such a user is nobody's business (A26). */
-	pop3_ok(p, "now the password");
+	return pop3_may_login(p) &&
+	    (p->config->auth_mechanisms & SASL_SET(SASL_PLAIN)) != 0;
 }
 
-/* -- asking userdb -- */
+/* -- what comes of a login -- */
 
-static bool
-call_userdb(struct pop3 *p, struct packet *packet)
+static void
+count_attempt(struct pop3 *p)
 {
-	int64_t deadline = clock_monotonic_ms() + USERDB_MS;
-	enum ipc_result result;
-
-	if (p->userdb == -1)
-		p->userdb = ipc_connect("userdb");
-	if (p->userdb == -1)
-		return false;
-	result = ipc_call(p->userdb, packet, deadline);
-	if (result == IPC_OK)
-		return true;
-	close(p->userdb);
-	p->userdb = -1;
-	return false;
+	if (++p->attempts >= POP3_LOGINS_MAX)
+		pop3_end(p, "too many logins");
 }
-
-/*
- * Send the credentials with one end of our pair.  The verdict; on success
- * the other end leads to the user's mailbox.
- */
-static enum verdict
-ask_userdb(struct pop3 *p, const char *password, int end)
-{
-	static struct packet packet;
-	const char *name, *login = NULL;
-	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &name),
-	    ATTRIBUTE_TEXT_OPTIONAL("user", PROTOCOL_LOGIN_MAX, &login)};
-	enum verdict verdict = VERDICT_LOGIN_LATER;
-
-	packet_start(&packet, "login");
-	packet_text(&packet, "user", p->user);
-	packet_text(&packet, "password", password);
-	packet_text(&packet, "client", p->client);
-	packet_attach(&packet, end);
-	if (!call_userdb(p, &packet))
-		log_event(LEVEL_WARNING, "peer lost",
-		    log_text("what", "userdb"), log_text("client", p->client),
-		    log_text("auth", p->user),
-		    log_text("reason", strerror(errno)));
-	else if (packet_read(&packet, "login", set, 2, 0))
-		verdict = verdict_named(name);
-	else
-		packet_close(&packet);
-	if (verdict_is_success(verdict))
-		snprintf(p->login, sizeof(p->login), "%s",
-		    login != NULL ? login : p->user);
-	explicit_bzero(&packet, sizeof(packet));
-	return verdict;
-}
-
-/* -- what comes of it -- */
 
 static void
 refuse_login(struct pop3 *p, enum verdict verdict)
@@ -99,8 +38,7 @@ refuse_login(struct pop3 *p, enum verdict verdict)
 		pop3_failure(p, "cannot look that up now, try again later");
 	else
 		pop3_error(p, "[AUTH] user or password is wrong");
-	if (++p->attempts >= POP3_LOGINS_MAX)
-		pop3_end(p, "too many logins");
+	count_attempt(p);
 }
 
 static void
@@ -124,39 +62,104 @@ open_maildrop(struct pop3 *p, int fd)
 		pop3_failure(p, "the mailbox cannot be opened now");
 	else
 		pop3_error(p, "[SYS/PERM] the mailbox cannot be opened");
-	if (++p->attempts >= POP3_LOGINS_MAX)
-		pop3_end(p, "too many logins");
+	count_attempt(p);
+}
+
+void
+pop3_login(struct pop3 *p, struct login *login, enum verdict verdict)
+{
+	int end = login->end;
+
+	if (verdict != VERDICT_LOGIN_OK) {
+		refuse_login(p, verdict);
+		return;
+	}
+	login->end = -1;
+	memcpy(p->login, login->user, sizeof(p->login));
+	open_maildrop(p, end);
+}
+
+/* -- USER and PASS (RFC 1939 section 7) -- */
+
+static bool
+refuse_passwords(struct pop3 *p)
+{
+	if (!pop3_may_login(p))
+		pop3_error(p, "[AUTH] no login in the clear from your address");
+	else if (!pop3_takes_passwords(p))
+		pop3_error(p, "[AUTH] log in by AUTH");
+	else
+		return false;
+	return true;
+}
+
+void
+pop3_user(struct pop3 *p, struct span args)
+{
+	if (refuse_passwords(p))
+		return;
+	memcpy(p->user, args.data, args.len);
+	p->user[args.len] = '\0';
+	/* Whether there is such a user is nobody's business (A26). */
+	pop3_ok(p, "now the password");
 }
 
 void
 pop3_pass(struct pop3 *p, struct span args)
 {
 	char password[POP3_COMMAND_MAX + 1];
-	enum verdict verdict;
-	int ends[2];
+	struct login login;
 
-	if (refuse_without_tls(p))
+	if (refuse_passwords(p))
 		return;
 	if (p->user[0] == '\0') {
 		pop3_error(p, "USER comes first");
 		return;
 	}
 	p->saw_password = true;
-	if (ipc_pair(ends) == -1) {
-		log_errno(LEVEL_ERROR, "cannot make", "socket pair");
-		pop3_failure(p, "no room now, try again later");
-		return;
-	}
 	memcpy(password, args.data, args.len);
 	password[args.len] = '\0';
-	verdict = ask_userdb(p, password, ends[1]);
+	explicit_bzero((char *)args.data, args.len);
+	pop3_login_init(p, &login);
+	pop3_login(
+	    p, &login, login_password(&login, "PASS", p->user, password));
 	explicit_bzero(password, sizeof(password));
-	close(ends[1]);
-	if (verdict_is_success(verdict)) {
-		open_maildrop(p, ends[0]);
-	} else {
-		close(ends[0]);
-		refuse_login(p, verdict);
-	}
+	login_end(&login);
 	p->user[0] = '\0';
+}
+
+/* -- APOP, likewise -- */
+
+enum { DIGEST_TEXT = 32 };
+
+static bool
+is_digest(const char *text)
+{
+	return strlen(text) == DIGEST_TEXT &&
+	    strspn(text, "0123456789abcdefABCDEF") == DIGEST_TEXT;
+}
+
+void
+pop3_apop(struct pop3 *p, struct span args)
+{
+	char text[POP3_COMMAND_MAX + 1], *digest;
+	struct login login;
+
+	memcpy(text, args.data, args.len);
+	text[args.len] = '\0';
+	digest = strrchr(text, ' ');
+	if (p->timestamp[0] == '\0') {
+		pop3_error(p, "no APOP here");
+	} else if (!pop3_may_login(p)) {
+		pop3_error(p, "[AUTH] no login in the clear from your address");
+	} else if (digest == NULL || digest == text || !is_digest(digest + 1)) {
+		pop3_error(p, "syntax: APOP user digest");
+	} else {
+		*digest++ = '\0';
+		p->saw_password = true;
+		pop3_login_init(p, &login);
+		pop3_login(p, &login,
+		    login_digest(&login, "apop", text, p->timestamp, digest));
+		login_end(&login);
+	}
 }

@@ -10,12 +10,14 @@
 #include "common/netaddr.h"
 #include "common/protocol.h"
 #include "common/stream.h"
+#include "common/verdict.h"
 #include "pop3d/maildrop.h"
 
 /* One POP3 session (RFC 1939, RFC 2449). */
 
 enum {
 	POP3_COMMAND_MAX = 255,	 /* with CRLF, RFC 2449 section 4 */
+	POP3_TIMESTAMP_MAX = 320,
 	POP3_RESPONSE_MAX = 512, /* with CRLF */
 	POP3_LOGINS_MAX = 3	 /* attempts before we hang up */
 };
@@ -31,6 +33,7 @@ struct pop3 {
 	bool plaintext_allowed; /* USER and PASS without TLS, from there */
 	int userdb; /* connected already (inetd), else -1 */
 
+	char timestamp[POP3_TIMESTAMP_MAX]; /* for APOP; "": not taken */
 	char user[POP3_COMMAND_MAX + 1]; /* as given with USER, "" none */
 	char login[PROTOCOL_LOGIN_MAX + 1]; /* canonical, after login */
 	bool saw_password;
@@ -57,12 +60,29 @@ void pop3_error(struct pop3 *, const char *format, ...)
 void pop3_failure(struct pop3 *, const char *text); /* ours */
 void pop3_end(struct pop3 *, const char *why);
 
+/* The connection ended or went silent. */
+void pop3_lost(struct pop3 *, enum stream_result);
+
 /* The command in this line, done and answered. */
 void pop3_command(struct pop3 *, struct span line);
+
+/* May one log in over this connection, and by USER and PASS? */
+bool pop3_may_login(const struct pop3 *);
+bool pop3_takes_passwords(const struct pop3 *);
+
+/* CAPA's line of mechanisms, where there are any (RFC 5034 section 6). */
+void pop3_announce_auth(struct pop3 *);
+
+/* An attempt to log in: as common/login.h, then what came of it. */
+struct login;
+void pop3_login_init(struct pop3 *, struct login *);
+void pop3_login(struct pop3 *, struct login *, enum verdict);
 
 /* Commands with files of their own. */
 void pop3_user(struct pop3 *, struct span args);
 void pop3_pass(struct pop3 *, struct span args);
+void pop3_apop(struct pop3 *, struct span args);
+void pop3_auth(struct pop3 *, struct span args);
 void pop3_list(struct pop3 *, struct span args);
 void pop3_uidl(struct pop3 *, struct span args);
 void pop3_dele(struct pop3 *, struct span args);

@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/sasl_talk.h"
 #include "pop3d/pop3.h"
 
 /* -- answers -- */
@@ -65,16 +66,18 @@ has_nul(struct span line)
 	return line.len > 0 && memchr(line.data, '\0', line.len) != NULL;
 }
 
-static const char *
-why_ended(enum stream_result result)
+void
+pop3_lost(struct pop3 *p, enum stream_result result)
 {
 	switch (result) {
 	case STREAM_EOF:
-		return "disconnected";
+		pop3_end(p, "disconnected");
+		break;
 	case STREAM_TIMEOUT:
-		return "timeout";
+		pop3_end(p, "timeout");
+		break;
 	default:
-		return "connection lost";
+		pop3_end(p, "connection lost");
 	}
 }
 
@@ -99,7 +102,7 @@ serve_line(struct pop3 *p)
 	bool bare;
 
 	wind_clock(p);
-	result = stream_line(&p->stream, POP3_COMMAND_MAX, &line, &bare);
+	result = stream_line(&p->stream, SASL_LINE_MAX, &line, &bare);
 	switch (result) {
 	case STREAM_OK:
 		if (has_nul(line))
@@ -112,7 +115,7 @@ serve_line(struct pop3 *p)
 		    p, "a command has at most %d octets", POP3_COMMAND_MAX);
 		break;
 	default:
-		pop3_end(p, why_ended(result));
+		pop3_lost(p, result);
 	}
 }
 
@@ -134,6 +137,19 @@ note_client(struct pop3 *p, int fd)
 	netaddr_format(&address, p->client);
 	p->plaintext_allowed =
 	    config_net_contains(&p->config->allow_plaintext_auth, &address);
+}
+
+/* The timestamp that APOP is about stands at the end (RFC 1939 section 7). */
+static void
+greet(struct pop3 *p)
+{
+	const char *hostname = p->config->hostname;
+
+	if (p->config->apop &&
+	    sasl_timestamp(hostname, p->timestamp, sizeof(p->timestamp)))
+		pop3_ok(p, "%s POP3 service ready %s", hostname, p->timestamp);
+	else
+		pop3_ok(p, "%s POP3 service ready", hostname);
 }
 
 static void
@@ -160,13 +176,15 @@ pop3_serve(const struct config *config, int in, int out, int userdb)
 	stream_init(&p.stream, in, out);
 	note_client(&p, in);
 	stream_limit(&p.stream, (int64_t)config->pop3_timeout * 1000);
-	pop3_ok(&p, "%s POP3 service ready", config->hostname);
+	greet(&p);
 	while (p.ended == NULL)
 		serve_line(&p);
 	(void)stream_flush(&p.stream);
 	log_session(&p, began);
 	if (p.drop.fd != -1)
 		maildrop_end(&p.drop);
+	if (p.saw_password && p.stream.input.data != NULL)
+		explicit_bzero(p.stream.input.data, p.stream.input.cap);
 	stream_close(&p.stream);
 	return !p.saw_password;
 }

@@ -7,9 +7,12 @@
 struct session;
 
 /*
- * Whether AUTH may be used on this connection now.  Passwords pass in the
- * clear only from where the config says so.
+ * Whether AUTH (RFC 4954) may be used on this connection now: under TLS, or
+ * in the clear from where the config says so, and never among mail servers.
  */
 bool auth_is_offered(const struct session *);
+
+/* The line of EHLO that names the mechanisms, where there is one. */
+void auth_announce(struct session *);
 
 #endif

@@ -41,7 +41,6 @@ smtp_ehlo(struct session *s, const char *argument)
 	    "250-LIMITS RCPTMAX=%" PRIu64 "\r\n",
 	    s->config->hostname, s->config->max_message_size,
 	    s->config->max_recipients);
-	if (auth_is_offered(s))
-		stream_puts(&s->stream, "250-AUTH PLAIN LOGIN\r\n");
+	auth_announce(s);
 	stream_puts(&s->stream, "250 HELP\r\n");
 }

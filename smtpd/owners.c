@@ -8,11 +8,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 
-enum {
-	LOOKUP_MS = 10000,
-	LOGIN_MS = 30000, /* hashing is slow on purpose, and waits its turn */
-	QUEUE_MS = 60000
-};
+enum { LOOKUP_MS = 10000, QUEUE_MS = 60000 };
 
 static void
 drop(int *fd)
@@ -53,10 +49,9 @@ owners_close(struct owners *o)
  * restart of userdb leaves behind: once, it is made anew.
  */
 static bool
-ask(struct owners *o, const struct packet *request, struct packet *answer,
-    int64_t ms)
+ask(struct owners *o, const struct packet *request, struct packet *answer)
 {
-	int64_t deadline = clock_monotonic_ms() + ms;
+	int64_t deadline = clock_monotonic_ms() + LOOKUP_MS;
 	bool kept = o->userdb >= 0;
 	enum ipc_result result;
 
@@ -81,17 +76,13 @@ ask(struct owners *o, const struct packet *request, struct packet *answer,
 	return false;
 }
 
-/* user: NULL where the answer has none. */
 static enum verdict
-read_answer(struct owners *o, struct packet *answer, const char *verb,
-    const char **user)
+read_answer(struct owners *o, struct packet *answer, const char *verb)
 {
-	const char *name, *given = NULL;
+	const char *name;
 	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &name),
-	    ATTRIBUTE_TEXT_OPTIONAL("user", PROTOCOL_LOGIN_MAX, &given),
-	};
-	bool fine = packet_read(answer, verb, set, user != NULL ? 2 : 1, 0);
+	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &name)};
+	bool fine = packet_read(answer, verb, set, 1, 0);
 
 	packet_close(answer);
 	if (!fine) {
@@ -101,8 +92,6 @@ read_answer(struct owners *o, struct packet *answer, const char *verb,
 		drop(&o->userdb);
 		return VERDICT_INTERNAL;
 	}
-	if (user != NULL)
-		*user = given;
 	return verdict_named(name);
 }
 
@@ -113,9 +102,9 @@ owners_recipient(struct owners *o, const char *address)
 
 	packet_start(&request, "recipient");
 	packet_text(&request, "address", address);
-	if (!ask(o, &request, &answer, LOOKUP_MS))
+	if (!ask(o, &request, &answer))
 		return VERDICT_INTERNAL;
-	return read_answer(o, &answer, "recipient", NULL);
+	return read_answer(o, &answer, "recipient");
 }
 
 enum verdict
@@ -126,48 +115,16 @@ owners_may_send(struct owners *o, const char *login, const char *address)
 	packet_start(&request, "sender");
 	packet_text(&request, "user", login);
 	packet_text(&request, "address", address);
-	if (!ask(o, &request, &answer, LOOKUP_MS))
+	if (!ask(o, &request, &answer))
 		return VERDICT_INTERNAL;
-	return read_answer(o, &answer, "sender", NULL);
+	return read_answer(o, &answer, "sender");
 }
 
-static enum verdict
-take_login(struct owners *o, struct packet *answer, int *end, char *user)
+void
+owners_take_login(struct owners *o, int end)
 {
-	const char *canonical;
-	enum verdict verdict = read_answer(o, answer, "login", &canonical);
-
-	if (verdict != VERDICT_LOGIN_OK)
-		return verdict_is_success(verdict) ? VERDICT_INTERNAL : verdict;
-	if (canonical == NULL || canonical[0] == '\0')
-		return VERDICT_INTERNAL;
-	memcpy(user, canonical, strlen(canonical) + 1);
-	o->login = *end;
-	*end = -1;
-	return verdict;
-}
-
-enum verdict
-owners_login(struct owners *o, const char *name, const char *password,
-    const char *client, char user[PROTOCOL_LOGIN_MAX + 1])
-{
-	struct packet request, answer;
-	enum verdict verdict = VERDICT_LOGIN_LATER;
-	int ends[2];
-
-	if (ipc_pair(ends) == -1)
-		return verdict;
-	packet_start(&request, "login");
-	packet_text(&request, "user", name);
-	packet_text(&request, "password", password);
-	packet_text(&request, "client", client);
-	packet_attach(&request, ends[1]);
-	if (ask(o, &request, &answer, LOGIN_MS))
-		verdict = take_login(o, &answer, &ends[0], user);
-	explicit_bzero(&request, sizeof(request));
-	drop(&ends[0]);
-	drop(&ends[1]);
-	return verdict == VERDICT_INTERNAL ? VERDICT_LOGIN_LATER : verdict;
+	drop(&o->login);
+	o->login = end;
 }
 
 void

@@ -32,12 +32,10 @@ enum verdict owners_may_send(
     struct owners *, const char *login, const char *address);
 
 /*
- * VERDICT_LOGIN_OK: user is the login's canonical address, and messages of
- * this session are the login's until owners_forget_login().
+ * A login's end at queue, which becomes the owners': messages of this
+ * session are the login's until owners_forget_login().
  */
-enum verdict owners_login(struct owners *, const char *name,
-    const char *password, const char *client,
-    char user[PROTOCOL_LOGIN_MAX + 1]);
+void owners_take_login(struct owners *, int end);
 void owners_forget_login(struct owners *);
 
 /*

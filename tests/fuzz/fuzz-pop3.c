@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "common/config.h"
-#include "common/ipc.h"
 #include "common/log.h"
 #include "pop3d/pop3.h"
+#include "tests/fuzz/fake-login.h"
 #include "tests/fuzz/fuzz.h"
 
 /*
@@ -25,6 +25,15 @@ const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED(LOGIN "DELE 1\r\nDELE 3\r\nLIST 1\r\nLIST 2\r\nRSET\r\n"
 		    "UIDL 2\r\nNOOP\r\nDELE 2\r\nQUIT\r\n"),
     FUZZ_SEED("CAPA\r\nUSER x\r\nPASS no\r\nSTAT\r\nGET / HTTP/1.0\r\n"),
+    FUZZ_SEED("AUTH PLAIN AGFubgBwdw==\r\nSTAT\r\nQUIT\r\n"),
+    FUZZ_SEED("AUTH PLAIN\r\n*\r\nAUTH LOGIN\r\nYW5u\r\ncHc=\r\nSTAT\r\n"),
+    FUZZ_SEED("AUTH SCRAM-SHA-256\r\n"
+	      "biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\r\n"
+	      "Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0Fm"
+	      "dXhGSWxqKWhObEYkazAscD1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empm"
+	      "TUhnc3FtbWl6N0FuZFZRPQ==\r\n\r\nSTAT\r\n"),
+    FUZZ_SEED("AUTH OAUTHBEARER biwsAWF1dGg9QmVhcmVyIGJhZAEB\r\nAQ==\r\n"
+	      "APOP ann 00000000000000000000000000000000\r\nSTAT\r\n"),
     FUZZ_SEED(LOGIN "TOP 1 0\r\nTOP 1 99999999999999999999\r\nRETR 0\r\n"),
     FUZZ_SEEDS_END,
 };
@@ -34,35 +43,17 @@ enum { COUNT = 3 };
 static bool logged_in;
 static bool deleted[COUNT + 1];
 
-/* -- userdb -- */
+/* -- the connection -- */
 
-int __wrap_ipc_connect(const char *);
-enum ipc_result __wrap_ipc_call(int, struct packet *, int64_t);
 int __wrap_getpeername(int, struct sockaddr *, socklen_t *);
+bool __wrap_stream_has_input(struct stream *);
 
-int
-__wrap_ipc_connect(const char *path)
+/* All input is there from the start. */
+bool
+__wrap_stream_has_input(struct stream *s)
 {
-	REQUIRE(strcmp(path, "userdb") == 0);
-	return memfd_create("userdb", MFD_CLOEXEC);
-}
-
-enum ipc_result
-__wrap_ipc_call(int fd, struct packet *p, int64_t deadline)
-{
-	const char *user, *password, *client;
-	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user),
-	    ATTRIBUTE_TEXT("password", PROTOCOL_PASSWORD_MAX, &password),
-	    ATTRIBUTE_TEXT("client", PROTOCOL_NAME_MAX, &client)};
-	bool right;
-
-	(void)deadline;
-	REQUIRE(fd >= 0 && packet_read(p, "login", set, 3, 1));
-	right = strcmp(user, "ann") == 0 && strcmp(password, "pw") == 0;
-	packet_start(p, "login");
-	packet_text(p, "verdict", right ? "login-ok" : "login-failed");
-	return IPC_OK;
+	(void)s;
+	return false;
 }
 
 int
@@ -82,6 +73,7 @@ __wrap_getpeername(int fd, struct sockaddr *address, socklen_t *n)
 enum maildrop_result
 maildrop_begin(struct maildrop *d, int fd)
 {
+	REQUIRE(fake_logged_in && !logged_in);
 	*d = (struct maildrop){.fd = fd, .count = COUNT, .octets = 300};
 	logged_in = true;
 	memset(deleted, 0, sizeof(deleted));
@@ -174,7 +166,9 @@ get_config(void)
 {
 	static const char text[] = "hostname mail.example.test\n"
 				   "domain example.test\n"
-				   "allow-plaintext-auth 127.0.0.1\n";
+				   "allow-plaintext-auth 127.0.0.1\napop yes\n"
+				   "auth-mechanisms PLAIN LOGIN OAUTHBEARER "
+				   "XOAUTH2 CRAM-MD5 SCRAM-SHA-256\n";
 	static struct config config;
 	char error[CONFIG_ERROR_MAX];
 	int fd;
@@ -230,7 +224,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 {
 	static char replies[1 << 20];
 
-	logged_in = false;
+	logged_in = fake_logged_in = false;
 	if (n <= 2048)
 		check_lines(replies, talk(octets, n, replies, sizeof(replies)));
 	return 0;

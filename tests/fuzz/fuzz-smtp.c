@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/submit.h"
 #include "smtpd/session.h"
+#include "tests/fuzz/fake-login.h"
 #include "tests/fuzz/fuzz.h"
 
 /*
@@ -33,6 +34,17 @@ const struct fuzz_seed fuzz_seeds[] = {
 	      "RCPT TO:<bob@other.test>\r\nDATA\r\nx\r\n.\r\n"),
     FUZZ_SEED("\1" HELLO "AUTH LOGIN\r\nYW5u\r\ncHc=\r\n" MAIL
 	      "RSET\r\nAUTH LOGIN\r\n*\r\n"),
+    FUZZ_SEED("\1" HELLO "AUTH SCRAM-SHA-256 "
+	      "biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=\r\n"
+	      "Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0Fm"
+	      "dXhGSWxqKWhObEYkazAscD1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empm"
+	      "TUhnc3FtbWl6N0FuZFZRPQ==\r\n\r\n" MAIL
+	      "RCPT TO:<bob@other.test>\r\nDATA\r\nx\r\n.\r\n"),
+    FUZZ_SEED("\1" HELLO "AUTH OAUTHBEARER biwsAWF1dGg9QmVhcmVyIGJhZAEB\r\n"
+	      "AQ==\r\nAUTH XOAUTH2\r\n"
+	      "dXNlcj1hbm4BYXV0aD1CZWFyZXIgZ29vZAEB\r\nQUIT\r\n"),
+    FUZZ_SEED("\1" HELLO "AUTH CRAM-MD5\r\n"
+	      "YW5uIDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw\r\n"),
     FUZZ_SEED("\2" HELLO MAIL RCPT "DATA\r\n"),
     FUZZ_SEED("\0" HELLO "MAIL FROM:<\"a b\"@[192.0.2.1]> SMTPUTF8\r\n"
 	      "RCPT TO:<\xc3\xb6@example.test>\r\n" RCPT "DATA\r\n.\r\n"),
@@ -107,18 +119,13 @@ owners_may_send(struct owners *o, const char *login, const char *address)
 	return VERDICT_SENDER_OK;
 }
 
-enum verdict
-owners_login(struct owners *o, const char *name, const char *password,
-    const char *client, char user[PROTOCOL_LOGIN_MAX + 1])
+void
+owners_take_login(struct owners *o, int end)
 {
 	(void)o;
-	(void)client;
-	REQUIRE(!logged_in);
-	if (strcmp(name, "ann") != 0 || strcmp(password, "pw") != 0)
-		return VERDICT_LOGIN_FAILED;
-	strcpy(user, "ann@example.test");
+	REQUIRE(fake_logged_in && end >= 0);
+	close(end);
 	logged_in = true;
-	return VERDICT_LOGIN_OK;
 }
 
 void
@@ -212,7 +219,9 @@ get_config(void)
 {
 	static const char text[] = "hostname mail.example.test\n"
 				   "domain example.test\nmax-recipients 5\n"
-				   "max-message-size 4000\nsmtp-timeout 10s\n";
+				   "max-message-size 4000\nsmtp-timeout 10s\n"
+				   "auth-mechanisms PLAIN LOGIN OAUTHBEARER "
+				   "XOAUTH2 CRAM-MD5 SCRAM-SHA-256\n";
 	static struct config config;
 	char error[CONFIG_ERROR_MAX];
 	int fd;
@@ -262,7 +271,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 	if (n == 0 || n > 32768)
 		return 0;
 	impatient = octets[0] & WAITS_NOT;
-	logged_in = false;
+	logged_in = fake_logged_in = false;
 	committed = 0;
 	REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
 	REQUIRE(

@@ -280,6 +280,7 @@ class FakeUserdb:
         self.mailbox = mailbox
         self.forward = None
         self.logins, self.answers = [], {}
+        self.others, self.state, self.ends = None, {}, []
         self.kind = "virtual-session"
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -306,6 +307,11 @@ class FakeUserdb:
                     self._answer(peers[fd], packet)
 
     def _answer(self, peer, packet):
+        if packet.verb != "login":
+            self._other_login(peer, packet)
+            return
+        assert [n for n, _ in packet.attributes] == [
+            "user", "password", "client", "mechanism", "tls"]
         user = packet["user"]
         if "@" not in user:
             user += "@example.test"
@@ -320,6 +326,20 @@ class FakeUserdb:
             peer.send("login", verdict="login-ok", user=user)
         for fd in packet.fds:
             os.close(fd)
+
+    def _other_login(self, peer, packet):
+        """others: logins.Logins; one at a time is all that it can."""
+        if packet.fds:
+            self.ends = packet.fds
+        answer, welcome = self.others.answer(packet, self.state)
+        if welcome:
+            self._pass_on(self.others.canonical, self.ends)
+        if answer is not None:
+            peer.send(answer.verb, *answer.attributes)
+        if answer is None or answer.verb == "login":
+            for fd in self.ends:
+                os.close(fd)
+            self.ends = []
 
     def _pass_on(self, user, fds):
         octets = record(self.kind, user)

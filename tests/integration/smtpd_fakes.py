@@ -10,6 +10,7 @@ import tempfile
 import threading
 
 from internal import Peer, Service
+from logins import Logins
 from suite import SECONDS, free_port
 
 ANN = "ann@example.test"
@@ -85,6 +86,7 @@ class Userdb(Owner):
         self.queue = queue
         self.recipients = {ANN: "recipient-ok", BOB: "recipient-ok",
                            "postmaster": "recipient-ok"}
+        self.logins = Logins((ANN, "ann"), PASSWORD, ANN)
         super().__init__(path)
 
     def recipient(self, address):
@@ -96,6 +98,7 @@ class Userdb(Owner):
                 else "relay-denied")
 
     def serve(self, peer, _):
+        state = {}
         while (p := peer.receive()) is not None:
             self.requests.append(p)
             self.at(p.verb, peer)
@@ -106,15 +109,22 @@ class Userdb(Owner):
                 fine = p["user"] == p["address"]
                 peer.send("sender", verdict="sender-ok" if fine
                           else "sender-not-owned")
-            elif p.verb == "login":
-                end = socket.socket(fileno=p.fds[0])
-                if (p["user"].lower() in (ANN, "ann") and
-                        p["password"] == PASSWORD):
-                    self.queue.adopt(end, login=ANN)
-                    peer.send("login", verdict="login-ok", user=ANN)
-                else:
-                    end.close()
-                    peer.send("login", verdict="login-failed")
+            elif self.logins.knows(p.verb):
+                self.login(peer, p, state)
+
+    def login(self, peer, p, state):
+        """One end comes with what begins a login, and waits for its end."""
+        if p.fds:
+            state["end"] = socket.socket(fileno=p.fds[0])
+        answer, welcome = self.logins.answer(p, state)
+        if answer is None or answer.verb == "login":
+            end = state.pop("end")
+            if welcome:
+                self.queue.adopt(end, login=ANN)
+            else:
+                end.close()
+        if answer is not None:
+            peer.send(answer.verb, *answer.attributes)
 
 
 class Message:

@@ -98,8 +98,8 @@ def test_every_command(full):
     pop3 = full.pop3()
     assert pop3.getwelcome().startswith(b"+OK mail.example.test")
     assert set(pop3.capa()) == {
-        "USER", "TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING",
-        "EXPIRE", "IMPLEMENTATION"}
+        "USER", "SASL", "TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE",
+        "PIPELINING", "EXPIRE", "IMPLEMENTATION"}
     pop3.user(ANN)
     pop3.pass_("secret")
     sent = [as_sent(m) for m in MESSAGES]

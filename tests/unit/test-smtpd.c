@@ -10,7 +10,6 @@
 
 #include "smtpd/command.h"
 #include "smtpd/header_scan.h"
-#include "smtpd/plain.h"
 #include "smtpd/policy.h"
 
 #define SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -333,46 +332,6 @@ headers_are_scanned(void **state)
 
 /* -- SASL -- */
 
-static void
-plain_is_read(void **state)
-{
-	static const struct {
-		const char *message;
-		size_t n;
-		enum plain_result result;
-	} cases[] = {
-	    {"\0tim\0tanstaaftanstaaf", 21, PLAIN_FINE}, /* RFC 4616 */
-	    {"tim\0tim\0x", 9, PLAIN_FINE},
-	    {"Ursel\0Kurt\0xipj3plmq", 20, PLAIN_OTHER},
-	    {"ti\0tim\0x", 8, PLAIN_OTHER},
-	    {"", 0, PLAIN_MALFORMED},
-	    {"tim", 3, PLAIN_MALFORMED},
-	    {"\0tim", 4, PLAIN_MALFORMED},
-	    {"\0tim\0", 5, PLAIN_MALFORMED},
-	    {"\0\0x", 3, PLAIN_MALFORMED},
-	    {"\0tim\0x\0", 7, PLAIN_MALFORMED},
-	    {"\0tim\0x\0y", 8, PLAIN_MALFORMED},
-	};
-	static char message[3000];
-	struct credentials c;
-
-	(void)state;
-	for (size_t i = 0; i < SIZE(cases); i++)
-		assert_int_equal(plain_read(cases[i].message, cases[i].n, &c),
-		    cases[i].result);
-	memset(message, 'a', sizeof(message));
-	message[0] = message[PROTOCOL_LOGIN_MAX + 1] = '\0';
-	assert_int_equal(
-	    plain_read(message, PROTOCOL_LOGIN_MAX + 10, &c), PLAIN_FINE);
-	assert_int_equal(strlen(c.name), PROTOCOL_LOGIN_MAX);
-	assert_int_equal(
-	    plain_read(message, sizeof(message), &c), PLAIN_MALFORMED);
-	message[PROTOCOL_LOGIN_MAX + 1] = 'a';
-	message[PROTOCOL_LOGIN_MAX + 2] = '\0';
-	assert_int_equal(
-	    plain_read(message, PROTOCOL_LOGIN_MAX + 10, &c), PLAIN_MALFORMED);
-}
-
 int
 main(void)
 {
@@ -387,7 +346,6 @@ main(void)
 	    cmocka_unit_test(recipients_are_judged),
 	    cmocka_unit_test(contents_are_judged),
 	    cmocka_unit_test(headers_are_scanned),
-	    cmocka_unit_test(plain_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
