@@ -118,12 +118,11 @@ refused(
 static const struct sasl_backend functions = {
     password, token, digest, scram_begin, scram_proof, cancel, refused};
 
-static int
+static void
 forget(void **state)
 {
 	(void)state;
 	memset(&backend, 0, sizeof(backend));
-	return 0;
 }
 
 static bool
@@ -212,7 +211,7 @@ plain(void **state)
 	};
 	char message[PROTOCOL_LOGIN_MAX + PROTOCOL_PASSWORD_MAX + 3];
 
-	(void)state;
+	forget(state);
 	each_alone(SASL_PLAIN, cases, SIZE(cases));
 	assert_int_equal(backend.asked, 4); /* not for somebody else */
 	assert_string_equal(backend.reason, "asked to act as somebody else");
@@ -231,7 +230,7 @@ plain(void **state)
 static void
 temporary_failures_are_passed_on(void **state)
 {
-	(void)state;
+	forget(state);
 	backend.answer = VERDICT_LOGIN_LATER;
 	for (unsigned i = 0; i < SASL_MECHANISMS; i++) {
 		static const struct {
@@ -266,7 +265,7 @@ temporary_failures_are_passed_on(void **state)
 static void
 login(void **state)
 {
-	(void)state;
+	forget(state);
 	begin(SASL_LOGIN, &clear);
 	assert_int_equal(step(NULL, 0), SASL_MORE);
 	assert_string_equal(buf_text(&challenge), "Username:");
@@ -299,7 +298,7 @@ cram_md5(void **state)
 	};
 	char first[128];
 
-	(void)state;
+	forget(state);
 	for (size_t i = 0; i < SIZE(cases); i++) {
 		begin(SASL_CRAM_MD5, &clear);
 		assert_int_equal(step(NULL, 0), SASL_MORE);
@@ -350,7 +349,7 @@ oauthbearer(void **state)
 	    S("n,,\1=x\1auth=Bearer good\1\1", SASL_MALFORMED, 0),
 	};
 
-	(void)state;
+	forget(state);
 	each_alone(SASL_OAUTHBEARER, cases, SIZE(cases));
 	begin(SASL_OAUTHBEARER, &clear);
 	assert_int_equal(
@@ -371,7 +370,7 @@ xoauth2(void **state)
 	    S("user=ann\1auth=Bearer good\1", SASL_MALFORMED, 0),
 	};
 
-	(void)state;
+	forget(state);
 	each_alone(SASL_XOAUTH2, cases, SIZE(cases));
 }
 
@@ -381,7 +380,7 @@ refused_tokens_are_told_why(void **state)
 {
 	static const char *const answers[] = {"\1", "", "whatever"};
 
-	(void)state;
+	forget(state);
 	for (size_t i = 0; i < SIZE(answers); i++) {
 		backend.json = i == 0 ? "{\"status\":\"expired\"}" : NULL;
 		begin(SASL_OAUTHBEARER, &clear);
@@ -405,7 +404,7 @@ a_long_token_fits(void **state)
 	static char message[SASL_RESPONSE_MAX];
 	int n = snprintf(message, sizeof(message), "n,,\1auth=Bearer ");
 
-	(void)state;
+	forget(state);
 	memset(message + n, 'a', PROTOCOL_TOKEN_MAX);
 	memcpy(message + n + PROTOCOL_TOKEN_MAX, "\1\1", 2);
 	begin(SASL_OAUTHBEARER, &clear);
@@ -465,7 +464,7 @@ facts_of(
 static void
 our_client_gets_in(void **state)
 {
-	(void)state;
+	forget(state);
 	for (unsigned i = 0; i < SASL_MECHANISMS; i++) {
 		bool has_token = i == SASL_OAUTHBEARER || i == SASL_XOAUTH2;
 		struct sasl_client_facts right =
@@ -495,7 +494,7 @@ published_cram_md5(void **state)
 	struct buf response = BUF_INIT(SASL_RESPONSE_MAX);
 	struct sasl_client client;
 
-	(void)state;
+	forget(state);
 	sasl_client_begin(&client, SASL_CRAM_MD5, &facts);
 	assert_int_equal(
 	    sasl_client_step(&client, said, strlen(said), &response),
@@ -511,7 +510,7 @@ names_survive_scram(void **state)
 	static const char *const names[] = {
 	    "ann@example.test", "a,b=c@x", "=2C", "\xc3\xa9t\xc3\xa9@x"};
 
-	(void)state;
+	forget(state);
 	for (size_t i = 0; i < SIZE(names); i++) {
 		struct sasl_client_facts facts =
 		    facts_of(names[i], "pencil", &clear);
@@ -534,7 +533,7 @@ somebody_in_between_is_found_out(void **state)
 	struct sasl_client_facts facts = facts_of("ann", "pencil", &elsewhere);
 	bool believed;
 
-	(void)state;
+	forget(state);
 	assert_int_equal(
 	    talk(&facts, SASL_SCRAM_SHA_256_PLUS, &bound, &believed), SASL_END);
 	assert_int_equal(server.verdict, VERDICT_LOGIN_FAILED);
@@ -552,7 +551,7 @@ hiding_the_binding_is_found_out(void **state)
 	struct sasl_client_facts facts = facts_of("ann", "pencil", &bound);
 	bool believed;
 
-	(void)state;
+	forget(state);
 	/* The list was cut on its way, the client says "y". */
 	facts.offered = SASL_SET(SASL_SCRAM_SHA_256);
 	assert_int_equal(sasl_client_choose(&facts, 0), SASL_SCRAM_SHA_256);
@@ -587,7 +586,7 @@ bindings_and_mechanisms_agree(void **state)
 		"asked to act as somebody else"},
 	};
 
-	(void)state;
+	forget(state);
 	for (size_t i = 0; i < SIZE(cases); i++) {
 		begin(cases[i].mechanism, &bound);
 		assert_int_equal(
@@ -605,7 +604,7 @@ the_older_binding_serves_where_the_newer_is_not(void **state)
 	struct sasl_client_facts facts = facts_of("ann", "pencil", &old);
 	bool believed;
 
-	(void)state;
+	forget(state);
 	assert_int_equal(
 	    talk(&facts, SASL_SCRAM_SHA_256_PLUS, &old, &believed), SASL_END);
 	assert_int_equal(server.verdict, VERDICT_LOGIN_OK);
@@ -615,7 +614,7 @@ the_older_binding_serves_where_the_newer_is_not(void **state)
 static void
 plus_needs_tls(void **state)
 {
-	(void)state;
+	forget(state);
 	assert_int_equal(sasl_server_offer(ALL, &bound), ALL);
 	assert_int_equal(sasl_server_offer(ALL, &clear),
 	    ALL & ~SASL_SET(SASL_SCRAM_SHA_256_PLUS));
@@ -633,7 +632,7 @@ broken_scram(void **state)
 	    {"c=biws,r=", "X,p=AAAA"}, {"r=", ",c=biws,p=AAAA"}};
 	char final[1024];
 
-	(void)state;
+	forget(state);
 	for (size_t i = 0; i < SIZE(finals); i++) {
 		begin(SASL_SCRAM_SHA_256, &clear);
 		assert_int_equal(step("n,,n=ann,r=abc", 14), SASL_MORE);
@@ -658,7 +657,7 @@ a_false_server_is_not_believed(void **state)
 	static const char *const finals[] = {"v=", "e=other-error", "",
 	    "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="};
 
-	(void)state;
+	forget(state);
 	for (size_t i = 0; i < SIZE(finals); i++) {
 		sasl_client_begin(&client, SASL_SCRAM_SHA_256, &facts);
 		assert_int_equal(
@@ -692,7 +691,7 @@ names(void **state)
 {
 	struct buf line = BUF_INIT(256);
 
-	(void)state;
+	forget(state);
 	assert_int_equal(sasl_named("plain", 5), SASL_PLAIN);
 	assert_int_equal(sasl_named("PLAINX", 6), SASL_MECHANISMS);
 	assert_int_equal(sasl_named("", 0), SASL_MECHANISMS);
@@ -729,7 +728,7 @@ the_best_is_chosen(void **state)
 	    {"GSSAPI", true, false, true, SASL_MECHANISMS},
 	};
 
-	(void)state;
+	forget(state);
 	for (size_t i = 0; i < SIZE(cases); i++) {
 		struct sasl_client_facts facts =
 		    facts_of("ann", "pencil", cases[i].bound ? &bound : &clear);
@@ -745,32 +744,30 @@ the_best_is_chosen(void **state)
 	}
 }
 
-#define TEST(function) cmocka_unit_test_setup(function, forget)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(plain),
-	    TEST(temporary_failures_are_passed_on),
-	    TEST(login),
-	    TEST(cram_md5),
-	    TEST(oauthbearer),
-	    TEST(xoauth2),
-	    TEST(refused_tokens_are_told_why),
-	    TEST(a_long_token_fits),
-	    TEST(our_client_gets_in),
-	    TEST(published_cram_md5),
-	    TEST(names_survive_scram),
-	    TEST(somebody_in_between_is_found_out),
-	    TEST(hiding_the_binding_is_found_out),
-	    TEST(bindings_and_mechanisms_agree),
-	    TEST(the_older_binding_serves_where_the_newer_is_not),
-	    TEST(plus_needs_tls),
-	    TEST(broken_scram),
-	    TEST(a_false_server_is_not_believed),
-	    TEST(names),
-	    TEST(the_best_is_chosen),
+	    cmocka_unit_test(plain),
+	    cmocka_unit_test(temporary_failures_are_passed_on),
+	    cmocka_unit_test(login),
+	    cmocka_unit_test(cram_md5),
+	    cmocka_unit_test(oauthbearer),
+	    cmocka_unit_test(xoauth2),
+	    cmocka_unit_test(refused_tokens_are_told_why),
+	    cmocka_unit_test(a_long_token_fits),
+	    cmocka_unit_test(our_client_gets_in),
+	    cmocka_unit_test(published_cram_md5),
+	    cmocka_unit_test(names_survive_scram),
+	    cmocka_unit_test(somebody_in_between_is_found_out),
+	    cmocka_unit_test(hiding_the_binding_is_found_out),
+	    cmocka_unit_test(bindings_and_mechanisms_agree),
+	    cmocka_unit_test(the_older_binding_serves_where_the_newer_is_not),
+	    cmocka_unit_test(plus_needs_tls),
+	    cmocka_unit_test(broken_scram),
+	    cmocka_unit_test(a_false_server_is_not_believed),
+	    cmocka_unit_test(names),
+	    cmocka_unit_test(the_best_is_chosen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
