@@ -2,32 +2,23 @@
 #include <string.h>
 
 #include "common/login.h"
+#include "common/sasl_channel.h"
 #include "common/sasl_talk.h"
 #include "pop3d/pop3.h"
 
 /* AUTH, RFC 5034. */
 
-static struct sasl_channel
-channel_of(const struct pop3 *p)
-{
-	(void)p;
-	return (struct sasl_channel){.tls = false};
-}
-
 void
 pop3_login_init(struct pop3 *p, struct login *login)
 {
-	login_init(login, &p->userdb, "pop3d", p->client, channel_of(p).tls);
+	login_init(login, &p->userdb, "pop3d", p->client,
+	    sasl_channel_of(&p->stream).tls);
 }
 
 static unsigned
 mechanisms_of(const struct pop3 *p)
 {
-	struct sasl_channel channel = channel_of(p);
-
-	return pop3_may_login(p)
-	    ? sasl_server_offer((unsigned)p->config->auth_mechanisms, &channel)
-	    : 0;
+	return sasl_offer(p->config, &p->stream, p->plaintext_allowed);
 }
 
 void
@@ -60,7 +51,7 @@ refuse(struct pop3 *p, enum sasl_talk outcome)
 static void
 exchange(struct pop3 *p, enum sasl_mechanism mechanism, const char *initial)
 {
-	struct sasl_channel channel = channel_of(p);
+	struct sasl_channel channel = sasl_channel_of(&p->stream);
 	struct sasl_server server;
 	struct login login;
 	enum stream_result result;

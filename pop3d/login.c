@@ -5,13 +5,16 @@
 
 #include "common/log.h"
 #include "common/login.h"
+#include "common/tls.h"
 #include "common/verdict.h"
 #include "pop3d/pop3.h"
 
 bool
 pop3_may_login(const struct pop3 *p)
 {
-	return p->plaintext_allowed;
+	struct tls_info info;
+
+	return p->plaintext_allowed || tls_info(&p->stream, &info);
 }
 
 bool

@@ -4,28 +4,18 @@
 #include <string.h>
 
 #include "common/login.h"
+#include "common/sasl_channel.h"
 #include "common/sasl_talk.h"
 #include "smtpd/session.h"
 
 enum { FAILURE_COSTS = 5 }; /* errors, so that guessing ends soon (A20) */
 
-static struct sasl_channel
-channel_of(const struct session *s)
-{
-	(void)s;
-	return (struct sasl_channel){.tls = false};
-}
-
 static unsigned
 mechanisms_of(const struct session *s)
 {
-	struct sasl_channel channel = channel_of(s);
-
-	if (s->facts.listener == LISTENER_SMTP ||
-	    (!channel.tls && !s->plaintext_auth))
+	if (s->facts.listener == LISTENER_SMTP)
 		return 0;
-	return sasl_server_offer(
-	    (unsigned)s->config->auth_mechanisms, &channel);
+	return sasl_offer(s->config, &s->stream, s->plaintext_auth);
 }
 
 bool
@@ -86,7 +76,7 @@ refuse(struct session *s, enum sasl_talk outcome)
 static void
 exchange(struct session *s, enum sasl_mechanism mechanism, const char *initial)
 {
-	struct sasl_channel channel = channel_of(s);
+	struct sasl_channel channel = sasl_channel_of(&s->stream);
 	struct sasl_server server;
 	struct login login;
 	enum stream_result result;

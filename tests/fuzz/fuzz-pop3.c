@@ -168,7 +168,9 @@ get_config(void)
 				   "domain example.test\n"
 				   "allow-plaintext-auth 127.0.0.1\napop yes\n"
 				   "auth-mechanisms PLAIN LOGIN OAUTHBEARER "
-				   "XOAUTH2 CRAM-MD5 SCRAM-SHA-256\n";
+				   "XOAUTH2 CRAM-MD5 SCRAM-SHA-256\n"
+				   "oauth-issuer i\noauth-audience a\n"
+				   "oauth-jwks /x\n";
 	static struct config config;
 	char error[CONFIG_ERROR_MAX];
 	int fd;

@@ -221,7 +221,9 @@ get_config(void)
 				   "domain example.test\nmax-recipients 5\n"
 				   "max-message-size 4000\nsmtp-timeout 10s\n"
 				   "auth-mechanisms PLAIN LOGIN OAUTHBEARER "
-				   "XOAUTH2 CRAM-MD5 SCRAM-SHA-256\n";
+				   "XOAUTH2 CRAM-MD5 SCRAM-SHA-256\n"
+				   "oauth-issuer i\noauth-audience a\n"
+				   "oauth-jwks /x\n";
 	static struct config config;
 	char error[CONFIG_ERROR_MAX];
 	int fd;
