@@ -43,7 +43,7 @@ dns_look_up(struct dns *d, const char *asked, uint16_t type, int64_t deadline)
 		hops += d->answer.hops;
 		if (hops > DNS_CHAIN_MAX)
 			return DNS_BROKEN;
-		memcpy(d->canonical, d->answer.name, sizeof(d->canonical));
+		dns_name_normalise(d->answer.name, d->canonical);
 		if (status == DNS_FOUND || d->answer.hops == 0)
 			return status;
 		memcpy(name, d->answer.name, sizeof(name));

@@ -51,6 +51,19 @@ is_host(const char *name)
 	return true;
 }
 
+void
+dns_name_normalise(const char *name, char out[DNS_NAME_MAX + 1])
+{
+	size_t n = strnlen(name, DNS_NAME_MAX);
+
+	if (n > 0 && name[n - 1] == '.')
+		n--;
+	for (size_t i = 0; i < n; i++)
+		out[i] = is_upper((unsigned char)name[i]) ? (char)(name[i] + 32)
+							  : name[i];
+	out[n] = '\0';
+}
+
 bool
 dns_name_equal(const char *a, const char *b)
 {

@@ -76,6 +76,9 @@ struct cursor dns_record_cursor(
 /* TC: there is more, to be had by TCP.  False for less than a header. */
 bool dns_is_truncated(const void *packet, size_t size);
 
+/* Lower case, without a final dot; cut at DNS_NAME_MAX octets. */
+void dns_name_normalise(const char *, char out[DNS_NAME_MAX + 1]);
+
 /* The same name, letters without case (RFC 4343), a final dot ignored. */
 bool dns_name_equal(const char *, const char *);
 

@@ -159,12 +159,14 @@
  *   -> ready
  *   <- job id= sender= domain= start= size= wire= body= utf8= count= +fd
  *   <- recipient index= address=	each
- *   -> result index= status= dsn= relay= text= [delay=]
+ *   -> result index= status= dsn= relay= text= [delay=] [tls=] [verified=]
  *					each; status delivered|deferred|failed,
  *					dsn an enhanced code, relay host[addr]:
  *					port, text the remote reply or ours,
  *					delay seconds before and since MAIL,
- *					"0.082/0.004"
+ *					"0.082/0.004"; tls PROTOCOL:CIPHER or
+ *					no, of what was delivered, verified
+ *					dane|sts|pkix|no
  *   -> done id=			then ready again
  * role-public also, role-admin: see queue/admin.c
  *
@@ -267,8 +269,9 @@
  *	[domain= policy= result= [reason=]]
  *					tls yes|no|broken, absent: not tried,
  *					so what is known stays; with a domain
- *					what became of its mail there: policy none|
- *					dane|sts, result ok|failed; no answer
+ *					what became of its mail there: policy
+ *					none|dane|sts, result ok|failed; no
+ *					answer
  * role-fetch, fetch speaks first:
  *   -> ready
  *   <- get serial= kind= url= max=	kind sts
@@ -297,6 +300,7 @@ enum {
 	PROTOCOL_TOKEN_MAX = 8192, /* a JWT */
 	PROTOCOL_CHALLENGE_MAX = 1024,
 	PROTOCOL_SCRAM_MAX = 2048, /* a message; >= SCRAM_MESSAGE_MAX */
+	PROTOCOL_TLS_MAX = 80,	  /* PROTOCOL:CIPHER */
 	PROTOCOL_TEXT_MAX = 2048, /* replies, reasons */
 	PROTOCOL_NAME_MAX = 64	  /* verdicts, kinds */
 };

@@ -4,6 +4,7 @@
 #include "common/address.h"
 #include "common/clock.h"
 #include "common/dns_read.h"
+#include "common/log.h"
 #include "common/netaddr.h"
 #include "deliver/session.h"
 
@@ -14,7 +15,8 @@ enum {
 	 * and in the end always less than the queue's patience */
 	BOUND_TIMEOUTS = 12,
 	BOUND_MS_OCTET = 1,
-	BOUND_MS_MAX = 100 * 60 * 1000
+	BOUND_MS_MAX = 100 * 60 * 1000,
+	POLICY_MS = 5 * 60 * 1000 /* a session's policy may be stricter now */
 };
 
 /* Nothing goes out that is not an address (A8), whoever sent it here. */
@@ -58,8 +60,9 @@ same_target(const struct target *a, const struct target *b)
 static void
 reuse(struct session *s, struct job *job)
 {
-	if (s->deliver->config.relay_host == NULL &&
-	    !dns_name_equal(s->domain, job->domain)) {
+	if ((s->deliver->config.relay_host == NULL &&
+		!dns_name_equal(s->domain, job->domain)) ||
+	    clock_monotonic_ms() - s->decided > POLICY_MS) {
 		session_quit(s);
 		return;
 	}
@@ -71,14 +74,15 @@ reuse(struct session *s, struct job *job)
 
 /* Again at the same host only where it ends sessions early (MAILMAX). */
 static bool
-use_target(struct session *s, const struct target *target, struct job *job)
+use_target(struct session *s, const struct target *target,
+    struct demand *demand, struct job *job)
 {
 	size_t before;
 	bool answered = false;
 
 	do {
 		before = job->nopen;
-		if (!session_open(s, target, job->id)) {
+		if (!session_open(s, target, demand, job->id)) {
 			job_host_failed(job, &s->failure);
 			break;
 		}
@@ -90,11 +94,53 @@ use_target(struct session *s, const struct target *target, struct job *job)
 	return answered;
 }
 
+/* The policy says no before there is a connection. */
+static void
+refuse(struct deliver *d, const struct target *target,
+    const struct demand *demand, struct job *job)
+{
+	struct ledger_outcome told = {.host = demand->host,
+	    .domain = demand->domain,
+	    .policy = demand->policy.source,
+	    .failed = true,
+	    .reason = demand->policy.reason};
+	struct outcome o;
+
+	outcome_set(
+	    &o, DEFERRED, "4.7.5", target->relay, demand->policy.reason);
+	log_event(LEVEL_INFO, "host skipped", log_text("id", job->id),
+	    log_text("relay", target->relay), log_text("dsn", o.dsn),
+	    log_text("reason", o.text));
+	job_host_failed(job, &o);
+	if (demand->domain != NULL)
+		ledger_remember(&d->ledger, &told);
+}
+
+/* True when the host came to a conversation. */
+static bool
+try_target(struct session *s, struct job *job, const struct route *route,
+    const struct target *target, struct sts *sts)
+{
+	static struct demand demand;
+	bool answered = false;
+
+	demand_find(&demand, route, target, sts);
+	if (demand.policy.level == POLICY_REFUSE)
+		refuse(s->deliver, target, &demand, job);
+	else
+		answered = use_target(s, target, &demand, job);
+	demand_free(&demand);
+	return answered;
+}
+
 static void
 try_hosts(struct session *s, struct job *job, struct route *route)
 {
+	static struct sts sts;
 	unsigned connections = 0, sessions = 0;
 	const struct target *target;
+
+	sts.known = false;
 
 	while (job->nopen > 0 && job_wanted(job) &&
 	    connections < CONNECTIONS_MAX && sessions < SESSIONS_MAX &&
@@ -103,7 +149,7 @@ try_hosts(struct session *s, struct job *job, struct route *route)
 			continue;
 		session_quit(s);
 		connections++;
-		sessions += use_target(s, target, job);
+		sessions += try_target(s, job, route, target, &sts);
 	}
 }
 

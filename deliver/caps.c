@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/sasl.h"
+
 static bool
 is(struct span word, const char *text)
 {
@@ -57,6 +59,21 @@ read_limits(struct caps *caps, struct span rest)
 	}
 }
 
+static unsigned
+read_mechanisms(struct span rest)
+{
+	struct span word;
+	unsigned set = 0;
+
+	while ((word = next_word(&rest)).len > 0) {
+		enum sasl_mechanism m = sasl_named(word.data, word.len);
+
+		if (m != SASL_MECHANISMS)
+			set |= SASL_SET(m);
+	}
+	return set;
+}
+
 void
 caps_read(struct caps *caps, const struct reply *r)
 {
@@ -74,6 +91,10 @@ caps_read(struct caps *caps, const struct reply *r)
 			caps->eight_bit = true;
 		else if (is(word, "SMTPUTF8"))
 			caps->utf8 = true;
+		else if (is(word, "STARTTLS"))
+			caps->starttls = true;
+		else if (is(word, "AUTH"))
+			caps->auth |= read_mechanisms(line);
 		else if (is(word, "LIMITS"))
 			read_limits(caps, line);
 		else if (is(word, "SIZE")) {

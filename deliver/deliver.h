@@ -4,6 +4,7 @@
 
 #include "common/config.h"
 #include "common/dns.h"
+#include "common/tls.h"
 #include "deliver/ledger.h"
 
 /* What a worker has for its whole life. */
@@ -11,6 +12,7 @@ struct deliver {
 	struct config config;
 	struct dns *dns;
 	struct ledger ledger;
+	struct tls_client *tls;
 };
 
 struct worker;

@@ -232,6 +232,10 @@ job_result(struct job *j, struct recipient *r, const struct outcome *o)
 	packet_text(&p, "relay", o->relay);
 	packet_text(&p, "text", o->text);
 	add_delays(j, &p);
+	if (o->status == DELIVERED && j->tls != NULL) {
+		packet_text(&p, "tls", j->tls);
+		packet_text(&p, "verified", j->verified);
+	}
 	say(j, &p);
 }
 

@@ -49,6 +49,7 @@ struct job {
 	bool eight_bit, utf8;
 	int64_t began;	       /* monotonic */
 	int64_t transferring; /* the last transaction began; 0: none did */
+	const char *tls, *verified; /* of its session; borrowed */
 	size_t n, nopen;
 	struct recipient *recipients;
 	struct outcome failure; /* of the last host, for whoever is open */

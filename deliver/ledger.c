@@ -119,7 +119,8 @@ ledger_remember(struct ledger *l, const struct ledger_outcome *o)
 
 	packet_start(p, "remember");
 	packet_text(p, "host", o->host);
-	packet_text(p, "tls", o->tls);
+	if (o->tls != NULL)
+		packet_text(p, "tls", o->tls);
 	if (o->protocol != NULL)
 		packet_text(p, "protocol", o->protocol);
 	if (o->domain != NULL) {

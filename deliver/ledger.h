@@ -36,7 +36,7 @@ void ledger_destination(
 
 struct ledger_outcome {
 	const char *host;
-	const char *tls;      /* yes|no|broken */
+	const char *tls;      /* yes|no|broken, NULL: not tried */
 	const char *protocol; /* TLSv1.3, or NULL */
 	const char *domain;   /* NULL: relay-host's mail has many */
 	const char *policy;   /* none|dane|sts */

@@ -10,16 +10,34 @@
 #include "common/prefork.h"
 #include "common/privileges.h"
 #include "common/program.h"
+#include "common/trust.h"
 #include "deliver/deliver.h"
 
 static const char usage[] = "usage: deliver [-c FILE] [-hV]\n"
 			    "Speaker: delivers to other hosts; started by "
 			    "postrider(8).\n";
 
+/* Without authorities nobody is verified by name; others get their mail. */
+static void
+warm_up_tls(struct deliver *d)
+{
+	struct buf trust = BUF_INIT(TRUST_MAX);
+	char error[CONFIG_ERROR_MAX];
+
+	if (trust_load(&d->config, &trust, error) == -1)
+		log_event(
+		    LEVEL_WARNING, "no trust store", log_text("reason", error));
+	d->tls = tls_client_new(trust.data, trust.len);
+	buf_free(&trust);
+	if (d->tls == NULL)
+		exit(EX_OSERR);
+}
+
 /* The resolver's file is out of reach from the chroot. */
 static void
 warm_up(struct deliver *d)
 {
+	warm_up_tls(d);
 	d->dns = dns_open(&d->config);
 	if (d->dns == NULL) {
 		log_errno(LEVEL_ERROR, "cannot start", "resolver");

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "common/clock.h"
+#include "common/dns_read.h"
 #include "common/netaddr.h"
 #include "deliver/idn.h"
 #include "deliver/self.h"
@@ -94,7 +95,7 @@ find_by_mx(struct route *r, const char *domain)
 	dns_deadline(r->deliver->dns, clock_monotonic_ms() + LOOKUP_LIMIT_MS);
 	status =
 	    dns_mx(r->deliver->dns, domain, r->hosts, DNS_RECORDS_MAX, &r->n);
-	snprintf(r->domain, sizeof(r->domain), "%s", domain);
+	dns_name_normalise(domain, r->domain);
 	snprintf(r->canonical, sizeof(r->canonical), "%s",
 	    dns_canonical(r->deliver->dns));
 	r->secure = dns_secure(r->deliver->dns);

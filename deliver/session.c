@@ -18,6 +18,12 @@
 
 /* -- what can go wrong -- */
 
+const char *
+session_tls(const struct session *s)
+{
+	return s->tls.summary[0] != '\0' ? s->tls.summary : "no";
+}
+
 void
 session_drop(struct session *s)
 {
@@ -29,10 +35,23 @@ session_drop(struct session *s)
 static void
 close_with(struct session *s)
 {
-	log_event(LEVEL_INFO, "host skipped", log_text("id", s->id),
-	    log_text("relay", s->target.relay), log_text("dsn", s->failure.dsn),
-	    log_text("reason", s->failure.text));
+	if (secure_may_fall_back(s))
+		log_event(LEVEL_INFO, "tls failed", log_text("id", s->id),
+		    log_text("relay", s->target.relay),
+		    log_text("reason", s->failure.text));
+	else
+		log_event(LEVEL_INFO, "host skipped", log_text("id", s->id),
+		    log_text("relay", s->target.relay),
+		    log_text("dsn", s->failure.dsn),
+		    log_text("reason", s->failure.text));
 	session_drop(s);
+}
+
+void
+session_end(struct session *s, const char *dsn, const char *text)
+{
+	outcome_set(&s->failure, DEFERRED, dsn, s->target.relay, text);
+	close_with(s);
 }
 
 void
@@ -42,8 +61,7 @@ session_fail(struct session *s, const char *dsn, const char *reason)
 
 	snprintf(
 	    text, sizeof(text), "%s while %s", reason, state_phrase(s->state));
-	outcome_set(&s->failure, DEFERRED, dsn, s->target.relay, text);
-	close_with(s);
+	session_end(s, dsn, text);
 }
 
 void
@@ -100,6 +118,7 @@ session_reply(struct session *s, enum session_state state)
 		if (result != STREAM_OK)
 			return read_failed(s, result);
 		step = reply_line(&s->reply, line);
+		s->unproven = false;
 	}
 	if (step == REPLY_BAD) {
 		session_fail(s, "4.5.0", "no SMTP reply");
@@ -203,11 +222,12 @@ step_greeting(struct session *s)
 }
 
 /* A server that knows no EHLO says 5xx (section 3.2); 4xx is for later. */
-static bool
-step_hello(struct session *s)
+bool
+session_hello(struct session *s)
 {
 	const char *name = s->deliver->config.hostname;
 
+	s->caps = (struct caps){.pipelining = false};
 	stream_printf(&s->stream, "EHLO %s\r\n", name);
 	if (!session_reply(s, STATE_EHLO))
 		return false;
@@ -226,24 +246,55 @@ step_hello(struct session *s)
 	return false;
 }
 
-bool
-session_open(struct session *s, const struct target *target, const char *id)
+static bool
+come_up(struct session *s)
 {
-	static bool (*const steps[])(struct session *) = {
-	    step_connect, step_greeting, step_hello};
+	static bool (*const steps[])(struct session *) = {step_connect,
+	    secure_at_once, step_greeting, session_hello, secure_by_command};
 
 	s->state = STATE_CONNECT;
-	s->target = *target;
-	s->caps = (struct caps){.pipelining = false};
-	s->dirty = false;
-	s->transactions = 0;
+	s->tls = (struct tls_info){.bits = 0};
+	s->verified = "no";
+	s->again = s->unproven = false;
 	s->failure.status = OUTCOME_NONE;
-	s->id = id;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (!steps[i](s))
 			return false;
 	s->state = STATE_READY;
 	return true;
+}
+
+bool
+session_open(struct session *s, const struct target *target,
+    struct demand *demand, const char *id)
+{
+	bool open;
+
+	s->target = *target;
+	s->demand = demand;
+	s->dirty = false;
+	s->transactions = 0;
+	s->learnt = NULL;
+	s->id = id;
+	s->decided = clock_monotonic_ms();
+	snprintf(s->reason, sizeof(s->reason), "%s", demand->policy.reason);
+	open = come_up(s);
+	if (!open && secure_may_fall_back(s)) {
+		s->learnt = "broken";
+		demand_nothing(demand);
+		snprintf(s->reason, sizeof(s->reason), "%.*s",
+		    (int)sizeof(s->reason) - 1, s->failure.text);
+		open = come_up(s);
+	}
+	secure_remember(s);
+	s->demand = NULL;
+	if (open)
+		log_event(LEVEL_INFO, "connected", log_text("id", s->id),
+		    log_text("relay", s->target.relay),
+		    log_text("tls", session_tls(s)),
+		    log_text("verified", s->verified),
+		    log_text("reason", s->reason));
+	return open;
 }
 
 void

@@ -5,8 +5,10 @@
 #include <stdbool.h>
 
 #include "common/stream.h"
+#include "common/tls.h"
 #include "deliver/caps.h"
 #include "deliver/deliver.h"
+#include "deliver/demand.h"
 #include "deliver/job.h"
 #include "deliver/reply.h"
 #include "deliver/route.h"
@@ -21,6 +23,9 @@ enum session_state {
 	STATE_GREETING,
 	STATE_EHLO,
 	STATE_HELO,
+	STATE_STARTTLS,
+	STATE_TLS,
+	STATE_LOGIN,
 	STATE_READY,
 	STATE_MAIL,
 	STATE_RCPT,
@@ -46,19 +51,34 @@ struct session {
 	struct outcome failure; /* why it is closed */
 	const char *id;		/* of the message, for log lines */
 	int64_t bound;		/* monotonic: nothing lasts longer */
+
+	/* TLS */
+	struct demand *demand; /* only while it is being opened; borrowed */
+	int64_t decided;       /* when, monotonic */
+	struct tls_info tls;   /* empty: there is none */
+	const char *verified;  /* dane|sts|pkix|no */
+	char reason[TLS_ERROR_MAX + 256];/* why it is so */
+	const char *learnt;    /* yes|no|broken: what the host can do */
+	bool again;	       /* to be opened once more, in the clear */
+	bool unproven;	       /* nothing came through TLS yet */
 };
 
 /*
- * Connect and come as far as the reply to EHLO or HELO.  False, with the
- * failure and without a connection, when the host cannot be used.
+ * Connect and come as far as the reply to EHLO or HELO, under TLS where that
+ * is demanded or can be had.  False, with the failure and without a
+ * connection, when the host cannot be used.
  */
-bool session_open(struct session *, const struct target *, const char *id);
+bool session_open(struct session *, const struct target *, struct demand *,
+    const char *id);
 
 static inline bool
 session_is_open(const struct session *s)
 {
 	return s->state != STATE_CLOSED;
 }
+
+/* For tls=: "TLSv1.3:CIPHER", or "no". */
+const char *session_tls(const struct session *);
 
 /* QUIT, without much waiting for the answer. */
 void session_quit(struct session *);
@@ -71,7 +91,10 @@ void session_drop(struct session *);
 /* Wait for a reply in this state; false when the session failed of it. */
 bool session_reply(struct session *, enum session_state);
 
-/* It is over, for this reason; phrase and state make the text. */
+/* It is over, for now, for this reason. */
+void session_end(struct session *, const char *dsn, const char *text);
+
+/* The same; phrase and state make the text. */
 void session_fail(struct session *, const char *dsn, const char *reason);
 
 /* The reply ends it: 421, or a refusal of the greeting or EHLO. */
@@ -86,6 +109,23 @@ bool session_in_step(struct session *);
 
 /* Begin what must end within this state's time. */
 void session_enter(struct session *, enum session_state);
+
+/* EHLO, or HELO; the server's offers are those of the reply. */
+bool session_hello(struct session *);
+
+/* -- TLS (secure.c); each false when the session failed of it -- */
+
+/* On a port where TLS begins at once: the handshake. */
+bool secure_at_once(struct session *);
+
+/* STARTTLS, the handshake, and EHLO anew, as the policy has it. */
+bool secure_by_command(struct session *);
+
+/* The session failed, and its policy lets it be opened in the clear. */
+bool secure_may_fall_back(const struct session *);
+
+/* What this attempt showed of the host, for ledger. */
+void secure_remember(const struct session *);
 
 /* -- transactions -- */
 

@@ -144,7 +144,7 @@ sts_look_up(struct deliver *d, const char *domain, struct sts *sts)
 	char id[STS_ID_MAX + 1];
 	bool found = look_up_id(d->dns, domain, id);
 
-	packet_start(&sts->answer, "");
+	packet_start(&sts->answer, "sts");
 	sts->mode = found ? STS_UNKNOWN : STS_NONE;
 	if (!ledger_sts(&d->ledger, domain, found ? id : NULL))
 		return;

@@ -13,6 +13,7 @@ enum { STS_ID_MAX = 32 };
 
 /* A domain's policy, as ledger told it. */
 struct sts {
+	bool known; /* it was looked up for this job */
 	enum policy_sts mode;
 	struct packet answer; /* for sts_lists() */
 };

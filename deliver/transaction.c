@@ -289,6 +289,8 @@ transaction_run(
 	}
 	s->transactions++;
 	job->transferring = clock_monotonic_ms();
+	job->tls = session_tls(s);
+	job->verified = s->verified;
 	while (session_is_open(s)) {
 		send_more(&t);
 		if (t.answered == t.sent)

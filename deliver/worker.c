@@ -52,6 +52,14 @@ connect_queue(struct worker *w)
 	return fd;
 }
 
+/* TLS itself may have something to say that concerns nobody. */
+static bool
+has_ended(struct session *s, short events)
+{
+	return (events & (POLLRDHUP | POLLHUP | POLLERR)) != 0 ||
+	    stream_has_input(&s->stream);
+}
+
 /*
  * Until the queue says something.  False: it is gone, or we are to stop.
  * Meanwhile an idle session ends by time, or by its server.
@@ -81,7 +89,7 @@ wait_for_job(struct worker *w, int queue, struct session *s)
 			return true;
 		if (n == 0)
 			session_quit(s);
-		else
+		else if (has_ended(s, pollers[2].revents))
 			session_drop(s);
 	}
 }
@@ -155,6 +163,7 @@ worker_serve(struct worker *w, void *context)
 	}
 	session_quit(&session);
 	ledger_close(&d->ledger);
+	tls_client_free(d->tls);
 	dns_close(d->dns);
 	config_free(&d->config);
 	return EX_OK;

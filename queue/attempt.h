@@ -78,7 +78,8 @@ struct result {
 	bool trouble; /* PENDING for reasons of this house: try again soon */
 	bool linked;
 	const char *dsn, *relay, *text;
-	const char *delays; /* deliver's own, for the log; NULL: none */
+	/* deliver's own, for the log; NULL: none */
+	const char *delays, *tls, *verified;
 };
 
 void attempt_result(struct attempt *, size_t index, const struct result *);

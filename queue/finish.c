@@ -49,7 +49,8 @@ log_result(const struct attempt *a, size_t index, const struct result *result)
 	log_event(LEVEL_INFO, events[result->state], log_text("id", a->id),
 	    log_address("from", a->e.sender), log_address("to", r->address),
 	    log_address("orig_to", original != r ? original->address : NULL),
-	    log_text("relay", result->relay), log_delay("delay", age),
+	    log_text("relay", result->relay), log_text("tls", result->tls),
+	    log_text("verified", result->verified), log_delay("delay", age),
 	    log_text("delays", delays), log_text("dsn", result->dsn),
 	    log_text("status", statuses[result->state]),
 	    log_text("reason", result->text));

@@ -337,6 +337,9 @@ on_result(struct worker_end *w, struct packet *p)
 	    ATTRIBUTE_TEXT("relay", PROTOCOL_TEXT_MAX, &result.relay),
 	    ATTRIBUTE_TEXT("text", PROTOCOL_TEXT_MAX, &result.text),
 	    ATTRIBUTE_TEXT_OPTIONAL("delay", PROTOCOL_NAME_MAX, &delays),
+	    ATTRIBUTE_TEXT_OPTIONAL("tls", PROTOCOL_TLS_MAX, &result.tls),
+	    ATTRIBUTE_TEXT_OPTIONAL(
+		"verified", PROTOCOL_NAME_MAX, &result.verified),
 	};
 
 	if (!packet_read(p, "result", set, sizeof(set) / sizeof(set[0]), 0) ||

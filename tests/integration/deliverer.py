@@ -5,6 +5,7 @@ import random
 import re
 import select
 import socket
+import ssl
 import tempfile
 import threading
 import time
@@ -103,9 +104,11 @@ class Queue:
                 break
             assert packet.verb == "result"
             names = [name for name, _ in packet.attributes]
-            assert names == ["index", "status", "dsn", "relay", "text",
-                             "delay"]
             result = dict(packet.attributes)
+            assert names == ["index", "status", "dsn", "relay", "text",
+                             "delay"] + (
+                ["tls", "verified"] if result["status"] == "delivered" else
+                [])
             assert re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", result["dsn"])
             assert result["dsn"][0] == {
                 "delivered": "2", "deferred": "4", "failed": "5"}[
@@ -128,9 +131,60 @@ class Queue:
         return results
 
 
+class FakeLedger:
+    """ledger's end of role-deliver.  policies: {domain: attributes of the
+    answer about its MTA-STS policy}; hosts: {host: what is known of it};
+    whoever asks about a domain in gone is hung up on.  What deliver asks
+    and tells is in asked and remembered."""
+
+    def __init__(self, folder):
+        self.policies, self.hosts, self.gone = {}, {}, set()
+        self.asked, self.remembered = [], []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(os.path.join(folder, "ledger"))
+        os.chmod(os.path.join(folder, "ledger"), 0o666)
+        self.socket.listen(100)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                sock = self.socket.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(Peer(sock),),
+                             daemon=True).start()
+
+    def _serve(self, peer):
+        peer.socket.settimeout(None)
+        with peer:
+            while (packet := peer.receive()) is not None:
+                told = dict(packet.attributes)
+                if packet.verb == "remember":
+                    self.remembered.append(told)
+                    continue
+                self.asked.append((packet.verb, told))
+                if packet.verb == "destination":
+                    peer.send("destination", **self.hosts.get(
+                        told["host"], {}))
+                elif told["domain"] in self.gone:
+                    return
+                else:
+                    peer.send("sts", *self.policies.get(
+                        told["domain"], [("mode", "none")]))
+
+    def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.socket.close()
+
+
 class Session:
     def __init__(self, sock):
         self.socket = sock
+        self.tls = None  # "TLSv1.3"
         self.file = sock.makefile("rb")
         self.commands = []
         self.mail, self.recipients = None, []
@@ -141,6 +195,13 @@ class Session:
 
     def send_octets(self, octets):
         self.socket.sendall(octets)
+
+    def wrap(self, context):
+        """The server's side of a handshake."""
+        self.file.close()
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.file = self.socket.makefile("rb")
+        self.tls = self.socket.version()
 
     def line(self):
         line = self.file.readline()
@@ -165,10 +226,12 @@ class Session:
 class SmtpServer:
     """A server that does what reply(session, command) says: a text, a list
     of lines, CLOSE, SILENCE, or None for what a good server does.  command
-    is the line, "" for the greeting and "." for the end of data."""
+    is the line, "" for the greeting and "." for the end of data.  tls: an
+    ssl.SSLContext, or what is to be called with the session instead of the
+    handshake; implicit: at once."""
 
     def __init__(self, host="127.0.0.1", port=0, reply=None, ehlo=EHLO,
-                 talk=None):
+                 talk=None, tls=None, implicit=False):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.listener = socket.create_server((host, port), family=family)
         self.host = host
@@ -176,6 +239,9 @@ class SmtpServer:
         self.reply = reply or (lambda session, command: None)
         self.ehlo = ehlo
         self.talk = talk
+        self.tls, self.implicit = tls, implicit
+        if tls and not implicit:
+            self.ehlo = (*ehlo, "STARTTLS")
         self.sessions = []
         self.messages = []  # (MAIL line, [RCPT lines], octets)
         self.errors = []
@@ -204,11 +270,13 @@ class SmtpServer:
 
     def _serve(self, session):
         try:
+            if self.implicit:
+                self._secure(session)
             if self.talk:
                 self.talk(session)
             else:
                 self._converse(session)
-        except (EOFError, ConnectionError, TimeoutError):
+        except (EOFError, ConnectionError, TimeoutError, ssl.SSLError):
             pass
         except AssertionError as error:
             self.errors.append(error)
@@ -231,6 +299,12 @@ class SmtpServer:
         session.send(*lines)
         return lines[-1]
 
+    def _secure(self, session):
+        if callable(self.tls):
+            self.tls(session)
+        else:
+            session.wrap(self.tls)
+
     def _converse(self, session):
         self._say(session, "", "220 there.example ESMTP")
         while True:
@@ -238,7 +312,8 @@ class SmtpServer:
             session.commands.append(command)
             verb = command.upper().split(" ")[0].split(":")[0]
             if verb == "EHLO":
-                lines = [f"250-{line}" for line in self.ehlo]
+                lines = [f"250-{line}" for line in self.ehlo
+                         if not (session.tls and line == "STARTTLS")]
                 lines[-1] = "250 " + lines[-1][4:]
                 self._say(session, command, lines)
             elif verb == "MAIL":
@@ -254,6 +329,9 @@ class SmtpServer:
             elif verb == "RSET":
                 session.mail, session.recipients = None, []
                 self._say(session, command, "250 2.0.0 ok")
+            elif verb == "STARTTLS" and self.tls:
+                if self._say(session, command, "220 2.0.0 go")[0] == "2":
+                    self._secure(session)
             elif verb == "QUIT":
                 self._say(session, command, "221 2.0.0 bye")
                 return
@@ -293,8 +371,9 @@ class SmtpServer:
 class Deliverer:
     """The running program, its queue, its DNS and its servers."""
 
-    def __init__(self, request):
-        self.dns = DnsServer()
+    def __init__(self, request, dns=None):
+        self.dns = dns or DnsServer()
+        self.ledger = None
         self.servers = []
         self.port = smtp_port([f"127.0.0.{n}" for n in range(1, 40)] +
                               ["::1"])
@@ -308,16 +387,20 @@ class Deliverer:
         self.dns.add_zone(name, records)
         return self
 
-    def start(self, *extra, port=True, dns=True):
+    def start(self, *extra, port=True, dns=True, trusted=False, ledger=False):
+        """trusted: the name server; ledger: there is a fake one."""
         if dns and self.dns.process is None:
             self.dns.start()
-        lines = [f"dns-server {self.dns.address}", "spare-processes 1",
+        lines = [f"dns-server {self.dns.address}" +
+                 (" trusted" if trusted else ""), "spare-processes 1",
                  *([f"smtp-port {self.port}"] if port else []), *extra]
         if not any(line.startswith("smtp-timeout") for line in lines):
             lines.append("smtp-timeout 30s")
         self.service = Service("deliver", ["unused"], extra=lines,
                                root=False)
         self.queue = Queue(self.service.own)
+        if ledger:
+            self.ledger = FakeLedger(self.service.own)
         self.service.start()
         return self
 
@@ -342,6 +425,8 @@ class Deliverer:
         finally:
             if self.queue:
                 self.queue.close()
+            if self.ledger:
+                self.ledger.close()
             if self.service:
                 self.service.close()
             for server in self.servers:

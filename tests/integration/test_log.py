@@ -192,9 +192,13 @@ def test_story_of_a_relayed_message(make_suite):
             ident = send(smtp, ANN, "bob@peer.test")
         ended(suite, ident)
         assert sorted(events_about(suite, ident)) == sorted(
-            ["queued", "accepted", "delivered", "removed"])
+            ["queued", "accepted", "connected", "delivered", "removed"])
         assert only(suite, "accepted", id=ident)["auth"] == ANN
+        line = only(suite, "connected", id=ident)
+        assert line["tls"] == line["verified"] == "no"
+        assert line["reason"] == "STARTTLS is not offered"
         line = only(suite, "delivered", id=ident)
+        assert line["tls"] == line["verified"] == "no"
         assert line["from"] == f"<{ANN}>"
         assert line["to"] == "<bob@peer.test>" and line["status"] == "sent"
         assert f"{sink.address}]:{sink.port}" in line["relay"]
