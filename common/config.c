@@ -267,7 +267,8 @@ fill_defaults(struct config_reader *r, const struct lines_seen *seen)
 	if (line_of(seen, "relay-tls") == 0)
 		r->config->relay_tls = guess_relay_tls(r->config);
 	r->config->certificates_guessed = line_of(seen, "tls-key") == 0;
-	if (!place_beside_database(r, &r->config->ledger_dir, "-ledger"))
+	if (!place_beside_database(r, &r->config->ledger_dir, "-ledger") ||
+	    !place_beside_database(r, &r->config->keys_dir, "-keys"))
 		return false;
 	return r->config->hostname != NULL || guess_hostname(r);
 }
@@ -401,6 +402,7 @@ config_free(struct config *c)
 	free(c->mail_dir);
 	free(c->database_dir);
 	free(c->run_dir);
+	free(c->keys_dir);
 	free(c->ledger_dir);
 	free(c->tls_trust);
 	free(c->dns_servers.items);

@@ -90,7 +90,7 @@ struct config {
 	struct config_certificates certificates;
 	bool certificates_guessed; /* the file names none */
 	char *spool_dir, *mail_dir, *database_dir, *run_dir;
-	char *ledger_dir;
+	char *keys_dir, *ledger_dir;
 	struct config_servers dns_servers; /* none: resolv.conf */
 	struct config_ports smtp_ports;	   /* at least one */
 	char *relay_host;		   /* NULL: none; brackets kept */

@@ -50,6 +50,32 @@ answer_status(void)
 	say(&p);
 }
 
+enum { NAME_MAX_OCTETS = 64, PATH_MAX_OCTETS = 4096, ERROR_MAX = 256 };
+
+static void
+take_file(struct packet *p)
+{
+	struct control_file file = {.fd = -1};
+	uint64_t index, count, starting;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("name", NAME_MAX_OCTETS, &file.name),
+	    ATTRIBUTE_NUMBER("index", &index),
+	    ATTRIBUTE_NUMBER("count", &count),
+	    ATTRIBUTE_TEXT_OPTIONAL("path", PATH_MAX_OCTETS, &file.path),
+	    ATTRIBUTE_TEXT_OPTIONAL("error", ERROR_MAX, &file.error),
+	    ATTRIBUTE_NUMBER_OPTIONAL("starting", &starting)};
+
+	if (handlers->file == NULL ||
+	    !packet_read(p, "file", set, 6, p->nfds > 0 ? 1 : 0))
+		return;
+	file.index = (size_t)index;
+	file.count = (size_t)count;
+	file.starting = starting == 1;
+	if (p->nfds > 0)
+		file.fd = packet_detach(p, 0);
+	handlers->file(&file);
+}
+
 static void
 hear(struct watch *w, uint32_t events)
 {
@@ -75,6 +101,8 @@ hear(struct watch *w, uint32_t events)
 	else if (packet_read(&p, "reload", NULL, 0, 1) &&
 	    handlers->reload != NULL)
 		handlers->reload(packet_detach(&p, 0));
+	else
+		take_file(&p);
 	packet_close(&p);
 }
 
@@ -116,6 +144,15 @@ control_crashed(void)
 	static struct packet p;
 
 	packet_start(&p, "crashed");
+	say(&p);
+}
+
+void
+control_renew(void)
+{
+	static struct packet p;
+
+	packet_start(&p, "renew");
 	say(&p);
 }
 

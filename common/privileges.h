@@ -13,6 +13,7 @@
 #define ACCOUNT_MAIL	"postrider-mail"
 #define ACCOUNT_DB	"postrider-db"
 #define ACCOUNT_LEDGER	"postrider-ledger"
+#define ACCOUNT_KEYS	"postrider-keys"
 
 enum { ACCOUNT_GROUPS_MAX = 64 };
 

@@ -31,6 +31,8 @@ const struct house_folder house_folders[] = {
     {AT(mail_dir), NULL, ACCOUNT_MAIL, ACCOUNT_MAIL, 0750},
     {AT(database_dir), NULL, ACCOUNT_DB, ACCOUNT_DB, 0700},
     {AT(ledger_dir), NULL, ACCOUNT_LEDGER, ACCOUNT_LEDGER, 0700},
+    {AT(keys_dir), NULL, ACCOUNT_KEYS, ACCOUNT_KEYS, 0700},
+    {AT(keys_dir), "relay", ACCOUNT_KEYS, ACCOUNT_KEYS, 0700},
     {.owner = NULL},
 };
 

@@ -133,20 +133,87 @@ read_status(struct instance *i, const struct packet *p)
 	return s->has_messages || packet_read(p, "status", set, 2, 0);
 }
 
+/* -- files -- */
+
+static enum ipc_result
+send_file(int control, const struct house_file *f)
+{
+	static struct packet p;
+	enum ipc_result result;
+	int fd = -1;
+
+	packet_start(&p, "file");
+	packet_text(&p, "name", f->name);
+	packet_number(&p, "index", f->index);
+	packet_number(&p, "count", f->count);
+	if (f->path != NULL) {
+		packet_text(&p, "path", f->path);
+		fd = files_open(f);
+		if (fd >= 0)
+			packet_attach(&p, fd);
+		else
+			packet_text(&p, "error", strerror(errno));
+	}
+	if (suite.phase == SUITE_STARTING)
+		packet_number(&p, "starting", 1);
+	result = ipc_send(control, &p, 0);
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+/* It reads them one by one; our socket holds some dozens. */
+static void
+continue_files(struct instance *i)
+{
+	uint32_t events = EPOLLIN;
+
+	for (; i->next_file < house_files.n; i->next_file++) {
+		const struct house_file *f = &house_files.items[i->next_file];
+
+		if ((i->unit->service->files & f->set) == 0)
+			continue;
+		if (send_file(i->control.fd, f) == IPC_TIMEOUT) {
+			events |= EPOLLOUT;
+			break;
+		}
+	}
+	if (i->control.events == events)
+		return;
+	i->control.events = events;
+	if (loop_watch(&i->control) == -1)
+		log_errno(LEVEL_WARNING, "cannot tell", i->unit->service->name);
+}
+
+void
+instance_hand_files(struct instance *i)
+{
+	if (i->control.fd < 0)
+		return;
+	i->next_file = 0;
+	continue_files(i);
+}
+
 static void
 hear(struct watch *w, uint32_t events)
 {
 	struct instance *i = container_of(w, struct instance, control);
 	static struct packet p;
-	enum ipc_result result = ipc_receive(w->fd, &p, 0);
+	enum ipc_result result;
 
-	(void)events;
+	if (events & EPOLLOUT)
+		continue_files(i);
+	if ((events & ~(uint32_t)EPOLLOUT) == 0)
+		return;
+	result = ipc_receive(w->fd, &p, 0);
 	if (result == IPC_TIMEOUT)
 		return;
 	if (result == IPC_OK && packet_read(&p, "ready", NULL, 0, 0)) {
 		suite_heard_ready(i);
-	} else if (result == IPC_OK && packet_read(&p, "crashed", NULL, 0, 0)) {
-		suite_heard_crashed(i);
+	} else if (result == IPC_OK &&
+	    (packet_read(&p, "crashed", NULL, 0, 0) ||
+		packet_read(&p, "renew", NULL, 0, 0))) {
+		suite_heard_renew(i);
 	} else if (result == IPC_OK && read_status(i, &p)) {
 		i->asked = false;
 		suite_heard_status(i);
@@ -201,6 +268,7 @@ instance_start(struct unit *u)
 	u->instances = i;
 	log_event(LEVEL_INFO, "started", log_text("service", u->service->name),
 	    log_number("pid", i->pid));
+	instance_hand_files(i);
 	return i;
 }
 

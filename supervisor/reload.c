@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "supervisor/snapshot.h"
 #include "supervisor/suite.h"
 
@@ -19,6 +20,8 @@ moved_folder(const struct config *a, const struct config *b)
 		return "database-dir";
 	if (strcmp(a->ledger_dir, b->ledger_dir) != 0)
 		return "ledger-dir";
+	if (strcmp(a->keys_dir, b->keys_dir) != 0)
+		return "keys-dir";
 	return NULL;
 }
 
@@ -53,6 +56,8 @@ use_config(
 	suite.config_fd = fd;
 	suite.leaving = suite.listeners;
 	suite.listeners = *listeners;
+	if (files_use(config) == -1)
+		log_errno(LEVEL_ERROR, "cannot list", "certificates");
 }
 
 static void
@@ -61,8 +66,11 @@ reload_unit(struct unit *u)
 	struct instance *early = unit_in_state(u, INSTANCE_STARTING);
 
 	if (u->service->reload == RELOAD_IN_PLACE) {
-		for (struct instance *i = u->instances; i != NULL; i = i->next)
+		for (struct instance *i = u->instances; i != NULL;
+		     i = i->next) {
 			instance_hand_config(i);
+			instance_hand_files(i);
+		}
 		return;
 	}
 	if (early != NULL) /* it has read the config of before */

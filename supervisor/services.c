@@ -11,11 +11,19 @@
 #define KIND(k) (1U << LISTENER_##k)
 
 const struct service services[] = {
+    {.name = "keys",
+	.account = ACCOUNT_KEYS,
+	.reload = RELOAD_IN_PLACE,
+	.rank = 0,
+	.grace_s = 10,
+	.files = FILES_TLS,
+	.roles = {"smtpd", "pop3d", "deliver", "admin"}},
     {.name = "userdb",
 	.account = ACCOUNT_DB,
 	.reload = RELOAD_IN_PLACE,
 	.rank = 0,
 	.grace_s = 10,
+	.files = FILES_TOKENS,
 	.roles = {"smtpd", "pop3d", "queue", "admin"}},
     {.name = "mailbox",
 	.account = ACCOUNT_MAIL,
@@ -66,6 +74,7 @@ const struct role_folder role_folders[] = {
     {"userdb", ACCOUNT_DB, 0750, 0660},
     {"mailbox", ACCOUNT_MAIL, 0750, 0660},
     {"ledger", ACCOUNT_LEDGER, 0750, 0660},
+    {"keys", ACCOUNT_KEYS, 0750, 0660},
     {"admin", NULL, 0700, 0600},
     {"public", NULL, 0755, 0666},
     {.name = NULL},

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "common/config.h"
+#include "supervisor/files.h"
 
 /*
  * The house as data: which programs there are, what each one is given, and
@@ -27,6 +28,7 @@ struct service {
 	unsigned rank;	   /* a stop ends the highest rank first */
 	unsigned grace_s;  /* how long it may take to finish then */
 	unsigned listeners; /* a bit for each listener_kind that it serves */
+	unsigned files;	    /* sets that it is handed (files.h) */
 	/* Folders in which a socket named after it lies: see protocol.h. */
 	const char *roles[SERVICE_ROLES_MAX];
 };

@@ -36,6 +36,7 @@ struct instance {
 	pid_t pid;	    /* and its process group */
 	int64_t started;    /* monotonic */
 	enum instance_state state;
+	size_t next_file;	      /* to be handed over, of house_files */
 	bool asked;		      /* for its status, no answer yet */
 	struct control_status status; /* the last answer */
 };
@@ -126,6 +127,8 @@ void instance_drain(struct instance *);
 /* Another serves in its place: sessions end when they end. */
 void instance_retire(struct instance *);
 void instance_hand_config(struct instance *);
+/* All that its service gets; as many as it takes now, then the rest. */
+void instance_hand_files(struct instance *);
 void instance_ask_status(struct instance *);
 /* With all its workers. */
 void instance_kill(struct instance *);
@@ -137,7 +140,7 @@ bool instance_bury(struct instance *);
 void instance_free(struct instance *);
 /* What it says is told to these (supervise.c). */
 void suite_heard_ready(struct instance *);
-void suite_heard_crashed(struct instance *);
+void suite_heard_renew(struct instance *);
 void suite_heard_status(struct instance *);
 void suite_overdue(struct instance *);
 

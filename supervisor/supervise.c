@@ -127,11 +127,11 @@ suite_heard_ready(struct instance *new)
 }
 
 /*
- * A worker's crash may have been somebody's guess at our address layout; a
- * fresh process has another one.
+ * A fresh process has another address layout, at which a worker's crash may
+ * have been somebody's guess, and a sandbox of its own.
  */
 void
-suite_heard_crashed(struct instance *i)
+suite_heard_renew(struct instance *i)
 {
 	struct unit *u = i->unit;
 
@@ -367,6 +367,10 @@ reap(int signo)
 int
 suite_open(char *error)
 {
+	if (files_use(&suite.config) == -1) {
+		snprintf(error, CONFIG_ERROR_MAX, "%s", strerror(errno));
+		return -1;
+	}
 	for (const struct service *s = services; s->name != NULL; s++) {
 		struct unit *u = &suite.units[suite.nunits++];
 		int n;
@@ -410,6 +414,17 @@ reload_on(int signo)
 		    LEVEL_ERROR, "not reloaded", log_text("reason", error));
 }
 
+static void
+files_changed(unsigned sets)
+{
+	for (EACH_UNIT(u)) {
+		if ((u->service->files & sets) == 0)
+			continue;
+		for (struct instance *i = u->instances; i != NULL; i = i->next)
+			instance_hand_files(i);
+	}
+}
+
 void
 suite_begin(const struct suite_listener *l)
 {
@@ -422,6 +437,7 @@ suite_begin(const struct suite_listener *l)
 	loop_signal(SIGTERM, stop_on);
 	loop_signal(SIGINT, stop_on);
 	loop_signal(SIGHUP, reload_on);
+	files_begin(files_changed);
 	for (EACH_UNIT(u))
 		unit_start(u);
 }

@@ -36,6 +36,7 @@ PROGRAMS = {
     "deliver": "deliver", "queue": "queue", "postrider-queue": "queue",
     "mailbox": "mailbox", "ledger": "ledger",
     "userdb": "userdb", "postrider-user": "userdb",
+    "keys": "keys", "postrider-key": "keys",
     "postrider-checkpassword": "tools", "sendmail": "sendmail",
     "mailq": "sendmail", "newaliases": "sendmail",
 }

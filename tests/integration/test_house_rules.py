@@ -22,6 +22,7 @@ HOUSE = {
     "queue": ("postrider-queue", False, 0),
     "userdb": ("postrider-db", False, 0),
     "ledger": ("postrider-ledger", False, 0),
+    "keys": ("postrider-keys", False, 0),
     "mailbox": ("postrider-mail", False, CAP_SETUID | CAP_SETGID),
 }
 SPEAKERS = ("smtpd", "pop3d", "deliver")
@@ -207,6 +208,8 @@ def test_spool_and_mail_modes(busy, as_root):
         assert info.st_mode & 0o7777 & ~mode == 0, (path, oct(info.st_mode))
     check(busy.database, "postrider-db", 0o700)
     check(busy.database + "-ledger", "postrider-ledger", 0o700)
+    check(busy.database + "-keys", "postrider-keys", 0o700)
+    check(busy.database + "-keys/relay", "postrider-keys", 0o700)
     check(busy.mail, "postrider-mail", 0o770)
     check(busy.spool, "postrider-queue", 0o750)
     check(busy.maildir(ANN), "postrider-mail", 0o700)
@@ -227,6 +230,8 @@ def test_internal_sockets_of_others_are_out_of_reach(busy, as_root):
     for folder, name in (("pop3d", "userdb"), ("deliver", "queue"),
                          ("userdb", "queue"), ("userdb", "mailbox"),
                          ("queue", "mailbox"), ("userdb", "ledger"),
+                         ("pop3d", "keys"), ("deliver", "keys"),
+                         ("admin", "keys"),
                          ("admin", "userdb"), ("admin", "ledger"),
                          ("admin", "queue")):
         path = busy.path("run", folder, name)

@@ -144,7 +144,7 @@ def test_reload_lets_sessions_finish(suite):
 
 
 @pytest.mark.parametrize(
-    "name", ["smtpd", "pop3d", "deliver", "queue", "mailbox", "userdb",
+    "name", ["keys", "smtpd", "pop3d", "deliver", "queue", "mailbox", "userdb",
              "ledger"])
 def test_each_service_may_die(suite, name):
     """It comes back, the others do not notice, and mail flows again."""

@@ -18,7 +18,7 @@ import pytest
 from suite import SECONDS, build_folder, descendants, free_port, program
 from watch import NotifySocket, wait_exit, wait_for
 
-SERVICES = ("userdb", "mailbox", "queue", "ledger", "deliver", "smtpd",
+SERVICES = ("keys", "userdb", "mailbox", "queue", "ledger", "deliver", "smtpd",
             "pop3d")
 SPEAKERS = ("smtpd", "pop3d")
 
@@ -284,7 +284,8 @@ def test_crash_makes_a_fresh_parent(house):
 
 def test_reload(house):
     s = house().suite.start()
-    owners = {n: s.parents()[n] for n in ("userdb", "mailbox", "queue")}
+    owners = {n: s.parents()[n]
+              for n in ("keys", "userdb", "mailbox", "queue")}
     old = Line(s)
     assert old.hops == 50
     s.write_config("max-hops 77")
@@ -631,15 +632,18 @@ def test_folders_and_sockets(house, as_root):
     """Each role finds its sockets in a folder of its own."""
     s = house(root=True).suite.start()
     expected = {
-        "smtpd": ("postrider-smtpd", 0o750, 0o660, {"userdb", "queue"}),
-        "pop3d": ("postrider-pop3d", 0o750, 0o660, {"userdb"}),
-        "deliver": ("postrider-deliver", 0o750, 0o660, {"queue"}),
+        "smtpd": ("postrider-smtpd", 0o750, 0o660,
+                  {"userdb", "queue", "keys"}),
+        "pop3d": ("postrider-pop3d", 0o750, 0o660, {"userdb", "keys"}),
+        "deliver": ("postrider-deliver", 0o750, 0o660, {"queue", "keys"}),
         "userdb": ("postrider-db", 0o750, 0o660,
                    {"queue", "mailbox", "ledger"}),
         "ledger": ("postrider-ledger", 0o750, 0o660, set()),
+        "keys": ("postrider-keys", 0o750, 0o660, set()),
         "queue": ("postrider-queue", 0o750, 0o660, {"userdb", "mailbox"}),
         "mailbox": ("postrider-mail", 0o750, 0o660, set()),
-        "admin": ("root", 0o700, 0o600, {"userdb", "queue", "ledger"}),
+        "admin": ("root", 0o700, 0o600, {"userdb", "queue", "ledger",
+                                          "keys"}),
         "public": ("root", 0o755, 0o666, {"queue"}),
     }
     for name, (group, folder_mode, mode, sockets) in expected.items():

@@ -178,7 +178,7 @@ static const char full[] =
     "log-file /var/log/x\nsource-address 192.0.2.7 2001:db8::7\n"
     "address-family ipv6\nminimum-uid 500\njunk folder\nsystem-users yes\n"
     "postmaster root@example.org\n"
-    "ledger-dir /ledger\nlogin-failures 3\nlogin-failures-network 4\n"
+    "keys-dir /keys\nledger-dir /ledger\nlogin-failures 3\nlogin-failures-network 4\n"
     "login-failures-user 5\nlogin-failure-window 10m\nlogin-memory 2d\n"
     "tls-trust /etc/ca.pem\nhttps-port 8443\n"
     "password-cost 7\n"
@@ -403,6 +403,7 @@ static const struct {
     {"source-address 192.0.2.1:1", "test.conf:1: \"source-address\": \"192"},
     {"address-family ipv5",
 	"test.conf:1: \"address-family\": \"ipv5\" is none of any|ipv4|ipv6"},
+    {"keys-dir here", "test.conf:1: \"keys-dir\": \"here\" is not"},
     {"ledger-dir here", "test.conf:1: \"ledger-dir\": \"here\" is not"},
     {"login-failures 0", "test.conf:1: \"login-failures\": 0 is not within"},
     {"login-failures-network 1k",

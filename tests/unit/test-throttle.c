@@ -64,6 +64,8 @@ test_sockets_of_protocol(void **state)
 	    {"userdb", "queue"}, {"userdb", "mailbox"}, {"queue", "userdb"},
 	    {"queue", "mailbox"}, {"userdb", "ledger"}, {"admin", "userdb"},
 	    {"admin", "queue"}, {"admin", "ledger"},
+	    {"smtpd", "keys"}, {"pop3d", "keys"}, {"deliver", "keys"},
+	    {"admin", "keys"},
 	    {"public", "queue"}};
 	size_t found = 0, all = 0;
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef KEYS_CLIENTS_H
+#define KEYS_CLIENTS_H
+
+#include <stdbool.h>
+
+#include "common/peer.h"
+
+/* The connections of those who ask, each of the role whose socket it is. */
+enum keys_role { ROLE_SMTPD, ROLE_POP3D, ROLE_DELIVER, ROLE_ADMIN };
+
+struct client {
+	struct peer peer;
+	struct client *next, **link;
+	enum keys_role role;
+	bool knows; /* has asked for certificates, and they are the same yet */
+};
+
+/* As root, before privileges are dropped: learn the roles' uids. */
+void clients_find_accounts(void);
+
+/* Begin to listen; answer() returns false for a packet that is malformed. */
+void clients_begin(bool (*answer)(struct client *, const struct packet *));
+
+/* Tell everybody who has certificates that they, or tickets, have changed. */
+void clients_tell_change(void);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+/* keys: the owner of private keys, ticket keys and relay passwords. */
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/control.h"
+#include "common/inherit.h"
+#include "common/log.h"
+#include "common/privileges.h"
+#include "common/program.h"
+#include "keys/answers.h"
+#include "keys/pairs.h"
+#include "keys/sandbox.h"
+#include "keys/tickets.h"
+
+static const char usage[] = "usage: keys [-Vh] [-c file]\n"
+			    "Started by postrider(8).\n";
+
+/* For 1,024 RSA keys twice; what is not used is not there. */
+enum { SECURE_HEAP = 16 << 20, SECURE_PIECE = 64 };
+
+static struct config config;
+static const char *config_name;
+static struct timer rotation;
+static bool serving;
+
+/* -- certificates -- */
+
+static bool
+needs_certificate(void)
+{
+	for (size_t i = 0; i < config.listen.n; i++)
+		if (config.listen.items[i].kind == LISTENER_SUBMISSIONS ||
+		    config.listen.items[i].kind == LISTENER_POP3S)
+			return true;
+	return false;
+}
+
+static void
+begin_serving(void)
+{
+	serving = true;
+	if (pairs_count() == 0)
+		log_event(LEVEL_WARNING, "no certificate",
+		    log_text("reason",
+			"\"tls-certificate\" names none: there is no TLS"));
+	clients_begin(answer_request);
+	control_ready();
+}
+
+/*
+ * A suite that starts, starts with all that its config names; later, what
+ * is wrong with one file costs that file.
+ */
+static void
+take_file(const struct control_file *f)
+{
+	enum pairs_result result = pairs_take(f);
+
+	if (f->fd >= 0)
+		close(f->fd);
+	if (result == PAIRS_MORE)
+		return;
+	if (result == PAIRS_BAD)
+		exit(EX_CONFIG);
+	if (f->starting && pairs_count() == 0 && needs_certificate()) {
+		log_event(LEVEL_ERROR, "no certificate",
+		    log_text(
+			"reason", "\"listen\" submissions and pop3s need one"));
+		exit(EX_CONFIG);
+	}
+	if (result == PAIRS_CHANGED)
+		clients_tell_change();
+	pairs_announce();
+	if (!serving)
+		begin_serving();
+}
+
+static void
+rotate(struct timer *t)
+{
+	if (!tickets_rotate())
+		log_event(LEVEL_ERROR, "no random numbers");
+	clients_tell_change();
+	loop_timer(t, TICKETS_ROTATE_MS);
+}
+
+/* -- the supervisor -- */
+
+static void
+drain(void)
+{
+	loop_stop(EX_OK);
+}
+
+static void
+reload(int fd)
+{
+	char error[CONFIG_ERROR_MAX];
+	struct config fresh;
+
+	if (config_load_fd(&fresh, fd, config_name, error) == -1) {
+		log_event(LEVEL_ERROR, "bad config", log_text("reason", error));
+	} else {
+		config_free(&config);
+		config = fresh;
+	}
+	close(fd);
+}
+
+static void
+renew(void)
+{
+	if (!keys_reaches_all(&config))
+		control_renew();
+}
+
+static void
+status(struct control_status *s)
+{
+	s->processes = 1;
+}
+
+static const struct control_handlers handlers = {
+    .drain = drain, .reload = reload, .status = status, .file = take_file};
+
+/* -- in order -- */
+
+/*
+ * Memory for keys that is neither swapped out nor dumped, with guards around
+ * it; and nothing of what the system's openssl.cnf says.
+ */
+static void
+prepare_openssl(void)
+{
+	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
+	    CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_PIECE) == 0)
+		log_event(LEVEL_WARNING, "no locked memory");
+	if (!tickets_rotate()) {
+		log_event(LEVEL_ERROR, "no random numbers");
+		exit(EX_OSERR);
+	}
+}
+
+static const char *
+own_folder(void)
+{
+	static struct buf path = BUF_INIT(4096);
+	const char *text;
+
+	buf_addf(&path, "%s/keys", config.run_dir);
+	text = buf_text(&path);
+	return text != NULL ? text : ".";
+}
+
+int
+main(int argc, char **argv)
+{
+	struct program_options options = {.program = "keys", .usage = usage};
+
+	if (program_options(&options, argc, argv) != argc) {
+		fputs(usage, stderr);
+		return EX_USAGE;
+	}
+	config_name = options.config_path;
+	service_begin("keys", &config, options.config_path);
+	if (inherit_find("control") == -1) {
+		fputs(usage, stderr);
+		return EX_USAGE;
+	}
+	clients_find_accounts();
+	prepare_openssl();
+	privileges_drop(ACCOUNT_KEYS, own_folder(), false);
+	keys_confine(&config);
+	loop_init();
+	answers_begin(&config, renew);
+	control_begin(&handlers);
+	rotation.fire = rotate;
+	loop_timer(&rotation, TICKETS_ROTATE_MS);
+	return loop_run();
+}
