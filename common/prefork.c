@@ -246,7 +246,7 @@ become_worker(int fd, size_t seat)
 	control_after_fork();
 	for (struct member *m = pool.members; m != NULL; m = m->next)
 		close(m->watch.fd);
-	exit(rules->serve(&self, rules->context));
+	sandbox_exit(rules->serve(&self, rules->context));
 }
 
 static void

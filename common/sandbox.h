@@ -56,6 +56,13 @@ void sandbox_prepare(void);
 /* Ends the process when the kernel has a part and refuses it. */
 void sandbox_enter(const struct sandbox *);
 
+/*
+ * Ends a forked worker.  Without the exit handlers of libraries, which walk
+ * through all their memory to give it back; under sanitizers with them, for
+ * LeakSanitizer's is one.
+ */
+_Noreturn void sandbox_exit(int code);
+
 struct sandbox_support {
 	int landlock; /* ABI, 0: none */
 	bool seccomp;

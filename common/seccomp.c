@@ -231,11 +231,15 @@ seccomp_supported(void)
 static int
 load(enum layer layer)
 {
-	struct sock_filter steps[PROGRAM_MAX / sizeof(struct sock_filter)];
 	const struct program *program = find_program(layer);
+	struct sock_filter *steps;
 	struct sock_fprog loaded;
+	int rc;
 
 	if (program == NULL)
+		return -1;
+	steps = calloc(program->n, sizeof(*steps));
+	if (steps == NULL)
 		return -1;
 	loaded.len = (unsigned short)program->n;
 	loaded.filter = steps;
@@ -245,7 +249,9 @@ load(enum layer layer)
 		    steps[i].k == PID_HERE)
 			steps[i].k = (uint32_t)getpid();
 	}
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &loaded, 0, 0);
+	rc = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &loaded, 0, 0);
+	free(steps);
+	return rc;
 }
 
 static int

@@ -15,6 +15,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/sandbox.h"
 #include "common/verdict.h"
 #include "mailbox/mailbox.h"
 
@@ -94,7 +95,8 @@ fork_child(const struct record *record, int fd)
 	if (pid == 0) {
 		fd = dup(fd); /* the original may be a peer's, to be closed */
 		leave_parent_behind();
-		exit(child_run(parent.mailbox, record, fd, parent.stop_read));
+		sandbox_exit(
+		    child_run(parent.mailbox, record, fd, parent.stop_read));
 	}
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	return pid;
