@@ -307,7 +307,7 @@ class FakeUserdb:
                     self._answer(peers[fd], packet)
 
     def _answer(self, peer, packet):
-        if packet.verb != "login":
+        if self.others is not None:
             self._other_login(peer, packet)
             return
         assert [n for n, _ in packet.attributes] == [
@@ -328,7 +328,8 @@ class FakeUserdb:
             os.close(fd)
 
     def _other_login(self, peer, packet):
-        """others: logins.Logins; one at a time is all that it can."""
+        """others: logins.Logins, which judges instead of us; one login at
+        a time."""
         if packet.fds:
             self.ends = packet.fds
         answer, welcome = self.others.answer(packet, self.state)
