@@ -3,6 +3,7 @@
 every mechanism, what is wrong with it (A20), and clients that were not
 written here."""
 import base64
+import contextlib
 import email.message
 import hashlib
 import json
@@ -11,11 +12,13 @@ import poplib
 import shutil
 import smtplib
 import subprocess
+import threading
+import unicodedata
 
 import pytest
 
 from internal import Pop3House, children, wait_gone
-from logins import Logins, ScramClient, b64
+from logins import Logins, Scram, ScramClient, b64
 from smtpd_fakes import ANN, PASSWORD, Smtpd, plain
 from suite import SECONDS
 
@@ -744,6 +747,154 @@ def test_fetchmail(pop3, tmp_path):
                            FETCHMAILHOME=str(tmp_path)))
             assert (done.returncode == 0) == right, done.stdout + done.stderr
     assert (tmp_path / "box").read_text().count("Subject: one") == 3
+
+
+TALK = os.path.join(os.environ["POSTRIDER_BUILD"], "tests", "tools",
+                    "sasl-talk")
+
+
+def relay(ours, gsasl, server):
+    """Carry lines between the two until both are done; their exit codes.
+    gsasl begins with the mechanism's name, and a server that waits for its
+    client with an empty challenge."""
+    def pump(source, sink, skip):
+        for line in source.stdout:
+            if skip:
+                skip -= 1
+                continue
+            with contextlib.suppress(BrokenPipeError, ValueError):
+                sink.stdin.write(line)
+                sink.stdin.flush()
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            sink.stdin.close()
+    threads = [
+        threading.Thread(target=pump, args=(
+            gsasl, ours, 2 if server is gsasl else 1)),
+        threading.Thread(target=pump, args=(
+            ours, gsasl, 1 if server is ours else 0))]
+    for thread in threads:
+        thread.start()
+    try:
+        return ours.wait(SECONDS), gsasl.wait(SECONDS)
+    finally:
+        for process in (ours, gsasl):
+            process.kill()
+        for thread in threads:
+            thread.join(SECONDS)
+
+
+def start(*command):
+    return subprocess.Popen(command, stdin=subprocess.PIPE, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def gsasl(role, mechanism, password):
+    if shutil.which("gsasl") is None:
+        pytest.skip("no gsasl")
+    return start("gsasl", "--" + role, "-m", mechanism, "--no-cb", "--quiet",
+                 "-a", "ann,=", "-p", password, "--service", "smtp",
+                 "--hostname", "localhost", "--realm", "")
+
+
+@pytest.mark.parametrize("theirs,ours", [
+    ("pencil", "pencil"), ("s\u00e9same", "s\u00e9same"),
+    ("pencil", "Pencil")])
+def test_our_client_at_gsasls_server(theirs, ours):
+    server = gsasl("server", "SCRAM-SHA-256", theirs)
+    client = start(TALK, "client", "SCRAM-SHA-256", "ann,=", ours)
+    codes = relay(client, server, server)
+    assert (codes[0] == 0) == (codes[1] == 0) == (theirs == ours)
+
+
+@pytest.mark.parametrize("password,ours", [
+    ("pencil", "pencil"), ("s\u00e9same", "s\u00e9same"),
+    ("a\u00a0b", "a b"),  # what SASLprep makes of another space
+    ("I\u00adX", "IX"), ("pencil", "Pencil"), ("\u2168", "\u2168")])
+def test_gsasls_client_at_our_server(password, ours):
+    """The last one shows what is left out: they make IX of a Roman nine."""
+    client = gsasl("client", "SCRAM-SHA-256", password)
+    server = start(TALK, "server", "SCRAM-SHA-256", "ann,=", ours)
+    code, _ = relay(server, client, server)
+    # That the client went on to the end shows that it believes our signature.
+    assert (code == 0) == (password != "\u2168" and ours != "Pencil")
+
+
+# -- what others published --
+
+def published(shared, *names):
+    with open(os.path.join(shared, "suites", "sasl", *names),
+              encoding="utf-8") as f:
+        return json.load(f)
+
+
+def talk(*arguments):
+    done = subprocess.run([TALK, *arguments], capture_output=True, text=True,
+                          check=False, timeout=SECONDS,
+                          stdin=subprocess.DEVNULL)
+    return done.stdout.split() if done.returncode == 0 else None
+
+
+def check_scram(password, steps):
+    """Both sides of ours against all four messages of theirs."""
+    first, server_first, final, server_final = steps[:4]
+    bare = first.split(",", 2)[2]
+    without, proof = final.rsplit(",p=", 1)
+    signature = server_final[2:]
+    proved = talk("prove", password, bare, server_first, without)
+    fields = dict(f.split("=", 1) for f in server_first.split(","))
+    mine = bare.split("r=", 1)[1]
+    keys = Scram(password, base64.b64decode(fields["s"]), int(fields["i"]))
+    verifier = (f"SCRAM-SHA-256${fields['i']}:{fields['s']}$"
+                f"{b64(keys.stored)}:{b64(keys.server)}")
+    assert fields["r"].startswith(mine)
+    arguments = ("verify", verifier, bare, fields["r"][len(mine):], without)
+    if proved != [proof, signature]:
+        return False
+    assert talk(*arguments, proof) == [signature]
+    assert talk(*arguments, b64(b"x" * 32)) is None
+    return True
+
+
+@pytest.mark.parametrize("name", [
+    "sha-256-ascii", "sha-256-ascii-user", "sha-256-ascii-pass", "rfc7677",
+    "sha-256-saslprep-normal", "sha-256-no-saslprep"])
+def test_published_scram_conversations(shared, name):
+    vector = published(shared, "xdg-go-scram", "good", name + ".json")
+    assert vector["valid"]
+    assert check_scram(vector["pass"], vector["steps"])
+
+
+def test_what_is_left_out_of_saslprep(shared):
+    """An angstrom sign is no letter A with a ring here: see
+    postrider-standards(7)."""
+    vector = published(shared, "xdg-go-scram", "good",
+                       "sha-256-saslprep-non-normal.json")
+    assert not check_scram(vector["pass"], vector["steps"])
+    composed = unicodedata.normalize("NFKC", vector["pass"])
+    assert check_scram(composed, vector["steps"])
+
+
+def test_published_vectors(shared, smtp):
+    for vector in published(shared, "vectors.json"):
+        name, steps = vector["mech"], vector.get("steps")
+        if name == "SCRAM-SHA-256":
+            assert check_scram(vector["pass"], steps)
+        elif name == "CRAM-MD5":
+            done = run(TALK, "client", name, vector["user"], vector["pass"],
+                       text=b64(vector["challenge"]) + "\n")
+            assert unb64(done.stdout.strip()) == vector["response"]
+        elif name == "PLAIN":
+            authzid, user, password = vector["message"].split("\0")
+            done = run(TALK, "server", name, user, password,
+                       text=b64(vector["message"]) + "\n")
+            assert (done.returncode == 0) == (authzid == "")
+        elif name == "APOP":
+            # userdb's arithmetic, here that of the one which poses as it
+            assert hashlib.md5((vector["timestamp"] + vector["pass"]).encode()
+                               ).hexdigest() == vector["digest"]
+        else:
+            assert name == "SCRAM-SHA-1"  # not spoken here
+            assert smtp.connect().auth(name)[0] == SmtpLine.UNKNOWN
 
 
 def test_pythons_poplib(pop3):
