@@ -93,9 +93,10 @@ caps_read(struct caps *caps, const struct reply *r)
 			caps->utf8 = true;
 		else if (is(word, "STARTTLS"))
 			caps->starttls = true;
-		else if (is(word, "AUTH"))
+		else if (is(word, "AUTH")) {
+			caps->login = true;
 			caps->auth |= read_mechanisms(line);
-		else if (is(word, "LIMITS"))
+		} else if (is(word, "LIMITS"))
 			read_limits(caps, line);
 		else if (is(word, "SIZE")) {
 			caps->size = true;

@@ -13,7 +13,8 @@ struct caps {
 	bool eight_bit;	     /* RFC 6152 */
 	bool utf8;	     /* RFC 6531 */
 	bool starttls;	     /* RFC 3207 */
-	unsigned auth;	     /* RFC 4954: a set of common/sasl.h */
+	bool login;	     /* RFC 4954: AUTH, with these mechanisms */
+	unsigned auth;	     /* a set of common/sasl.h */
 	bool size;	     /* RFC 1870 */
 	uint64_t size_limit; /* octets, 0: none was named */
 	/* RFC 9422, 0: none was named */

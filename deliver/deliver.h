@@ -7,12 +7,15 @@
 #include "common/tls.h"
 #include "deliver/ledger.h"
 
+struct keys_client;
+
 /* What a worker has for its whole life. */
 struct deliver {
 	struct config config;
 	struct dns *dns;
 	struct ledger ledger;
 	struct tls_client *tls;
+	struct keys_client *keys;
 };
 
 struct worker;

@@ -5,6 +5,7 @@
 
 #include "common/buf.h"
 #include "common/control.h"
+#include "common/keys_client.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/prefork.h"
@@ -28,8 +29,9 @@ warm_up_tls(struct deliver *d)
 		log_event(
 		    LEVEL_WARNING, "no trust store", log_text("reason", error));
 	d->tls = tls_client_new(trust.data, trust.len);
+	d->keys = keys_client_new("keys");
 	buf_free(&trust);
-	if (d->tls == NULL)
+	if (d->tls == NULL || d->keys == NULL)
 		exit(EX_OSERR);
 }
 

@@ -250,12 +250,14 @@ static bool
 come_up(struct session *s)
 {
 	static bool (*const steps[])(struct session *) = {step_connect,
-	    secure_at_once, step_greeting, session_hello, secure_by_command};
+	    secure_at_once, step_greeting, session_hello, secure_by_command,
+	    session_login};
 
 	s->state = STATE_CONNECT;
 	s->tls = (struct tls_info){.bits = 0};
 	s->verified = "no";
 	s->again = s->unproven = false;
+	s->login[0] = '\0';
 	s->failure.status = OUTCOME_NONE;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (!steps[i](s))
@@ -293,6 +295,7 @@ session_open(struct session *s, const struct target *target,
 		    log_text("relay", s->target.relay),
 		    log_text("tls", session_tls(s)),
 		    log_text("verified", s->verified),
+		    log_text("auth", s->login[0] != '\0' ? s->login : NULL),
 		    log_text("reason", s->reason));
 	return open;
 }

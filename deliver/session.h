@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "common/keys_client.h"
 #include "common/stream.h"
 #include "common/tls.h"
 #include "deliver/caps.h"
@@ -59,6 +60,7 @@ struct session {
 	const char *verified;  /* dane|sts|pkix|no */
 	char reason[TLS_ERROR_MAX + 256];/* why it is so */
 	const char *learnt;    /* yes|no|broken: what the host can do */
+	char login[KEYS_RELAY_USER_MAX + 1]; /* at relay-host; "": none */
 	bool again;	       /* to be opened once more, in the clear */
 	bool unproven;	       /* nothing came through TLS yet */
 };
@@ -126,6 +128,9 @@ bool secure_may_fall_back(const struct session *);
 
 /* What this attempt showed of the host, for ledger. */
 void secure_remember(const struct session *);
+
+/* AUTH at relay-host, where keys has a login for it (login.c). */
+bool session_login(struct session *);
 
 /* -- transactions -- */
 

@@ -131,18 +131,16 @@ class Queue:
         return results
 
 
-class FakeLedger:
-    """ledger's end of role-deliver.  policies: {domain: attributes of the
-    answer about its MTA-STS policy}; hosts: {host: what is known of it};
-    whoever asks about a domain in gone is hung up on.  What deliver asks
-    and tells is in asked and remembered."""
+class FakeOwner:
+    """An owner's socket in the folder of deliver; each connection is served
+    in a thread of its own, by _serve()."""
+    name = None
 
     def __init__(self, folder):
-        self.policies, self.hosts, self.gone = {}, {}, set()
-        self.asked, self.remembered = [], []
+        path = os.path.join(folder, self.name)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.bind(os.path.join(folder, "ledger"))
-        os.chmod(os.path.join(folder, "ledger"), 0o666)
+        self.socket.bind(path)
+        os.chmod(path, 0o666)
         self.socket.listen(100)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -154,6 +152,46 @@ class FakeLedger:
                 return
             threading.Thread(target=self._serve, args=(Peer(sock),),
                              daemon=True).start()
+
+    def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.socket.close()
+
+
+class FakeKeys(FakeOwner):
+    """keys' end of role-deliver.  relay: attributes of what it releases for
+    the relay host, None: nothing."""
+    name = "keys"
+
+    def __init__(self, folder, relay=None):
+        self.relay, self.asked = relay, []
+        super().__init__(folder)
+
+    def _serve(self, peer):
+        peer.socket.settimeout(None)
+        with peer:
+            while (packet := peer.receive()) is not None:
+                self.asked.append((packet.verb, packet["host"]))
+                if self.relay:
+                    peer.send("relay", **self.relay)
+                else:
+                    peer.send("none")
+
+
+class FakeLedger(FakeOwner):
+    """ledger's end of role-deliver.  policies: {domain: attributes of the
+    answer about its MTA-STS policy}; hosts: {host: what is known of it};
+    whoever asks about a domain in gone is hung up on.  What deliver asks
+    and tells is in asked and remembered."""
+    name = "ledger"
+
+    def __init__(self, folder):
+        self.policies, self.hosts, self.gone = {}, {}, set()
+        self.asked, self.remembered = [], []
+        super().__init__(folder)
 
     def _serve(self, peer):
         peer.socket.settimeout(None)
@@ -172,13 +210,6 @@ class FakeLedger:
                 else:
                     peer.send("sts", *self.policies.get(
                         told["domain"], [("mode", "none")]))
-
-    def close(self):
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.socket.close()
 
 
 class Session:
@@ -228,10 +259,11 @@ class SmtpServer:
     of lines, CLOSE, SILENCE, or None for what a good server does.  command
     is the line, "" for the greeting and "." for the end of data.  tls: an
     ssl.SSLContext, or what is to be called with the session instead of the
-    handshake; implicit: at once."""
+    handshake; implicit: at once.  auth(session, mechanism, [initial]):
+    gives the last reply of a login."""
 
     def __init__(self, host="127.0.0.1", port=0, reply=None, ehlo=EHLO,
-                 talk=None, tls=None, implicit=False):
+                 talk=None, tls=None, implicit=False, auth=None):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.listener = socket.create_server((host, port), family=family)
         self.host = host
@@ -239,7 +271,7 @@ class SmtpServer:
         self.reply = reply or (lambda session, command: None)
         self.ehlo = ehlo
         self.talk = talk
-        self.tls, self.implicit = tls, implicit
+        self.tls, self.implicit, self.auth = tls, implicit, auth
         if tls and not implicit:
             self.ehlo = (*ehlo, "STARTTLS")
         self.sessions = []
@@ -332,6 +364,8 @@ class SmtpServer:
             elif verb == "STARTTLS" and self.tls:
                 if self._say(session, command, "220 2.0.0 go")[0] == "2":
                     self._secure(session)
+            elif verb == "AUTH" and self.auth:
+                session.send(self.auth(session, *command.split(" ")[1:]))
             elif verb == "QUIT":
                 self._say(session, command, "221 2.0.0 bye")
                 return
@@ -373,7 +407,7 @@ class Deliverer:
 
     def __init__(self, request, dns=None):
         self.dns = dns or DnsServer()
-        self.ledger = None
+        self.ledger = self.keys = None
         self.servers = []
         self.port = smtp_port([f"127.0.0.{n}" for n in range(1, 40)] +
                               ["::1"])
@@ -387,8 +421,10 @@ class Deliverer:
         self.dns.add_zone(name, records)
         return self
 
-    def start(self, *extra, port=True, dns=True, trusted=False, ledger=False):
-        """trusted: the name server; ledger: there is a fake one."""
+    def start(self, *extra, port=True, dns=True, trusted=False, ledger=False,
+              relay=None):
+        """trusted: the name server; ledger: there is a fake one; relay: what
+        a fake keys releases for the relay host, False: nothing."""
         if dns and self.dns.process is None:
             self.dns.start()
         lines = [f"dns-server {self.dns.address}" +
@@ -401,6 +437,8 @@ class Deliverer:
         self.queue = Queue(self.service.own)
         if ledger:
             self.ledger = FakeLedger(self.service.own)
+        if relay is not None:
+            self.keys = FakeKeys(self.service.own, relay)
         self.service.start()
         return self
 
@@ -425,8 +463,9 @@ class Deliverer:
         finally:
             if self.queue:
                 self.queue.close()
-            if self.ledger:
-                self.ledger.close()
+            for owner in (self.ledger, self.keys):
+                if owner:
+                    owner.close()
             if self.service:
                 self.service.close()
             for server in self.servers:
