@@ -191,7 +191,15 @@ class FakeLedger(FakeOwner):
     def __init__(self, folder):
         self.policies, self.hosts, self.gone = {}, {}, set()
         self.asked, self.remembered = [], []
+        self.news = threading.Condition()
         super().__init__(folder)
+
+    def told(self, count=1):
+        """What deliver told, as soon as it is that much."""
+        with self.news:
+            assert self.news.wait_for(
+                lambda: len(self.remembered) >= count, SECONDS)
+            return list(self.remembered)
 
     def _serve(self, peer):
         peer.socket.settimeout(None)
@@ -199,7 +207,9 @@ class FakeLedger(FakeOwner):
             while (packet := peer.receive()) is not None:
                 told = dict(packet.attributes)
                 if packet.verb == "remember":
-                    self.remembered.append(told)
+                    with self.news:
+                        self.remembered.append(told)
+                        self.news.notify_all()
                     continue
                 self.asked.append((packet.verb, told))
                 if packet.verb == "destination":

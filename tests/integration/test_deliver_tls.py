@@ -295,7 +295,7 @@ def trusting(keys):
 def one_host(deliver, keys, tlsa=None, zone="dane.test", **more):
     """A domain with one MX, and its server."""
     server = deliver.server(**{"tls": keys.context("good"), **more})
-    lines = ["@ MX 10 a.mx", "a.mx A 127.0.0.1"]
+    lines = ["@ MX 10 a.mx", f"a.mx A {server.host}"]
     if tlsa:
         lines.append(f"_{deliver.port}._tcp.a.mx TLSA {tlsa}")
     deliver.dns.zone(zone, "\n".join(lines), signed=zone == "dane.test")
@@ -321,7 +321,7 @@ def test_the_result_tells_of_tls(validated, keys):
         "EHLO mail.example.test", "STARTTLS", "EHLO mail.example.test"]
     line, = lines_with(validated, "connected")
     assert "verified=dane" in line and f"tls={result['tls']}" in line
-    assert validated.ledger.remembered == [{
+    assert validated.ledger.told() == [{
         "host": "a.mx.dane.test", "tls": "yes", "protocol": "TLSv1.3",
         "domain": "dane.test", "policy": "dane", "result": "ok",
         "reason": "the host has TLSA records"}]
@@ -407,7 +407,7 @@ def test_fall_back_is_remembered(validated, keys):
     assert (result["status"], result["tls"]) == ("delivered", "no")
     assert [s.commands[1].split(" ")[0] for s in server.sessions] == [
         "STARTTLS", "MAIL"]
-    told, = validated.ledger.remembered
+    told, = validated.ledger.told()
     assert told["tls"] == "broken" and told["result"] == "ok"
     assert "no TLS handshake" in told["reason"]
     assert lines_with(validated, "tls failed")
@@ -416,12 +416,15 @@ def test_fall_back_is_remembered(validated, keys):
 @pytest.mark.parametrize("age,tried", [(60, False), (2 * 3600, True)])
 def test_broken_lately(validated, keys, age, tried):
     server = one_host(validated, keys)
+    one_host(validated, keys, zone="other.test", host="127.0.0.2")
     validated.start(trusting(keys), ledger=True)
     validated.ledger.hosts["a.mx.dane.test"] = {
         "tls": "no", "since": 1, "broken": int(time.time()) - age}
     assert job(validated)["status"] == "delivered"
     assert ("STARTTLS" in server.commands()) == tried
-    assert bool(validated.ledger.remembered) == tried
+    job(validated, "other.test")
+    assert [told["domain"] for told in validated.ledger.told(1 + tried)] == [
+        "dane.test"] * tried + ["other.test"]
 
 
 def test_tls_gone_is_told(validated, keys):
@@ -429,7 +432,7 @@ def test_tls_gone_is_told(validated, keys):
     validated.start(trusting(keys), ledger=True)
     assert job(validated)["status"] == "delivered"
     assert not lines_with(validated, "tls no longer offered")
-    assert validated.ledger.remembered[0]["tls"] == "no"
+    assert validated.ledger.told()[0]["tls"] == "no"
     validated.ledger.hosts["a.mx.dane.test"] = {"tls": "yes", "since": 1}
     validated.queue.worker().close()
     assert job(validated)["status"] == "delivered"
