@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "build.h"
 #include "common/config_reader.h"
 
 bool
@@ -36,6 +37,10 @@ take_key_set(
 {
 	bool is_url = strncasecmp(value, "https://", 8) == 0;
 
+#ifndef HAVE_JANSSON
+	return config_fail(
+	    r, "\"%s\": Postrider was built without jansson", k->name);
+#endif
 	if (value[0] != '/' &&
 	    (!is_url || value[8] == '\0' || strpbrk(value, " \t") != NULL))
 		return config_fail(r,

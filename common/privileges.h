@@ -14,6 +14,7 @@
 #define ACCOUNT_DB	"postrider-db"
 #define ACCOUNT_LEDGER	"postrider-ledger"
 #define ACCOUNT_KEYS	"postrider-keys"
+#define ACCOUNT_FETCH	"postrider-fetch"
 
 enum { ACCOUNT_GROUPS_MAX = 64 };
 

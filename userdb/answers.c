@@ -5,6 +5,7 @@
 
 #include "common/buf.h"
 #include "common/verdict.h"
+#include "userdb/jwks.h"
 #include "userdb/login.h"
 #include "userdb/resolve.h"
 
@@ -164,8 +165,19 @@ static const struct {
 } requests[] = {
     {ROLE_SMTPD, "recipient", recipient},
     {ROLE_SMTPD, "login", login_request},
+    {ROLE_SMTPD, "token", login_token},
+    {ROLE_SMTPD, "digest", login_digest},
+    {ROLE_SMTPD, "scram", login_scram},
+    {ROLE_SMTPD, "proof", login_proof},
+    {ROLE_SMTPD, "cancel", login_cancel},
     {ROLE_SMTPD, "sender", sender},
     {ROLE_POP3D, "login", login_request},
+    {ROLE_POP3D, "token", login_token},
+    {ROLE_POP3D, "digest", login_digest},
+    {ROLE_POP3D, "scram", login_scram},
+    {ROLE_POP3D, "proof", login_proof},
+    {ROLE_POP3D, "cancel", login_cancel},
+    {ROLE_FETCH, NULL, fetching_hear},
     {ROLE_QUEUE, "route", route},
     {ROLE_ADMIN, "check", login_check},
     {ROLE_ADMIN, NULL, administer},

@@ -7,23 +7,9 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/verdict.h"
-#include "userdb/cache.h"
-#include "userdb/handover.h"
-#include "userdb/hasher.h"
+#include "userdb/credential.h"
+#include "userdb/name.h"
 #include "userdb/resolve.h"
-
-struct login {
-	struct hash_job job;
-	struct handover handover;
-	struct login *next;
-	struct peer *peer;
-	struct address name;
-	char given[PROTOCOL_LOGIN_MAX + 1]; /* as it was typed */
-	char hash[ENTRY_HASH_MAX + 1];      /* what is being verified */
-	struct cache_key key;
-	int end; /* -1: only checked */
-};
 
 static struct directory *directory;
 static struct login *logins;
@@ -33,6 +19,13 @@ void
 login_begin(struct directory *d)
 {
 	directory = d;
+	tally_begin();
+}
+
+struct directory *
+login_directory(void)
+{
+	return directory;
 }
 
 size_t
@@ -41,8 +34,18 @@ login_count(void)
 	return nlogins;
 }
 
-static void
-forget(struct login *login)
+/* -- its life -- */
+
+void
+login_wipe(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+void
+login_forget(struct login *login)
 {
 	struct login **at = &logins;
 
@@ -52,6 +55,12 @@ forget(struct login *login)
 	nlogins--;
 	if (login->end >= 0)
 		close(login->end);
+	login_wipe(login->secret);
+	free(login->first);
+	free(login->final);
+	free(login->proof);
+	free(login->challenge);
+	free(login->response);
 	explicit_bzero(login, sizeof(*login));
 	free(login);
 }
@@ -65,54 +74,144 @@ login_gone(struct peer *peer)
 		next = login->next;
 		if (login->peer != peer)
 			continue;
-		hash_withdraw(&login->job);
+		pool_withdraw(&login->job);
+		tally_withdraw(&login->tally);
 		handover_withdraw(&login->handover);
-		forget(login);
+		login_forget(login);
 	}
+}
+
+struct login *
+login_waiting(const struct peer *peer)
+{
+	struct login *login = logins;
+
+	while (login != NULL && (login->peer != peer || !login->waiting))
+		login = login->next;
+	return login;
+}
+
+enum found
+login_name(struct login *login, const char *user)
+{
+	struct address name = {.local = ""};
+	enum found found = resolve_login(directory, user, &name);
+
+	if (found == FOUND)
+		found = directory_user(directory, &name, &login->user);
+	login->exists = found == FOUND && !login->user.disabled;
+	if (name.local[0] != '\0' && name.domain[0] != '\0') {
+		address_format(&name, login->canonical);
+		return found;
+	}
+	snprintf(login->canonical, sizeof(login->canonical), "%s", user);
+	name_lower(login->canonical);
+	return found;
+}
+
+struct login *
+login_new(struct peer *peer, const struct credential *credential,
+    const char *user, const char *client, const char *mechanism, int end)
+{
+	struct login *login = calloc(1, sizeof(*login));
+
+	if (login == NULL) {
+		if (end >= 0)
+			close(end);
+		return NULL;
+	}
+	login->peer = peer;
+	login->credential = credential;
+	login->end = end;
+	login->job.fd = -1;
+	snprintf(
+	    login->given, sizeof(login->given), "%s", user != NULL ? user : "");
+	snprintf(login->client, sizeof(login->client), "%s", client);
+	memcpy(login->job.client, login->client, sizeof(login->job.client));
+	snprintf(login->mechanism, sizeof(login->mechanism), "%s",
+	    mechanism != NULL ? mechanism : "");
+	login->next = logins;
+	logins = login;
+	nlogins++;
+	return login;
+}
+
+/* -- its end -- */
+
+static const char *
+text_or_null(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
 }
 
 /*
  * The one line about a login, for whoever watches for guessing: what the
  * client chose stands behind its address and cannot pose as it.
  */
+enum outcome { OUTCOME_GOOD, OUTCOME_FAILED, OUTCOME_REFUSED, OUTCOME_LATER };
+
 static void
-log_end(const struct login *login, enum verdict verdict, const char *reason)
+log_end(const struct login *login, enum outcome outcome, const char *reason)
 {
+	static const char *const events[] = {
+	    "login", "login failed", "login refused", "login deferred"};
 	static const char *const services[] = {[ROLE_SMTPD] = "smtpd",
 	    [ROLE_POP3D] = "pop3d",
 	    [ROLE_QUEUE] = "queue",
 	    [ROLE_ADMIN] = "admin"};
-	bool good = verdict == VERDICT_LOGIN_OK;
+	bool good = outcome == OUTCOME_GOOD;
 
-	log_event(good ? LEVEL_INFO : LEVEL_WARNING,
-	    good                                  ? "login"
-		: verdict == VERDICT_LOGIN_FAILED ? "login failed"
-						  : "login deferred",
-	    log_text("client", login->job.client),
+	log_event(good ? LEVEL_INFO : LEVEL_WARNING, events[outcome],
+	    log_text("client", login->client),
 	    log_text("service", services[login->peer->role]),
+	    log_text("mechanism", text_or_null(login->mechanism)),
+	    log_text("tls", login->tls ? "yes" : NULL),
 	    log_text("auth", good ? login->handover.user : login->given),
+	    log_text("app", text_or_null(login->app.target)),
 	    log_text("reason", reason));
 }
 
 static void
-finish(struct login *login, enum verdict verdict, const char *reason)
+finish(struct login *login, enum verdict verdict)
 {
 	static struct packet p;
-	const char *name = verdict_row(verdict)->name;
 	bool good = verdict == VERDICT_LOGIN_OK;
 	bool check = login->end < 0;
 	struct peer *peer = login->peer;
 
-	log_end(login, verdict, reason);
 	packet_start(&p, check ? "check" : "login");
-	packet_text(&p, "verdict", name);
+	packet_text(&p, "verdict", verdict_row(verdict)->name);
 	if (good)
 		packet_text(&p, "user", login->handover.user);
 	if (good && check && login->handover.system[0] != '\0')
 		packet_text(&p, "system", login->handover.system);
-	forget(login);
+	if (login->credential->answer != NULL && !check &&
+	    !verdict_is_temporary(verdict))
+		login->credential->answer(login, good, &p);
+	login_forget(login);
 	if (peer_answer(peer, &p))
 		peer_idle(peer);
+}
+
+static void
+fail(struct login *login, const char *reason)
+{
+	log_end(login, OUTCOME_FAILED, reason);
+	finish(login, VERDICT_LOGIN_FAILED);
+}
+
+void
+login_later(struct login *login, const char *reason)
+{
+	log_end(login, OUTCOME_LATER, reason);
+	finish(login, VERDICT_LOGIN_LATER);
+}
+
+static void
+succeed(struct login *login)
+{
+	log_end(login, OUTCOME_GOOD, NULL);
+	finish(login, VERDICT_LOGIN_OK);
 }
 
 static void
@@ -120,36 +219,45 @@ handed_over(struct handover *h, bool taken)
 {
 	struct login *login = container_of(h, struct login, handover);
 
-	finish(login, taken ? VERDICT_LOGIN_OK : VERDICT_LOGIN_LATER,
-	    taken ? NULL : "not taken over");
+	if (taken)
+		succeed(login);
+	else
+		login_later(login, "not taken over");
 }
 
-/* The password is right: is it still, and is he still let in? */
+/* -- its way -- */
+
 static void
-let_in(struct login *login)
+count(const struct login *login, enum tally_result result)
+{
+	if (login->end >= 0)
+		tally_tell(login->client,
+		    login->given[0] != '\0' ? login->canonical : login->client,
+		    result);
+}
+
+void
+login_store(const struct entry *e)
+{
+	struct store *store = directory->store;
+
+	if (store_begin(store) != STORE_OK)
+		return;
+	if (directory_put(directory, e) == STORE_OK)
+		(void)store_commit(store, false);
+	else
+		store_abort(store);
+}
+
+static void
+hand_over(struct login *login, const struct entry *user)
 {
 	struct handover *h = &login->handover;
-	struct entry user;
 
-	switch (directory_user(directory, &login->name, &user)) {
-	case FAILED:
-		finish(login, VERDICT_LOGIN_LATER, "database");
-		return;
-	case ABSENT:
-		finish(login, VERDICT_LOGIN_FAILED, "deleted");
-		return;
-	case FOUND:
-		break;
-	}
-	if (user.disabled || strcmp(user.hash, login->hash) != 0) {
-		finish(login, VERDICT_LOGIN_FAILED, "changed");
-		return;
-	}
-	cache_add(&login->key);
-	address_format(&user.name, h->user);
-	snprintf(h->system, sizeof(h->system), "%s", user.system);
+	address_format(&user->name, h->user);
+	snprintf(h->system, sizeof(h->system), "%s", user->system);
 	if (login->end < 0) {
-		finish(login, VERDICT_LOGIN_OK, NULL);
+		succeed(login);
 		return;
 	}
 	h->to = login->peer->role == ROLE_SMTPD ? TO_QUEUE : TO_MAILBOX;
@@ -158,104 +266,73 @@ let_in(struct login *login)
 	handover_pass(h);
 }
 
+/* It was right: is it still, and is he still let in? */
 static void
-verified(struct hash_job *job, bool right, bool answered)
+let_in(struct login *login)
 {
-	struct login *login = container_of(job, struct login, job);
-
-	if (right)
-		let_in(login);
-	else if (answered)
-		finish(login, VERDICT_LOGIN_FAILED,
-		    login->hash[0] != '\0' ? "wrong password"
-					   : "no such login");
-	else
-		finish(login, VERDICT_LOGIN_LATER, "no time to verify");
-}
-
-/* The hash to verify: "" for who cannot log in whatever the password. */
-static enum found
-find_hash(struct login *login)
-{
+	const struct credential *c = login->credential;
 	struct entry user;
-	enum found found = resolve_login(directory, login->given, &login->name);
 
-	if (found == FOUND)
-		found = directory_user(directory, &login->name, &user);
-	if (found == FOUND && !user.disabled)
-		memcpy(login->hash, user.hash, sizeof(login->hash));
-	return found;
-}
-
-static void
-begin(struct login *login, const char *password)
-{
-	struct hash_job *job = &login->job;
-
-	if (find_hash(login) == FAILED) {
-		finish(login, VERDICT_LOGIN_LATER, "database");
+	switch (directory_user(directory, &login->user.name, &user)) {
+	case FAILED:
+		login_later(login, "database");
+		return;
+	case ABSENT:
+		fail(login, "deleted");
+		return;
+	case FOUND:
+		break;
+	}
+	if (user.disabled || !c->stands(login, &user)) {
+		fail(login, "changed");
 		return;
 	}
-	login->key = cache_key(login->given, password, login->hash);
-	if (login->hash[0] != '\0' && cache_has(&login->key)) {
+	count(login, TALLY_GOOD);
+	if (c->remember != NULL)
+		c->remember(login, &user);
+	hand_over(login, &user);
+}
+
+void
+login_settle(struct login *login, bool right, const char *reason)
+{
+	if (right) {
 		let_in(login);
 		return;
 	}
-	memcpy(job->hash, login->hash, sizeof(job->hash));
-	snprintf(job->password, sizeof(job->password), "%s", password);
-	job->done = verified;
-	if (!hash_submit(job))
-		finish(login, VERDICT_LOGIN_LATER, "too many logins");
+	count(login, login->exists ? TALLY_WRONG : TALLY_UNKNOWN);
+	fail(login, login->exists ? reason : "no such login");
 }
 
-static bool
-start(struct peer *peer, const char *user, const char *password,
-    const char *client, int end)
+static void
+counted(struct tally *t, bool allowed)
 {
-	struct login *login = calloc(1, sizeof(*login));
+	struct login *login = container_of(t, struct login, tally);
 
-	if (login == NULL) {
-		if (end >= 0)
-			close(end);
-		return false;
+	if (allowed) {
+		login->credential->check(login);
+		return;
 	}
-	login->peer = peer;
-	login->end = end;
-	snprintf(login->given, sizeof(login->given), "%s", user);
-	snprintf(login->job.client, sizeof(login->job.client), "%s", client);
-	login->next = logins;
-	logins = login;
-	nlogins++;
-	peer->busy = true;
-	begin(login, password);
-	return true;
+	log_end(login, OUTCOME_REFUSED, "too many failed logins");
+	finish(login, VERDICT_LOGIN_LATER);
 }
 
-bool
-login_request(struct peer *peer, struct packet *p)
+void
+login_go(struct login *login)
 {
-	const char *user, *password, *client, *mechanism;
-	uint64_t tls;
-	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user),
-	    ATTRIBUTE_TEXT("password", PROTOCOL_PASSWORD_MAX, &password),
-	    ATTRIBUTE_TEXT("client", PROTOCOL_NAME_MAX, &client),
-	    ATTRIBUTE_TEXT_OPTIONAL(
-		"mechanism", PROTOCOL_NAME_MAX, &mechanism),
-	    ATTRIBUTE_NUMBER_OPTIONAL("tls", &tls)};
-
-	return packet_read(p, "login", set, 5, 1) &&
-	    start(peer, user, password, client, packet_detach(p, 0));
-}
-
-bool
-login_check(struct peer *peer, struct packet *p)
-{
-	const char *user, *password;
-	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user),
-	    ATTRIBUTE_TEXT("password", PROTOCOL_PASSWORD_MAX, &password)};
-
-	return packet_read(p, "check", set, 2, 0) &&
-	    start(peer, user, password, "local", -1);
+	login->peer->busy = true;
+	if (login->given[0] != '\0' &&
+	    login_name(login, login->given) == FAILED) {
+		login_later(login, "database");
+		return;
+	}
+	login->tally.client = login->client;
+	/* Nobody shares a count with all who do not say who they are. */
+	login->tally.user =
+	    login->given[0] != '\0' ? login->canonical : login->client;
+	login->tally.done = counted;
+	if (login->end >= 0)
+		tally_ask(&login->tally);
+	else
+		counted(&login->tally, true);
 }

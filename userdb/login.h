@@ -8,17 +8,22 @@
 /*
  * Logins, from the credentials to the owner who has the session.  An unknown
  * user, a disabled one and a wrong password cost the same time and give the
- * same answer.
+ * same answer, whatever the mechanism.
  */
 void login_begin(struct directory *);
 
 /*
- * The request "login" (with the end to hand over) of smtpd and pop3d, "check"
- * (without) of the administrator's.  False: malformed.  The answer comes
- * later, the peer is busy until then.
+ * The requests of smtpd and pop3d, and "check" (without an end to hand over)
+ * of the administrator's.  False: malformed, or out of turn.  The answer
+ * comes later, the peer is busy until then.
  */
 bool login_request(struct peer *, struct packet *);
 bool login_check(struct peer *, struct packet *);
+bool login_token(struct peer *, struct packet *);
+bool login_digest(struct peer *, struct packet *);
+bool login_scram(struct peer *, struct packet *);
+bool login_proof(struct peer *, struct packet *);
+bool login_cancel(struct peer *, struct packet *);
 
 /* Its logins are forgotten. */
 void login_gone(struct peer *);

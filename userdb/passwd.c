@@ -111,6 +111,17 @@ make(struct request *r, const char *address, struct packet *p)
 	return code;
 }
 
+static int
+change_app(struct request *r, const char *address, struct packet *p)
+{
+	const char *wrong = entry_check_app(r->app);
+
+	if (wrong != NULL)
+		return client_fail(EX_DATAERR, "%s: %s", r->app, wrong);
+	return (r->options & OPTION_REVOKE) != 0 ? revoke(r, address, p)
+						 : make(r, address, p);
+}
+
 int
 passwd_one(struct request *r, const char *address)
 {
@@ -118,9 +129,7 @@ passwd_one(struct request *r, const char *address)
 	int code;
 
 	if (r->app != NULL)
-		return (r->options & OPTION_REVOKE) != 0
-		    ? revoke(r, address, &p)
-		    : make(r, address, &p);
+		return change_app(r, address, &p);
 	packet_start(&p, "user-set");
 	packet_text(&p, "address", address);
 	code = passwd_add_hash(r, address, &p);

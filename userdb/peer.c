@@ -35,6 +35,7 @@ static struct {
     [ROLE_POP3D] = {"role-pop3d", ACCOUNT_POP3D, 0, false},
     [ROLE_QUEUE] = {"role-queue", ACCOUNT_QUEUE, 0, false},
     [ROLE_ADMIN] = {"role-admin", NULL, 0, false},
+    [ROLE_FETCH] = {"role-fetch", ACCOUNT_FETCH, 0, false},
 };
 
 static struct listener {

@@ -15,7 +15,14 @@
  * queue up, meanwhile no further request of its is read, and after half a
  * minute it is dropped.
  */
-enum role { ROLE_SMTPD, ROLE_POP3D, ROLE_QUEUE, ROLE_ADMIN, ROLES };
+enum role {
+	ROLE_SMTPD,
+	ROLE_POP3D,
+	ROLE_QUEUE,
+	ROLE_ADMIN,
+	ROLE_FETCH,
+	ROLES
+};
 
 struct peer {
 	struct watch watch;

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -14,9 +15,11 @@
 #include "userdb/admin.h"
 #include "userdb/answers.h"
 #include "userdb/cache.h"
-#include "userdb/hasher.h"
+#include "userdb/jwks.h"
 #include "userdb/login.h"
 #include "userdb/peer.h"
+#include "userdb/pool.h"
+#include "userdb/salt.h"
 
 enum {
 	LOCK_AGAIN_MS = 50,
@@ -117,6 +120,8 @@ static void
 on_gone(struct peer *peer)
 {
 	login_gone(peer);
+	if (peer->role == ROLE_FETCH)
+		fetching_gone(peer);
 	if (peer->role != ROLE_ADMIN)
 		return;
 	admin_gone(&server.admin, peer);
@@ -147,10 +152,36 @@ drain(void)
 }
 
 static void
+reload(struct packet *p)
+{
+	int fd = packet_detach(p, 0);
+
+	if (service_reload(server.service, fd))
+		jwks_reload();
+	close(fd);
+}
+
+static bool
+take_keys(struct packet *p)
+{
+	const char *path, *error;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("path", IPC_PACKET_MAX, &path),
+	    ATTRIBUTE_TEXT_OPTIONAL("error", PROTOCOL_TEXT_MAX, &error)};
+
+	if (!packet_read(p, "jwks", set, 2, p->nfds > 0 ? 1 : 0))
+		return false;
+	/* A path that the config has no more is a moment old. */
+	if (server.service->config.oauth_jwks != NULL &&
+	    strcmp(path, server.service->config.oauth_jwks) == 0)
+		jwks_offer(path, p->nfds > 0 ? p->fds[0] : -1, error);
+	return true;
+}
+
+static void
 hear_watcher(struct watch *w, uint32_t events)
 {
 	static struct packet p;
-	int fd;
 
 	(void)events;
 	switch (ipc_receive(w->fd, &p, 0)) {
@@ -169,9 +200,9 @@ hear_watcher(struct watch *w, uint32_t events)
 	} else if (packet_read(&p, "drain", NULL, 0, 0)) {
 		drain();
 	} else if (packet_read(&p, "reload", NULL, 0, 1)) {
-		fd = packet_detach(&p, 0);
-		(void)service_reload(server.service, fd);
-		close(fd);
+		reload(&p);
+	} else {
+		(void)take_keys(&p);
 	}
 	packet_close(&p);
 }
@@ -207,7 +238,10 @@ server_run(struct service *service, int channel)
 	admin_begin(&server.admin, &server.directory);
 	if (cache_begin() == -1)
 		log_errno(LEVEL_WARNING, "no login cache", "getrandom");
-	hash_begin(service->hash_ends[0], service->hashers);
+	if (salt_begin(&server.directory) != FOUND)
+		return EX_IOERR;
+	pool_begin(service->check_ends[0], service->checkers);
+	jwks_begin(&service->config);
 	answers_begin(&server.directory, &server.admin);
 	peers_begin(on_request, on_gone);
 	begin_housekeeping(channel);

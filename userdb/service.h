@@ -7,19 +7,21 @@
 /*
  * userdb is three kinds of process.  The watcher, which the supervisor
  * started, starts the others and starts them anew when they die: one server,
- * which alone opens the database, and some hashers.  A server that does not
+ * which alone opens the database, and some checkers.  A server that does not
  * answer for five seconds is killed; the next one recovers the database.
  *
  *	watcher -> server	server -> watcher
  *	  ping			  ready		serving from now on
  *	  drain			  pong busy=	logins under way
  *	  reload +fd
+ *	  jwks path= [error=] [+fd]
+ *				the file of a token issuer's keys
  */
 struct service {
 	struct config config;
 	const char *config_name;
-	int hash_ends[2]; /* server's, hashers' */
-	unsigned hashers;
+	int check_ends[2]; /* server's, checkers' */
+	unsigned checkers;
 };
 
 /* The watcher's life; its exit code. */

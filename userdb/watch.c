@@ -18,7 +18,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/sandbox.h"
-#include "userdb/hasher.h"
+#include "userdb/checker.h"
 
 enum {
 	PING_MS = 1000,
@@ -28,7 +28,7 @@ enum {
 	THROTTLE_SERVED = 1000, /* most, for one who got as far as serving */
 	THROTTLE_LAST = 60000,
 	STEADY_MS = 10000, /* who lived so long may be started anew at once */
-	HASHERS_MAX = 8
+	CHECKERS_MAX = 8
 };
 
 static struct {
@@ -37,13 +37,16 @@ static struct {
 		pid_t pid;
 		int64_t started, throttle;
 		struct timer again;
-	} server, hashers[HASHERS_MAX];
+	} server, checkers[CHECKERS_MAX];
 	struct watch channel; /* to the server */
 	struct timer ping;
 	int64_t answer_by; /* INT64_MAX: nothing asked */
 	uint64_t busy;
 	bool ready, announced, draining;
-} watcher;
+	/* The file of a token issuer's keys, as the supervisor gave it. */
+	char *keys_path, *keys_error;
+	int keys;
+} watcher = {.keys = -1};
 
 /* -- children -- */
 
@@ -58,21 +61,31 @@ close_inherited(void)
 			close(3 + (int)i);
 }
 
+static void
+close_keys(void)
+{
+	if (watcher.keys >= 0)
+		close(watcher.keys);
+	watcher.keys = -1;
+}
+
 static int
-be_hasher(void)
+be_checker(void)
 {
 	static const struct sandbox nothing = {.files = 16};
 
-	prctl(PR_SET_NAME, "userdb-hasher");
+	prctl(PR_SET_NAME, "userdb-checker");
 	close_inherited();
+	close_keys();
 	if (watcher.channel.active)
 		close(watcher.channel.fd);
-	close(watcher.service->hash_ends[0]);
+	close(watcher.service->check_ends[0]);
 	/* Look-ups go first. */
 	if (nice(5) == -1)
-		log_errno(LEVEL_DEBUG, "cannot set priority", "hasher");
+		log_errno(LEVEL_DEBUG, "cannot set priority", "checker");
 	sandbox_enter(&nothing);
-	return hasher_serve(watcher.service->hash_ends[1]);
+	return checker_serve(watcher.service->check_ends[1],
+	    (unsigned)watcher.service->config.password_cost);
 }
 
 static int
@@ -80,7 +93,8 @@ be_server(int channel, int watchers_end)
 {
 	prctl(PR_SET_NAME, "userdb-server");
 	close(watchers_end);
-	close(watcher.service->hash_ends[1]);
+	close(watcher.service->check_ends[1]);
+	close_keys();
 	loop_init();
 	return server_run(watcher.service, channel);
 }
@@ -105,10 +119,10 @@ fork_child(struct child *child)
 }
 
 static void
-start_hasher(struct child *child)
+start_checker(struct child *child)
 {
 	if (fork_child(child) == 0)
-		exit(be_hasher());
+		exit(be_checker());
 }
 
 static void hear_server(struct watch *, uint32_t events);
@@ -150,7 +164,7 @@ start_again(struct timer *t)
 	if (child == &watcher.server)
 		start_server();
 	else
-		start_hasher(child);
+		start_checker(child);
 }
 
 /* -- the server -- */
@@ -165,6 +179,23 @@ say(const char *verb, int fd)
 	packet_start(&p, verb);
 	if (fd >= 0)
 		packet_attach(&p, fd);
+	(void)ipc_send(watcher.channel.fd, &p, 0);
+}
+
+static void
+pass_keys(void)
+{
+	static struct packet p;
+
+	if (!watcher.ready || !watcher.channel.active ||
+	    watcher.keys_path == NULL)
+		return;
+	packet_start(&p, "jwks");
+	packet_text(&p, "path", watcher.keys_path);
+	if (watcher.keys_error != NULL)
+		packet_text(&p, "error", watcher.keys_error);
+	if (watcher.keys >= 0)
+		packet_attach(&p, watcher.keys);
 	(void)ipc_send(watcher.channel.fd, &p, 0);
 }
 
@@ -199,6 +230,7 @@ hear_server(struct watch *w, uint32_t events)
 		if (!watcher.announced)
 			control_ready();
 		watcher.announced = true;
+		pass_keys();
 	} else if (!packet_read(&p, "pong", set, 1, 0)) {
 		log_event(LEVEL_ERROR, "malformed packet",
 		    log_text("what", "server"));
@@ -233,7 +265,7 @@ ping(struct timer *t)
 static void
 log_end(const struct child *child, int status)
 {
-	const char *what = child == &watcher.server ? "server" : "hasher";
+	const char *what = child == &watcher.server ? "server" : "checker";
 
 	if (WIFSIGNALED(status))
 		log_event(LEVEL_ERROR, "worker crashed",
@@ -293,9 +325,9 @@ on_sigchld(int signo)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == watcher.server.pid)
 			ended(&watcher.server, status);
-		for (size_t i = 0; i < watcher.service->hashers; i++)
-			if (pid == watcher.hashers[i].pid)
-				ended(&watcher.hashers[i], status);
+		for (size_t i = 0; i < watcher.service->checkers; i++)
+			if (pid == watcher.checkers[i].pid)
+				ended(&watcher.checkers[i], status);
 	}
 }
 
@@ -313,40 +345,62 @@ drain(void)
 static void
 reload(int fd)
 {
-	if (service_reload(watcher.service, fd))
+	if (service_reload(watcher.service, fd)) {
 		say("reload", fd);
+		pass_keys();
+	}
 	close(fd);
+}
+
+static char *
+copy_text(const char *text)
+{
+	return text != NULL ? strdup(text) : NULL;
+}
+
+/* Kept for the servers to come. */
+static void
+take_file(const struct control_file *file)
+{
+	close_keys();
+	free(watcher.keys_path);
+	free(watcher.keys_error);
+	watcher.keys = file->fd;
+	watcher.keys_path = copy_text(file->path);
+	watcher.keys_error = copy_text(file->error);
+	pass_keys();
 }
 
 static void
 status(struct control_status *status)
 {
-	status->processes = 2 + watcher.service->hashers;
+	status->processes = 2 + watcher.service->checkers;
 	status->busy = watcher.busy;
 }
 
 static const struct control_handlers handlers = {
-    .drain = drain, .reload = reload, .status = status};
+    .drain = drain, .reload = reload, .status = status, .file = take_file};
 
 /* Their end is closed, so they end; they are ours to wait for. */
 static void
-end_hashers(void)
+end_checkers(void)
 {
-	close(watcher.service->hash_ends[0]);
-	close(watcher.service->hash_ends[1]);
-	for (size_t i = 0; i < watcher.service->hashers; i++)
-		if (watcher.hashers[i].pid > 0)
-			while (waitpid(watcher.hashers[i].pid, NULL, 0) == -1 &&
+	close(watcher.service->check_ends[0]);
+	close(watcher.service->check_ends[1]);
+	for (size_t i = 0; i < watcher.service->checkers; i++)
+		if (watcher.checkers[i].pid > 0)
+			while (
+			    waitpid(watcher.checkers[i].pid, NULL, 0) == -1 &&
 			    errno == EINTR)
 				continue;
 }
 
 static unsigned
-count_hashers(void)
+count_checkers(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 
-	return n < 2 ? 2 : n > HASHERS_MAX ? HASHERS_MAX : (unsigned)n;
+	return n < 2 ? 2 : n > CHECKERS_MAX ? CHECKERS_MAX : (unsigned)n;
 }
 
 int
@@ -355,8 +409,8 @@ watch_run(struct service *service)
 	int code;
 
 	watcher.service = service;
-	service->hashers = count_hashers();
-	if (ipc_pair(service->hash_ends) == -1) {
+	service->checkers = count_checkers();
+	if (ipc_pair(service->check_ends) == -1) {
 		log_errno(LEVEL_ERROR, "cannot make", "socket pair");
 		return EX_OSERR;
 	}
@@ -365,14 +419,14 @@ watch_run(struct service *service)
 	control_begin(&handlers);
 	loop_signal(SIGCHLD, on_sigchld);
 	watcher.server.again.fire = start_again;
-	for (size_t i = 0; i < service->hashers; i++) {
-		watcher.hashers[i].again.fire = start_again;
-		start_hasher(&watcher.hashers[i]);
+	for (size_t i = 0; i < service->checkers; i++) {
+		watcher.checkers[i].again.fire = start_again;
+		start_checker(&watcher.checkers[i]);
 	}
 	start_server();
 	watcher.ping.fire = ping;
 	loop_timer(&watcher.ping, PING_MS);
 	code = loop_run();
-	end_hashers();
+	end_checkers();
 	return code;
 }

@@ -324,11 +324,11 @@ def test_refused_logins_look_alike(daemon):
 def test_unknown_users_take_as_long(daemon):
     """In processor time of those who hash, which no other load blurs."""
     smtpd = daemon.peer("role-smtpd")
-    hashers = daemon.processes()["userdb-hasher"]
+    checkers = daemon.processes()["userdb-checker"]
 
     def spent():
         total = 0
-        for pid in hashers:
+        for pid in checkers:
             with open(f"/proc/{pid}/schedstat") as f:
                 total += int(f.read().split()[0])
         return total
@@ -381,8 +381,8 @@ def test_a_login_is_remembered_until_the_password_changes(daemon):
     smtpd = daemon.peer("role-smtpd")
     assert smtpd.login("ann", "secret")[0]["verdict"] == "login-ok"
     # Nobody is left who could hash: what is right now was remembered.
-    hashers = daemon.processes()["userdb-hasher"]
-    for pid in hashers:
+    checkers = daemon.processes()["userdb-checker"]
+    for pid in checkers:
         os.kill(pid, signal.SIGSTOP)
     try:
         assert smtpd.login("ann", "secret")[0]["verdict"] == "login-ok"
@@ -391,7 +391,7 @@ def test_a_login_is_remembered_until_the_password_changes(daemon):
         _, old = smtpd.login("ann", "secret", wait=False)
         daemon.tool("disable", "ann@example.test")
     finally:
-        for pid in hashers:
+        for pid in checkers:
             os.kill(pid, signal.SIGCONT)
     assert smtpd.receive()["verdict"] == "login-failed"
     assert smtpd.login("ann", "other")[0]["verdict"] == "login-failed"
@@ -403,12 +403,12 @@ def test_a_login_is_remembered_until_the_password_changes(daemon):
 def test_a_password_changed_meanwhile_does_not_let_in(daemon):
     daemon.owner("queue")
     smtpd = daemon.peer("role-smtpd")
-    hashers = daemon.processes()["userdb-hasher"]
-    for pid in hashers:
+    checkers = daemon.processes()["userdb-checker"]
+    for pid in checkers:
         os.kill(pid, signal.SIGSTOP)
     smtpd.login("ann", "secret", wait=False)
     daemon.tool("passwd", "--password-stdin", "ann", input="other\n")
-    for pid in hashers:
+    for pid in checkers:
         os.kill(pid, signal.SIGCONT)
     assert smtpd.receive()["verdict"] == "login-failed"
 
@@ -538,16 +538,16 @@ def test_hanging_server_is_killed(daemon):
     assert "no answer for 5 s" in daemon.log()
 
 
-def test_killed_hasher_is_replaced(daemon):
+def test_killed_checker_is_replaced(daemon):
     daemon.owner("queue")
-    before = set(daemon.processes()["userdb-hasher"])
+    before = set(daemon.processes()["userdb-checker"])
     assert len(before) >= 2
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     assert daemon.peer("role-smtpd").login("ann", "secret")[0][
         "verdict"] == "login-ok"
     after = wait_for(
-        lambda: len(s := set(daemon.processes().get("userdb-hasher", ())))
+        lambda: len(s := set(daemon.processes().get("userdb-checker", ())))
         == len(before) and s, daemon.path("log"))
     assert not before & after
 

@@ -13,9 +13,10 @@ import tempfile
 from suite import SECONDS, program
 from watch import wait_exit
 
-ROLES = ("role-smtpd", "role-pop3d", "role-queue", "role-admin")
+ROLES = ("role-smtpd", "role-pop3d", "role-queue", "role-admin", "role-fetch")
 PATHS = {"role-smtpd": "smtpd/userdb", "role-pop3d": "pop3d/userdb",
-         "role-queue": "queue/userdb", "role-admin": "admin/userdb"}
+         "role-queue": "queue/userdb", "role-admin": "admin/userdb",
+         "role-fetch": "fetch/userdb"}
 
 # Descriptors as sd_listen_fds(3) wants them, with the program's own pid.
 LAUNCH = """
@@ -69,15 +70,18 @@ class Peer:
         self.send(*args, **kwargs)
         return self.receive()
 
-    def login(self, user, password, client="192.0.2.1", wait=True):
+    def begin(self, verb, wait=True, **attributes):
         """The answer and our end of the pair whose other end was given."""
         ours, theirs = socket.socketpair(socket.AF_UNIX,
                                          socket.SOCK_SEQPACKET)
         ours.settimeout(SECONDS)
         with theirs:
-            self.send("login", fds=[theirs.fileno()], user=user,
-                      password=password, client=client)
+            self.send(verb, fds=[theirs.fileno()], **attributes)
         return (self.receive() if wait else None), ours
+
+    def login(self, user, password, client="192.0.2.1", wait=True):
+        return self.begin("login", wait, user=user, password=password,
+                          client=client, mechanism="PLAIN", tls=1)
 
     def is_closed(self):
         """The other side closes (waits for it)."""
@@ -113,7 +117,8 @@ class Daemon:
         self.config = self.path("conf")
         self.database, self.mail = self.path("db"), self.path("mail")
         for name in ("run", "run/userdb", "run/smtpd", "run/pop3d",
-                     "run/queue", "run/admin", "db", "mail", "spool"):
+                     "run/queue", "run/admin", "run/fetch", "db", "mail",
+                     "spool"):
             os.mkdir(self.path(name))
             if self.account:
                 os.chown(self.path(name), self.account.pw_uid,
@@ -177,8 +182,21 @@ class Daemon:
         assert octets, "userdb is gone\n" + self.log()
         return Answer(octets)
 
-    def tell(self, verb, fds=()):
-        socket.send_fds(self.control, [encode(verb)], list(fds))
+    def tell(self, verb, fds=(), **attributes):
+        socket.send_fds(self.control, [encode(verb, **attributes)],
+                        list(fds))
+
+    def hand_keys(self, text, path):
+        """As the supervisor does with oauth-jwks; None: not there."""
+        if text is None:
+            self.tell("file", name="oauth-jwks", index=0, count=1, path=path,
+                      error="No such file or directory")
+            return
+        with tempfile.TemporaryFile() as f:
+            f.write(text if isinstance(text, bytes) else text.encode())
+            f.flush()
+            self.tell("file", [f.fileno()], name="oauth-jwks", index=0,
+                      count=1, path=path)
 
     def status(self):
         self.tell("status")

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build.h"
 #include "common/config.h"
 #include "common/netaddr.h"
 #include "common/sasl.h"
@@ -182,9 +183,11 @@ static const char full[] =
     "login-failures-user 5\nlogin-failure-window 10m\nlogin-memory 2d\n"
     "tls-trust /etc/ca.pem\nhttps-port 8443\n"
     "password-cost 7\n"
+#ifdef HAVE_JANSSON
     "oauth-issuer https://id.example.org\noauth-audience mail imap\n"
     "oauth-jwks https://id.example.org/keys\noauth-user-claim sub\n"
     "oauth-scope mail.read\noauth-scope mail.send\n"
+#endif
     "smtpd-processes 7"; /* no line end */
 
 static void
@@ -237,12 +240,14 @@ test_everything(void **state)
 	assert_string_equal(c.tls_trust, "/etc/ca.pem");
 	assert_int_equal(c.https_port, 8443);
 	assert_int_equal(c.password_cost, 7);
+#ifdef HAVE_JANSSON
 	assert_true(config_has_oauth(&c));
 	assert_true(config_jwks_is_url(&c));
 	assert_int_equal(c.oauth_audiences.n, 2);
 	assert_string_equal(c.oauth_audiences.items[1], "imap");
 	assert_string_equal(c.oauth_user_claim, "sub");
 	assert_int_equal(c.oauth_scopes.n, 2);
+#endif
 	config_free(&c);
 }
 

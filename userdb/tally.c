@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: ISC */
+#include "userdb/tally.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "common/loop.h"
+
+enum { PATIENCE_MS = 2000, AGAIN_MS = 1000 };
+
+static void hear(struct watch *, uint32_t events);
+static void give_up(struct timer *);
+
+static struct {
+	struct watch watch; /* its fd -1: not connected */
+	struct timer timer;
+	struct tally *first, **last;
+	uint64_t serial;
+	int64_t again; /* not connected: when to try that */
+	bool warned;
+} ledger = {.watch = {.fd = -1, .ready = hear, .events = EPOLLIN},
+    .timer = {.fire = give_up},
+    .last = &ledger.first};
+
+void
+tally_begin(void)
+{
+	ledger.serial = 1;
+}
+
+/* Once, until it is back. */
+static void
+warn(const char *reason)
+{
+	if (!ledger.warned)
+		log_event(LEVEL_WARNING, "logins not counted",
+		    log_text("reason", reason));
+	ledger.warned = true;
+}
+
+static bool
+is_connected(void)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (ledger.watch.fd >= 0)
+		return true;
+	if (now < ledger.again)
+		return false;
+	ledger.again = now + AGAIN_MS;
+	ledger.watch.fd = ipc_connect("ledger");
+	if (ledger.watch.fd >= 0 && loop_watch(&ledger.watch) == 0)
+		return true;
+	if (ledger.watch.fd >= 0)
+		close(ledger.watch.fd);
+	ledger.watch.fd = -1;
+	warn("ledger does not run");
+	return false;
+}
+
+static struct tally *
+take_first(void)
+{
+	struct tally *t = ledger.first;
+
+	ledger.first = t->next;
+	if (ledger.first == NULL)
+		ledger.last = &ledger.first;
+	return t;
+}
+
+/* Whoever still asks is let go on. */
+static void
+disconnect(const char *reason)
+{
+	warn(reason);
+	loop_unwatch(&ledger.watch);
+	close(ledger.watch.fd);
+	ledger.watch.fd = -1;
+	loop_timer_stop(&ledger.timer);
+	while (ledger.first != NULL) {
+		struct tally *t = take_first();
+
+		t->done(t, true);
+	}
+}
+
+static void
+give_up(struct timer *timer)
+{
+	int64_t now = clock_monotonic_ms();
+
+	while (ledger.first != NULL && ledger.first->deadline <= now) {
+		struct tally *t = take_first();
+
+		warn("ledger does not answer");
+		t->done(t, true);
+	}
+	if (ledger.first != NULL)
+		loop_timer(timer, ledger.first->deadline - now);
+}
+
+void
+tally_withdraw(struct tally *t)
+{
+	struct tally **at = &ledger.first;
+
+	while (*at != NULL && *at != t)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return;
+	*at = t->next;
+	if (t->next == NULL)
+		ledger.last = at;
+}
+
+static void
+answered(uint64_t serial, bool allowed)
+{
+	struct tally *t = ledger.first;
+
+	while (t != NULL && t->serial != serial)
+		t = t->next;
+	if (t == NULL)
+		return;
+	ledger.warned = false;
+	tally_withdraw(t);
+	t->done(t, allowed);
+}
+
+static void
+hear(struct watch *w, uint32_t events)
+{
+	static struct packet p;
+	const char *verdict;
+	uint64_t serial, wait;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
+	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &verdict),
+	    ATTRIBUTE_NUMBER_OPTIONAL("wait", &wait)};
+	bool good;
+
+	(void)events;
+	switch (ipc_receive(w->fd, &p, 0)) {
+	case IPC_TIMEOUT:
+		return;
+	case IPC_OK:
+		break;
+	default:
+		disconnect("ledger has ended");
+		return;
+	}
+	good = packet_read(&p, "attempt", set, 3, 0);
+	packet_close(&p);
+	if (good)
+		answered(serial, strcmp(verdict, "refused") != 0);
+	else
+		disconnect("ledger talks nonsense");
+}
+
+void
+tally_ask(struct tally *t)
+{
+	static struct packet p;
+
+	if (!is_connected()) {
+		t->done(t, true);
+		return;
+	}
+	t->serial = ledger.serial++;
+	packet_start(&p, "attempt");
+	packet_number(&p, "serial", t->serial);
+	packet_text(&p, "client", t->client);
+	packet_text(&p, "user", t->user);
+	if (ipc_send(ledger.watch.fd, &p, 0) != IPC_OK) {
+		disconnect("ledger takes no questions");
+		t->done(t, true);
+		return;
+	}
+	t->next = NULL;
+	t->deadline = clock_monotonic_ms() + PATIENCE_MS;
+	if (ledger.first == NULL)
+		loop_timer(&ledger.timer, PATIENCE_MS);
+	*ledger.last = t;
+	ledger.last = &t->next;
+}
+
+void
+tally_tell(const char *client, const char *user, enum tally_result result)
+{
+	static const char *const results[] = {[TALLY_GOOD] = "good",
+	    [TALLY_WRONG] = "wrong",
+	    [TALLY_UNKNOWN] = "unknown"};
+	static struct packet p;
+
+	if (ledger.watch.fd < 0)
+		return;
+	packet_start(&p, "outcome");
+	packet_text(&p, "client", client);
+	packet_text(&p, "user", user);
+	packet_text(&p, "result", results[result]);
+	if (ipc_send(ledger.watch.fd, &p, 0) != IPC_OK)
+		disconnect("ledger takes no questions");
+}
