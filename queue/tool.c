@@ -208,12 +208,14 @@ static const struct command {
 	const char *name;
 	enum { NO_ID, MAY_ID, NEEDS_ID } ids;
 	int (*run)(struct tool *, const char *id);
+	bool ledger; /* whom to ask, and only while it runs */
 } commands[] = {
-    {"list", NO_ID, do_list},
-    {"show", NEEDS_ID, do_show},
-    {"cat", NEEDS_ID, do_cat},
-    {"flush", MAY_ID, do_flush},
-    {"delete", NEEDS_ID, do_delete},
+    {"list", NO_ID, do_list, false},
+    {"show", NEEDS_ID, do_show, false},
+    {"cat", NEEDS_ID, do_cat, false},
+    {"flush", MAY_ID, do_flush, false},
+    {"delete", NEEDS_ID, do_delete, false},
+    {"tls-policy", NEEDS_ID, policy_show, true},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -224,7 +226,9 @@ static const char usage[] =
     "  show [--json] ID...        a message's envelope and what became of it\n"
     "  cat ID...                  a message's content\n"
     "  flush [--json] [ID...]     try again now: all that waits, or these\n"
-    "  delete [--json] ID...      remove messages; nobody is told\n";
+    "  delete [--json] ID...      remove messages; nobody is told\n"
+    "  tls-policy [--json] DOMAIN...\n"
+    "                             what is known of these domains' TLS\n";
 
 static const struct command *
 find_command(const char *name)
@@ -251,11 +255,12 @@ take_json(struct tool *tool, int argc, char **argv)
 
 /* As root: the spool's owner from here on, whatever is read (rule of root). */
 static int
-reach(struct tool *tool, const struct config *config)
+reach(struct tool *tool, const struct config *config, bool ledger)
 {
 	char path[4096];
 
-	snprintf(path, sizeof(path), "%s/admin/queue", config->run_dir);
+	snprintf(path, sizeof(path), "%s/admin/%s", config->run_dir,
+	    ledger ? "ledger" : "queue");
 	tool->daemon = ipc_connect(path);
 	if (tool->daemon >= 0) {
 		if (privileges_are_root())
@@ -267,6 +272,9 @@ reach(struct tool *tool, const struct config *config)
 		return tool_fail(tool,
 		    errno == EACCES ? EX_NOPERM : EX_UNAVAILABLE, path,
 		    strerror(errno));
+	if (ledger)
+		return tool_fail(tool, EX_UNAVAILABLE, "tls-policy",
+		    "the suite is not running");
 	return direct_open(tool, config);
 }
 
@@ -310,7 +318,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", options.program, error);
 		return EX_CONFIG;
 	}
-	code = reach(&tool, &config);
+	code = reach(&tool, &config, command->ledger);
 	if (code == EX_OK)
 		code = run(&tool, command, argc, argv);
 	if (fflush(stdout) == EOF && code == EX_OK)

@@ -8,7 +8,7 @@
 #include "common/ipc.h"
 
 /*
- * postrider-queue: asks the daemon over role-admin, or, while the suite is
+ * postrider-queue: asks the daemon (of tls-policy: ledger) over role-admin, or, while the suite is
  * stopped, looks into the spool itself under the daemon's lock.  Both ways
  * give the packets of queue/admin.h, which are then printed.
  */
@@ -35,6 +35,9 @@ int direct_list(struct tool *);
 int direct_show(struct tool *, const char *id);
 int direct_cat(struct tool *, const char *id);
 int direct_delete(struct tool *, const char *id);
+
+/* What ledger knows of a domain's TLS; daemon is ledger's. */
+int policy_show(struct tool *, const char *domain);
 
 /* "PROGRAM: what: why" to standard error; returns code. */
 int tool_fail(
