@@ -89,6 +89,7 @@ struct config {
 	struct config_listeners listen;
 	struct config_certificates certificates;
 	bool certificates_guessed; /* the file names none */
+	uint64_t tls_tickets;	   /* a set of 1 << enum listener_kind */
 	char *spool_dir, *mail_dir, *database_dir, *run_dir;
 	char *keys_dir, *ledger_dir;
 	struct config_servers dns_servers; /* none: resolv.conf */
@@ -175,5 +176,9 @@ void config_relay_name(const struct config *, char *out, size_t size);
 bool config_has_domain(const struct config *, const char *domain);
 
 const char *listener_name(enum listener_kind); /* "smtp", ... */
+bool listener_named(const char *, enum listener_kind *);
+
+/* No octet in the clear: submissions, pop3s. */
+bool listener_begins_with_tls(enum listener_kind);
 
 #endif

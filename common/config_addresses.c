@@ -9,7 +9,7 @@
 static const struct {
 	const char *name;
 	uint16_t port;
-	bool tls; /* from the start: not in this release */
+	bool tls; /* from the start (RFC 8314 section 3) */
 } listener_kinds[LISTENER_KINDS] = {
     [LISTENER_SMTP] = {"smtp", 25, false},
     [LISTENER_SUBMISSION] = {"submission", 587, false},
@@ -17,6 +17,23 @@ static const struct {
     [LISTENER_POP3] = {"pop3", 110, false},
     [LISTENER_POP3S] = {"pop3s", 995, true},
 };
+
+bool
+listener_begins_with_tls(enum listener_kind kind)
+{
+	return listener_kinds[kind].tls;
+}
+
+bool
+listener_named(const char *name, enum listener_kind *kind)
+{
+	for (int i = 0; i < LISTENER_KINDS; i++)
+		if (strcmp(listener_kinds[i].name, name) == 0) {
+			*kind = (enum listener_kind)i;
+			return true;
+		}
+	return false;
+}
 
 const char *
 listener_name(enum listener_kind kind)
@@ -67,11 +84,6 @@ take_listeners(
 
 		if (strlen(name) != n || strncmp(name, value, n) != 0)
 			continue;
-		if (listener_kinds[kind].tls)
-			return config_fail(r,
-			    "\"%s\": %s needs TLS, which this release does not "
-			    "speak",
-			    k->name, name);
 		if (*rest == '\0')
 			return config_fail(r,
 			    "\"%s\": %s where? "

@@ -48,6 +48,7 @@ config_take take_choice;      /* bool: false for the first choice */
 config_take take_listeners;   /* struct config_listeners */
 config_take take_certificate; /* struct config_certificates */
 config_take take_key;	      /* the key of the last certificate */
+config_take take_kinds;	      /* uint64_t, a set of 1 << listener_kind */
 config_take take_servers;     /* struct config_servers */
 config_take take_ports;	      /* struct config_ports */
 config_take take_relay_host;  /* relay_host and relay_port */

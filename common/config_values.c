@@ -156,6 +156,28 @@ take_mechanism(
 	return true;
 }
 
+static bool
+take_kind(
+    struct config_reader *r, const struct config_keyword *k, const char *word)
+{
+	enum listener_kind kind;
+
+	if (strcmp(word, "none") == 0)
+		return true;
+	if (!listener_named(word, &kind))
+		return config_fail(r, "\"%s\": \"%s\" is none of %s", k->name,
+		    word, k->bounds);
+	*(uint64_t *)config_member(r, k) |= UINT64_C(1) << kind;
+	return true;
+}
+
+bool
+take_kinds(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	return config_each_word(r, k, value, take_kind);
+}
+
 bool
 take_mechanisms(
     struct config_reader *r, const struct config_keyword *k, const char *value)

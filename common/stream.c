@@ -321,6 +321,6 @@ stream_has_input(struct stream *s)
 	if (untaken(s) > 0)
 		return true;
 	if (s->layer != NULL)
-		return read_input(s, &events) > 0;
+		return read_input(s, &events) >= 0 || errno != EAGAIN;
 	return poll(&poller, 1, 0) > 0;
 }

@@ -102,8 +102,8 @@ enum stream_result stream_peek(struct stream *, struct span *octets);
 void stream_took(struct stream *, size_t n);
 
 /*
- * Input that has come already: the peer did not wait for the answer.  Under
- * a layer: of what passes it, not of what it says itself.
+ * Input, or its end, that has come already: the peer did not wait for the
+ * answer.  Under a layer: of what passes it, not of what it says itself.
  */
 bool stream_has_input(struct stream *);
 

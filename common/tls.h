@@ -59,6 +59,13 @@ bool tls_server_set(
 bool tls_server_ready(const struct tls_server *);
 
 /*
+ * A handshake with ourselves, for a parent that is about to fork: what the
+ * first one of a process costs (OpenSSL looks up each algorithm once), its
+ * children then share.  False: it failed, as a client's would.
+ */
+bool tls_server_rehearse(struct tls_server *);
+
+/*
  * Session tickets are made with the first and read with both; previous may
  * be NULL.  Without this, and after NULL, there are none.
  */
@@ -130,6 +137,8 @@ struct tls_info {
 	bool resumed;
 	bool verified; /* client: as TLS_NAMES or TLS_DANE demanded */
 };
+
+bool tls_is_on(const struct stream *);
 
 /* False, and all of it empty, when the stream is not under TLS. */
 bool tls_info(const struct stream *, struct tls_info *);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "common/tls_stream.h"
 
 enum { USAGE_DANE_TA = 2, USAGE_DANE_EE = 3 }; /* RFC 7218 section 2.1 */
@@ -48,6 +49,7 @@ tls_client_new(const char *trust, size_t n)
 {
 	struct tls_client *client = calloc(1, sizeof(*client));
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	char reason[TLS_ERROR_MAX];
 
 	if (client == NULL || context == NULL || !tls_context_rules(context) ||
 	    SSL_CTX_set1_groups_list(
@@ -55,7 +57,9 @@ tls_client_new(const char *trust, size_t n)
 	    SSL_CTX_set_cipher_list(context, ciphers) != 1 ||
 	    SSL_CTX_dane_enable(context) != 1 ||
 	    (n > 0 && !load_trust(context, trust, n))) {
-		tls_log_failure("cannot start", "TLS");
+		tls_reason(reason);
+		log_event(LEVEL_ERROR, "cannot start", log_text("what", "TLS"),
+		    log_text("reason", reason));
 		SSL_CTX_free(context);
 		free(client);
 		return NULL;

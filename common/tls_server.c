@@ -376,13 +376,16 @@ tls_server_set(
     struct tls_server *server, const struct tls_pair *pairs, size_t n)
 {
 	struct tls_server made = {.context = NULL};
+	char reason[TLS_ERROR_MAX];
 
 	ERR_clear_error();
 	memcpy(made.alpn, server->alpn, sizeof(made.alpn));
 	if (n > 0 &&
 	    (!take_pairs(&made, pairs, n) || !make_context(&made, server) ||
 		!check_pairs(&made) || !use_first(&made))) {
-		tls_log_failure("certificate unusable", NULL);
+		tls_reason(reason);
+		log_event(LEVEL_ERROR, "certificate unusable",
+		    log_text("reason", reason));
 		forget_pairs(&made);
 		return false;
 	}
@@ -393,6 +396,12 @@ tls_server_set(
 	server->names = made.names;
 	server->first = made.first;
 	return true;
+}
+
+bool
+tls_server_rehearse(struct tls_server *server)
+{
+	return tls_server_ready(server) && tls_rehearse(server->context);
 }
 
 bool

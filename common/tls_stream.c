@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
-
 /* -- rules -- */
 
 /* What both sides do alike (RFC 9325 sections 3 and 4). */
@@ -46,16 +44,6 @@ tls_reason(char error[TLS_ERROR_MAX])
 	else
 		snprintf(error, TLS_ERROR_MAX, "error %lx", code);
 	ERR_clear_error();
-}
-
-void
-tls_log_failure(const char *event, const char *what)
-{
-	char reason[TLS_ERROR_MAX];
-
-	tls_reason(reason);
-	log_event(LEVEL_ERROR, event, log_text("what", what),
-	    log_text("reason", reason));
 }
 
 /* -- the layer -- */
@@ -251,6 +239,12 @@ static const struct tls_session *
 session_of(const struct stream *s)
 {
 	return s->layer == &layer ? s->layer_context : NULL;
+}
+
+bool
+tls_is_on(const struct stream *s)
+{
+	return session_of(s) != NULL;
 }
 
 bool

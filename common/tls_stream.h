@@ -26,6 +26,9 @@ enum tls_result tls_handshake(
 struct tls_session *tls_session_new(SSL_CTX *);
 void tls_session_free(struct tls_session *);
 
+/* tls_server_rehearse()'s inside. */
+bool tls_rehearse(SSL_CTX *);
+
 /* What the server and the client are both content with. */
 bool tls_context_rules(SSL_CTX *);
 
@@ -35,9 +38,6 @@ bool tls_end_point(SSL *, unsigned char out[TLS_BINDING_MAX], size_t *n);
 /* That of a certificate; false where its signature has no digest. */
 bool tls_certificate_hash(
     const X509 *, unsigned char out[TLS_BINDING_MAX], size_t *n);
-
-/* A line in the log: what failed, and what OpenSSL says of it. */
-void tls_log_failure(const char *event, const char *what);
 
 /* The oldest entry of OpenSSL's error queue, which it empties. */
 void tls_reason(char error[TLS_ERROR_MAX]);

@@ -36,8 +36,8 @@ reset(struct pop3 *p, struct span args)
 }
 
 /*
- * RFC 2449, RFC 3206, RFC 5034.  USER and SASL stand there only where they
- * would be taken.
+ * RFC 2449, RFC 2595, RFC 3206, RFC 5034.  USER, SASL and STLS stand there only
+ * where they would be taken.
  */
 static void
 capabilities(struct pop3 *p, struct span args)
@@ -47,6 +47,8 @@ capabilities(struct pop3 *p, struct span args)
 	if (pop3_takes_passwords(p))
 		stream_puts(&p->stream, "USER\r\n");
 	pop3_announce_auth(p);
+	if (pop3_offers_stls(p))
+		stream_puts(&p->stream, "STLS\r\n");
 	stream_puts(&p->stream,
 	    "TOP\r\n"
 	    "UIDL\r\n"
@@ -107,6 +109,7 @@ static const struct command {
 	size_t limit; /* octets of the line with CRLF; 0: POP3_COMMAND_MAX */
 } commands[] = {
     {"CAPA", capabilities, ANY_STATE, NONE, 0},
+    {"STLS", pop3_stls, POP3_AUTHORIZATION, NONE, 0},
     {"USER", pop3_user, POP3_AUTHORIZATION, SOME, 0},
     {"PASS", pop3_pass, POP3_AUTHORIZATION, SOME, 0},
     {"APOP", pop3_apop, POP3_AUTHORIZATION, SOME, 0},

@@ -12,9 +12,7 @@
 bool
 pop3_may_login(const struct pop3 *p)
 {
-	struct tls_info info;
-
-	return p->plaintext_allowed || tls_info(&p->stream, &info);
+	return p->plaintext_allowed || tls_is_on(&p->stream);
 }
 
 bool

@@ -19,25 +19,35 @@
 #include "pop3d/pop3.h"
 
 static const char usage[] =
-    "usage: pop3d [-c FILE] [-hiV]\n"
+    "usage: pop3d [-c FILE] [-hV]\n"
+    "       pop3d -i [-c FILE] [-l pop3|pop3s]\n"
     "POP3 server; started by postrider(8), or with -i by inetd(8).\n";
 
 enum { LISTENERS = 32, MEMORY = 512 << 20 };
 
 struct service {
 	struct config config;
+	struct tls_service tls;
 	int listeners[LISTENERS];
+	enum listener_kind kinds[LISTENERS];
 	size_t n;
 };
 
-static bool from_inetd;
+static struct {
+	bool inetd, has_kind;
+	enum listener_kind kind;
+} options;
 
 static int
-option(int letter, const char *argument)
+take_option(int letter, const char *argument)
 {
-	(void)letter, (void)argument;
-	from_inetd = true;
-	return 1;
+	if (letter == 'i') {
+		options.inetd = true;
+		return 1;
+	}
+	options.has_kind = true;
+	return listener_named(argument, &options.kind) &&
+	    options.kind >= LISTENER_POP3;
 }
 
 static void
@@ -97,23 +107,50 @@ open_log(const struct config *config)
 		log_to_syslog("pop3d");
 }
 
-static int
-serve_inetd(const struct config *config)
+/* Which of the listeners this would have come to, by its port. */
+static enum listener_kind
+kind_of_connection(const struct config *config)
 {
-	int userdb;
+	struct sockaddr_storage address;
+	socklen_t n = sizeof(address);
+	uint16_t port;
 
-	open_log(config);
-	enter_folder(config);
+	if (options.has_kind)
+		return options.kind;
+	if (getsockname(STDIN_FILENO, (struct sockaddr *)&address, &n) == -1)
+		return LISTENER_POP3;
+	port = netaddr_port(&address);
+	for (size_t i = 0; i < config->listen.n; i++) {
+		const struct config_listener *l = &config->listen.items[i];
+
+		if (l->kind >= LISTENER_POP3 &&
+		    netaddr_port(&l->address) == port)
+			return l->kind;
+	}
+	return port == 995 ? LISTENER_POP3S : LISTENER_POP3;
+}
+
+static int
+serve_inetd(struct service *service)
+{
+	struct pop3_world world = {
+	    .config = &service->config, .tls = &service->tls};
+	enum listener_kind kind = kind_of_connection(world.config);
+
+	enter_folder(world.config);
 	/* As an ordinary user the sandbox is all there is: connect first. */
-	userdb = ipc_connect("userdb");
-	if (userdb == -1) {
+	world.userdb = ipc_connect("userdb");
+	if (world.userdb == -1) {
 		log_errno(LEVEL_ERROR, "cannot connect", "userdb");
-		dprintf(STDOUT_FILENO,
-		    "-ERR [SYS/TEMP] the mail service does not run now\r\n");
+		if (!listener_begins_with_tls(kind))
+			dprintf(STDOUT_FILENO,
+			    "-ERR [SYS/TEMP] the mail service does not run "
+			    "now\r\n");
 		return EX_TEMPFAIL;
 	}
+	tls_service_begin(&service->tls);
 	confine();
-	pop3_serve(config, STDIN_FILENO, STDOUT_FILENO, userdb);
+	pop3_serve(&world, kind, STDIN_FILENO, STDOUT_FILENO);
 	return EX_OK;
 }
 
@@ -122,7 +159,9 @@ serve_inetd(const struct config *config)
 static int
 serve_worker(struct worker *worker, void *context)
 {
-	const struct service *service = context;
+	struct service *service = context;
+	const struct pop3_world world = {
+	    .config = &service->config, .tls = &service->tls, .userdb = -1};
 	bool clean = true;
 	size_t which;
 	int fd;
@@ -134,9 +173,24 @@ serve_worker(struct worker *worker, void *context)
 		    worker, service->listeners, service->n, &which);
 		if (fd == -1)
 			break;
-		clean = pop3_serve(&service->config, fd, fd, -1);
+		clean = pop3_serve(&world, service->kinds[which], fd, fd);
 	}
 	return EX_OK;
+}
+
+static void
+find_listeners(struct service *service)
+{
+	static const enum listener_kind kinds[] = {
+	    LISTENER_POP3, LISTENER_POP3S};
+
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		size_t n = inherit_find_all(listener_name(kinds[k]),
+		    service->listeners + service->n, LISTENERS - service->n);
+
+		for (size_t i = 0; i < n; i++)
+			service->kinds[service->n++] = kinds[k];
+	}
 }
 
 static int
@@ -151,7 +205,7 @@ serve_pool(struct service *service)
 	    .serve = serve_worker,
 	    .context = service};
 
-	service->n = inherit_find_all("pop3", service->listeners, LISTENERS);
+	find_listeners(service);
 	if (service->n == 0 && inherit_find("control") == -1) {
 		log_event(LEVEL_ERROR, "no listening sockets",
 		    log_text("reason",
@@ -162,6 +216,7 @@ serve_pool(struct service *service)
 	if (service->n == 0)
 		rules.maximum = 0;
 	enter_folder(&service->config);
+	tls_service_begin(&service->tls);
 	loop_init();
 	return prefork_run(&rules);
 }
@@ -170,15 +225,21 @@ int
 main(int argc, char **argv)
 {
 	static struct service service;
-	struct program_options options = {
-	    .program = "pop3d", .usage = usage, .extra = "i", .option = option};
+	struct program_options program = {.program = "pop3d",
+	    .usage = usage,
+	    .extra = "il:",
+	    .option = take_option};
 
-	if (program_options(&options, argc, argv) != argc) {
+	if (program_options(&program, argc, argv) != argc) {
 		fputs(usage, stderr);
 		return EX_USAGE;
 	}
-	if (from_inetd)
+	if (options.inetd)
 		turn_stderr_away();
-	service_begin("pop3d", &service.config, options.config_path);
-	return from_inetd ? serve_inetd(&service.config) : serve_pool(&service);
+	service_begin("pop3d", &service.config, program.config_path);
+	if (options.inetd)
+		open_log(&service.config);
+	tls_service_init(&service.tls, &service.config, "pop3d", "pop3",
+	    service.config.pop3_timeout);
+	return options.inetd ? serve_inetd(&service) : serve_pool(&service);
 }

@@ -10,6 +10,7 @@
 #include "common/netaddr.h"
 #include "common/protocol.h"
 #include "common/stream.h"
+#include "common/tls_service.h"
 #include "common/verdict.h"
 #include "pop3d/maildrop.h"
 
@@ -26,6 +27,8 @@ enum pop3_state { POP3_AUTHORIZATION = 1, POP3_TRANSACTION = 2 };
 
 struct pop3 {
 	const struct config *config;
+	enum listener_kind kind;
+	struct tls_service *tls; /* NULL: none */
 	struct stream stream;
 	enum pop3_state state;
 	const char *ended; /* why the session is over; NULL while it goes on */
@@ -43,12 +46,19 @@ struct pop3 {
 	uint64_t retrieved, retrieved_octets, removed;
 };
 
+/* What the sessions of a process share, one after the other. */
+struct pop3_world {
+	const struct config *config;
+	struct tls_service *tls; /* NULL: no TLS */
+	int userdb; /* an open connection to it, -1: made when it is needed */
+};
+
 /*
- * Serve one client to the end.  in and out become the session's.  userdb: an
- * open connection to it, or -1 to make one when it is needed.  True when no
- * password was seen, so that this process may serve another client.
+ * Serve one client to the end.  in and out become the session's.  True when
+ * no password was seen, so that this process may serve another client.
  */
-bool pop3_serve(const struct config *, int in, int out, int userdb);
+bool pop3_serve(
+    const struct pop3_world *, enum listener_kind, int in, int out);
 
 /* -- between the files of this program -- */
 
@@ -62,6 +72,12 @@ void pop3_end(struct pop3 *, const char *why);
 
 /* The connection ended or went silent. */
 void pop3_lost(struct pop3 *, enum stream_result);
+
+/* Is STLS among what this server can do now (RFC 2595 section 4)? */
+bool pop3_offers_stls(struct pop3 *);
+
+/* The handshake.  False: it failed, and nothing more may be said. */
+bool pop3_shake(struct pop3 *);
 
 /* The command in this line, done and answered. */
 void pop3_command(struct pop3 *, struct span line);
@@ -80,6 +96,7 @@ void pop3_login(struct pop3 *, struct login *, enum verdict);
 
 /* Commands with files of their own. */
 void pop3_user(struct pop3 *, struct span args);
+void pop3_stls(struct pop3 *, struct span args);
 void pop3_pass(struct pop3 *, struct span args);
 void pop3_apop(struct pop3 *, struct span args);
 void pop3_auth(struct pop3 *, struct span args);

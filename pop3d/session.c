@@ -155,7 +155,10 @@ greet(struct pop3 *p)
 static void
 log_session(const struct pop3 *p, int64_t began)
 {
+	struct tls_info tls;
+
 	log_event(LEVEL_INFO, "session ended", log_text("client", p->client),
+	    log_text("tls", tls_info(&p->stream, &tls) ? tls.summary : NULL),
 	    log_text("auth", p->login[0] != '\0' ? p->login : NULL),
 	    log_number("retrieved", (int64_t)p->retrieved),
 	    log_number("size", (int64_t)p->retrieved_octets),
@@ -164,21 +167,33 @@ log_session(const struct pop3 *p, int64_t began)
 	    log_text("reason", p->ended));
 }
 
-bool
-pop3_serve(const struct config *config, int in, int out, int userdb)
+static void
+converse(struct pop3 *p)
 {
-	struct pop3 p = {.config = config,
+	/* RFC 8314 section 3.3: before anything is said. */
+	if (listener_begins_with_tls(p->kind) && !pop3_shake(p))
+		return;
+	greet(p);
+	while (p->ended == NULL)
+		serve_line(p);
+}
+
+bool
+pop3_serve(
+    const struct pop3_world *world, enum listener_kind kind, int in, int out)
+{
+	struct pop3 p = {.config = world->config,
+	    .kind = kind,
+	    .tls = world->tls,
 	    .state = POP3_AUTHORIZATION,
-	    .userdb = userdb,
+	    .userdb = world->userdb,
 	    .drop.fd = -1};
 	int64_t began = clock_monotonic_ms();
 
 	stream_init(&p.stream, in, out);
 	note_client(&p, in);
-	stream_limit(&p.stream, (int64_t)config->pop3_timeout * 1000);
-	greet(&p);
-	while (p.ended == NULL)
-		serve_line(&p);
+	stream_limit(&p.stream, (int64_t)p.config->pop3_timeout * 1000);
+	converse(&p);
 	(void)stream_flush(&p.stream);
 	log_session(&p, began);
 	if (p.drop.fd != -1)

@@ -185,6 +185,7 @@ accept_message(struct message *m)
 
 	log_event(LEVEL_INFO, "accepted", log_text("id", m->submission.id),
 	    log_text("client", s->client.text), log_text("helo", s->helo),
+	    log_text("tls", s->protection[0] != '\0' ? s->protection : NULL),
 	    log_text("auth", s->login[0] != '\0' ? s->login : NULL),
 	    log_address("from", t->sender_text),
 	    log_address("to", t->nrecipients == 1 ? t->recipients[0] : NULL),

@@ -5,6 +5,7 @@
 #include "smtpd/auth.h"
 #include "smtpd/command.h"
 #include "smtpd/session.h"
+#include "smtpd/starttls.h"
 
 static bool
 introduce(struct session *s, const char *argument, bool extended)
@@ -41,6 +42,8 @@ smtp_ehlo(struct session *s, const char *argument)
 	    "250-LIMITS RCPTMAX=%" PRIu64 "\r\n",
 	    s->config->hostname, s->config->max_message_size,
 	    s->config->max_recipients);
+	if (starttls_is_offered(s))
+		stream_puts(&s->stream, "250-STARTTLS\r\n");
 	auth_announce(s);
 	stream_puts(&s->stream, "250 HELP\r\n");
 }

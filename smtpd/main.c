@@ -20,7 +20,7 @@
 
 static const char usage[] =
     "usage: smtpd [-c file]\n"
-    "       smtpd -i [-c file] [-l smtp|submission]\n"
+    "       smtpd -i [-c file] [-l smtp|submission|submissions]\n"
     "The SMTP receiver.  `postrider start` runs it; with -i it serves the\n"
     "connection on descriptor 0 (inetd).\n";
 
@@ -37,11 +37,8 @@ take_option(int letter, const char *argument)
 		return 1;
 	}
 	options.has_kind = true;
-	options.kind = LISTENER_SMTP;
-	if (strcmp(argument, "smtp") == 0)
-		return 1;
-	options.kind = LISTENER_SUBMISSION;
-	return strcmp(argument, "submission") == 0;
+	return listener_named(argument, &options.kind) &&
+	    options.kind <= LISTENER_SUBMISSIONS;
 }
 
 /* Which of the listeners this would have come to, by its port. */
@@ -50,18 +47,21 @@ kind_of_socket(const struct config *config, int fd)
 {
 	struct sockaddr_storage address;
 	socklen_t n = sizeof(address);
+	uint16_t port;
 
 	if (getsockname(fd, (struct sockaddr *)&address, &n) == -1)
 		return LISTENER_SMTP;
+	port = netaddr_port(&address);
 	for (size_t i = 0; i < config->listen.n; i++) {
 		const struct config_listener *l = &config->listen.items[i];
 
-		if (l->kind <= LISTENER_SUBMISSION &&
-		    netaddr_port(&l->address) == netaddr_port(&address))
+		if (l->kind <= LISTENER_SUBMISSIONS &&
+		    netaddr_port(&l->address) == port)
 			return l->kind;
 	}
-	return netaddr_port(&address) == 587 ? LISTENER_SUBMISSION
-					     : LISTENER_SMTP;
+	return port == 465 ? LISTENER_SUBMISSIONS
+	    : port == 587  ? LISTENER_SUBMISSION
+			   : LISTENER_SMTP;
 }
 
 static void
@@ -128,6 +128,7 @@ serve_inetd(struct service *service, int fd)
 				: kind_of_socket(&service->config, fd);
 	enter_folder(&service->config);
 	(void)owners_connect(&service->owners); /* while there is a way */
+	tls_service_begin(&service->tls);
 	return worker_serve_one(service, kind, fd);
 }
 
@@ -154,6 +155,7 @@ serve_listeners(struct service *service)
 		rules.maximum = 0;
 	}
 	enter_folder(&service->config);
+	tls_service_begin(&service->tls);
 	loop_init();
 	return prefork_run(&rules);
 }
@@ -183,6 +185,8 @@ main(int argc, char **argv)
 	service.dns = dns_open(&service.config);
 	if (service.dns == NULL)
 		log_errno(LEVEL_WARNING, "cannot start", "resolver");
+	tls_service_init(&service.tls, &service.config, "smtpd", "smtp",
+	    service.config.smtp_timeout);
 	return options.inetd ? serve_inetd(&service, fd)
 			     : serve_listeners(&service);
 }

@@ -8,11 +8,14 @@
 const char *
 received_protocol(const struct session *s)
 {
-	if (s->transaction.utf8)
-		return s->facts.logged_in ? "UTF8SMTPA" : "UTF8SMTP";
-	if (!s->extended)
+	static const char *const names[2][2][2] = {/* TLS, login */
+	    {{"ESMTP", "ESMTPA"}, {"ESMTPS", "ESMTPSA"}},
+	    {{"UTF8SMTP", "UTF8SMTPA"}, {"UTF8SMTPS", "UTF8SMTPSA"}}};
+
+	if (!s->extended && !s->transaction.utf8)
 		return "SMTP";
-	return s->facts.logged_in ? "ESMTPA" : "ESMTP";
+	return names[s->transaction.utf8][tls_is_on(&s->stream)]
+		    [s->facts.logged_in];
 }
 
 /* What a client calls itself may be anything; a header may not (A8). */
@@ -49,6 +52,17 @@ add_client(struct session *s, struct buf *out)
 	buf_addf(out, " (%s%s%s)", name, name[0] != '\0' ? " " : "", literal);
 }
 
+/* In the words that people and programs know from other servers. */
+static void
+add_tls(const struct session *s, struct buf *out)
+{
+	struct tls_info info;
+
+	if (tls_info(&s->stream, &info))
+		buf_addf(out, "\n\t(using %s with cipher %s (%u/%u bits))",
+		    info.protocol, info.cipher, info.bits, info.bits);
+}
+
 size_t
 received_headers(
     struct session *s, const char *id, time_t when, struct buf *out)
@@ -64,6 +78,7 @@ received_headers(
 	buf_adds(out, "Received: from ");
 	add_helo(out, s->helo);
 	add_client(s, out);
+	add_tls(s, out);
 	buf_addf(out, "\n\tby %s (Postrider) with %s id %s",
 	    s->config->hostname, received_protocol(s), id);
 	/* Several would show the hidden ones to each other. */

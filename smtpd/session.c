@@ -8,7 +8,9 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/tls_service.h"
 #include "smtpd/command.h"
+#include "smtpd/starttls.h"
 
 enum {
 	LINE_MAX_COMMAND = 512, /* RFC 5321 section 4.5.3.1.4, with CRLF */
@@ -26,6 +28,8 @@ enum {
 #define ABOUT(s)                                                               \
 	log_text("client", (s)->client.text),                                  \
 	    log_text("helo", (s)->helo[0] != '\0' ? (s)->helo : NULL),         \
+	    log_text(                                                          \
+		"tls", (s)->protection[0] != '\0' ? (s)->protection : NULL),   \
 	    log_text("auth", (s)->login[0] != '\0' ? (s)->login : NULL),       \
 	    log_address("from",                                                \
 		(s)->transaction.open ? (s)->transaction.sender_text : NULL)
@@ -212,7 +216,8 @@ static const struct command commands[] = {
     {"ETRN", not_implemented, LINE_MAX_COMMAND, 0},
     {"TURN", not_implemented, LINE_MAX_COMMAND, 0},
     {"BDAT", not_implemented, LINE_MAX_COMMAND, 0},
-    {"STARTTLS", not_implemented, LINE_MAX_COMMAND, ALONE},
+    /* RFC 3207 section 4. */
+    {"STARTTLS", smtp_starttls, LINE_MAX_COMMAND, ALONE | FRUITLESS},
     {"GET", wrong_protocol, LINE_MAX_AUTH, 0},
     {"POST", wrong_protocol, LINE_MAX_AUTH, 0},
     {"PUT", wrong_protocol, LINE_MAX_AUTH, 0},
@@ -349,9 +354,20 @@ talked_first(struct session *s)
 	    stream_peek(&s->stream, &octets) == STREAM_OK;
 }
 
+/* Before anything is said (RFC 8314 section 3.3). */
+static bool
+begin_tls(struct session *s)
+{
+	if (!listener_begins_with_tls(s->facts.listener))
+		return true;
+	return starttls_shake(s);
+}
+
 static void
 converse(struct session *s)
 {
+	if (!begin_tls(s))
+		return;
 	if (talked_first(s)) {
 		session_close(s, 554, "5.5.0", "you talk before the greeting");
 		return;
@@ -377,12 +393,13 @@ prepare_socket(int fd)
 }
 
 bool
-session_serve(const struct config *config, enum listener_kind kind, int fd,
-    int stop_fd, struct owners *owners, struct dns *dns)
+session_serve(const struct session_world *world, enum listener_kind kind,
+    int fd, int stop_fd)
 {
-	struct session s = {.config = config,
-	    .owners = owners,
-	    .dns = dns,
+	struct session s = {.config = world->config,
+	    .owners = world->owners,
+	    .dns = world->dns,
+	    .tls = world->tls,
 	    .line = BUF_INIT(LINE_MAX_AUTH + 1),
 	    .fruitful = clock_monotonic_ms(),
 	    .facts = {.listener = kind}};
@@ -392,13 +409,13 @@ session_serve(const struct config *config, enum listener_kind kind, int fd,
 	s.stream.stop_fd = stop_fd;
 	client_init(&s, fd);
 	converse(&s);
-	stream_limit(&s.stream, (int64_t)config->smtp_timeout * 1000);
+	stream_limit(&s.stream, (int64_t)world->config->smtp_timeout * 1000);
 	(void)stream_flush(&s.stream);
 	session_reset(&s);
 	stream_close(&s.stream);
 	if (s.saw_password && s.line.data != NULL)
 		explicit_bzero(s.line.data, s.line.cap);
 	buf_free(&s.line);
-	owners_forget_login(owners);
+	owners_forget_login(world->owners);
 	return !s.saw_password;
 }

@@ -13,6 +13,7 @@
 #include "common/netaddr.h"
 #include "common/protocol.h"
 #include "common/stream.h"
+#include "common/tls.h"
 #include "common/verdict.h"
 #include "smtpd/owners.h"
 #include "smtpd/policy.h"
@@ -44,11 +45,13 @@ struct session {
 	struct stream stream;
 	struct owners *owners;
 	struct dns *dns; /* NULL: no look-ups */
+	struct tls_service *tls; /* NULL: none */
 	struct client client;
 	struct policy_client facts;
 	bool plaintext_auth;               /* may log in without TLS */
 	char helo[ADDRESS_DOMAIN_MAX + 1]; /* "" before HELO */
 	bool extended;                     /* EHLO */
+	char protection[80];               /* tls= of a log line, "": none */
 	char login[PROTOCOL_LOGIN_MAX + 1];
 	bool saw_password; /* serve nobody else after this */
 	struct transaction transaction;
@@ -60,12 +63,20 @@ struct session {
 	bool draining, closing;
 };
 
+/* What the sessions of a process share, one after the other. */
+struct session_world {
+	const struct config *config;
+	struct owners *owners;
+	struct dns *dns;         /* NULL: no look-ups */
+	struct tls_service *tls; /* NULL: no TLS */
+};
+
 /*
  * Serve the connection on fd, which is closed at the end.  stop_fd: as
  * struct stream has it.  Returns whether the process may serve another.
  */
-bool session_serve(const struct config *, enum listener_kind, int fd,
-    int stop_fd, struct owners *, struct dns *);
+bool session_serve(
+    const struct session_world *, enum listener_kind, int fd, int stop_fd);
 
 /* -- for the commands -- */
 
@@ -110,5 +121,6 @@ void smtp_mail(struct session *, const char *argument);
 void smtp_rcpt(struct session *, const char *argument);
 void smtp_data(struct session *, const char *argument);
 void smtp_auth(struct session *, const char *argument);
+void smtp_starttls(struct session *, const char *argument);
 
 #endif

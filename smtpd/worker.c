@@ -20,7 +20,7 @@ int
 service_find_listeners(struct service *service)
 {
 	static const enum listener_kind kinds[] = {
-	    LISTENER_SMTP, LISTENER_SUBMISSION};
+	    LISTENER_SMTP, LISTENER_SUBMISSION, LISTENER_SUBMISSIONS};
 	int fds[INHERIT_MAX];
 
 	service->listeners = calloc(INHERIT_MAX, sizeof(int));
@@ -52,10 +52,20 @@ confine(void)
 	sandbox_enter(&sandbox);
 }
 
+static struct session_world
+world_of(struct service *service)
+{
+	return (struct session_world){.config = &service->config,
+	    .owners = &service->owners,
+	    .dns = service->dns,
+	    .tls = &service->tls};
+}
+
 int
 worker_serve(struct worker *worker, void *context)
 {
 	struct service *service = context;
+	const struct session_world world = world_of(service);
 	bool another = true;
 
 	confine();
@@ -66,8 +76,8 @@ worker_serve(struct worker *worker, void *context)
 
 		if (fd == -1)
 			break;
-		another = session_serve(&service->config, service->kinds[which],
-		    fd, worker_stop_fd(worker), &service->owners, service->dns);
+		another = session_serve(
+		    &world, service->kinds[which], fd, worker_stop_fd(worker));
 	}
 	owners_close(&service->owners);
 	return EX_OK;
@@ -76,9 +86,10 @@ worker_serve(struct worker *worker, void *context)
 int
 worker_serve_one(struct service *service, enum listener_kind kind, int fd)
 {
+	const struct session_world world = world_of(service);
+
 	confine();
-	(void)session_serve(
-	    &service->config, kind, fd, -1, &service->owners, service->dns);
+	(void)session_serve(&world, kind, fd, -1);
 	owners_close(&service->owners);
 	return EX_OK;
 }

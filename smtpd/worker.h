@@ -6,6 +6,7 @@
 
 #include "common/config.h"
 #include "common/prefork.h"
+#include "common/tls_service.h"
 #include "smtpd/owners.h"
 
 struct dns;
@@ -15,6 +16,7 @@ struct service {
 	struct config config;
 	struct dns *dns;
 	struct owners owners; /* each worker's own */
+	struct tls_service tls;
 	int *listeners;
 	enum listener_kind *kinds; /* of each listener */
 	size_t nlisteners;

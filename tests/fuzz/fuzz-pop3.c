@@ -214,7 +214,9 @@ talk(const uint8_t *octets, size_t n, char *replies, size_t max)
 	REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
 	REQUIRE(send(ends[0], octets, n, MSG_DONTWAIT) == (ssize_t)n);
 	shutdown(ends[0], SHUT_WR);
-	(void)pop3_serve(get_config(), ends[1], ends[1], -1);
+	(void)pop3_serve(
+	    &(struct pop3_world){.config = get_config(), .userdb = -1},
+	    LISTENER_POP3, ends[1], ends[1]);
 	while ((got = read(ends[0], replies + have, max - have)) > 0)
 		have += (size_t)got;
 	close(ends[0]);

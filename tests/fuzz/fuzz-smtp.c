@@ -279,9 +279,10 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 	REQUIRE(
 	    send(ends[0], octets + 1, n - 1, MSG_DONTWAIT) == (ssize_t)n - 1);
 	shutdown(ends[0], SHUT_WR);
-	(void)session_serve(get_config(),
+	(void)session_serve(&(struct session_world){.config = get_config(),
+				.owners = &owners},
 	    octets[0] & SUBMISSION ? LISTENER_SUBMISSION : LISTENER_SMTP,
-	    ends[1], -1, &owners, NULL);
+	    ends[1], -1);
 	while (
 	    (got = read(ends[0], replies + have, sizeof(replies) - have)) > 0)
 		have += (size_t)got;

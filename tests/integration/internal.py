@@ -265,6 +265,69 @@ def readable(sock, seconds=SECONDS):
     return bool(select.select([sock], [], [], seconds)[0])
 
 
+class Owner:
+    """A listening SEQPACKET socket; each connection has its own thread."""
+
+    def __init__(self, path):
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(path)
+        os.chmod(path, 0o666)
+        self.listener.listen(100)
+        self.fault = None  # (step, what): see at()
+        self.connections = 0
+        self.requests = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.adopt(connection)
+
+    def adopt(self, connection, login=None):
+        peer = Peer(connection)
+        peer.socket.settimeout(None)
+        threading.Thread(target=self._serve, args=(peer, login),
+                         daemon=True).start()
+
+    def _serve(self, peer, login):
+        try:
+            with peer:
+                self.serve(peer, login)
+        except (OSError, Stop):
+            pass
+
+    def at(self, step, peer):
+        """The fault that was ordered for this step, once or for ever."""
+        if not self.fault or self.fault[0] != step:
+            return
+        what = self.fault[1]
+        if what == "close":
+            self.fault = None
+            raise Stop
+        if what == "silence":
+            self.fault = None
+            peer.receive()  # until the other side gives up
+            raise Stop
+        self.fault = None
+        if isinstance(what, bytes):
+            peer.send_octets(what)
+        else:
+            peer.send(*what)
+        raise Stop
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+class Stop(Exception):
+    pass
+
+
 class FakeUserdb:
     """userdb's side towards pop3d and mailbox: any user whose password is
     "secret"; logins are noted.  answers: {user: Packet} said instead."""

@@ -9,76 +9,14 @@ import socket
 import tempfile
 import threading
 
-from internal import Peer, Service
+from internal import Owner, Service
+from keys_fake import Keys
 from logins import Logins
 from suite import SECONDS, free_port
 
 ANN = "ann@example.test"
 BOB = "bob@example.test"
 PASSWORD = "open sesame"
-
-
-class Owner:
-    """A listening SEQPACKET socket; each connection has its own thread."""
-
-    def __init__(self, path):
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.listener.bind(path)
-        os.chmod(path, 0o666)
-        self.listener.listen(100)
-        self.fault = None  # (step, what): see at()
-        self.connections = 0
-        self.requests = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self.adopt(connection)
-
-    def adopt(self, connection, login=None):
-        peer = Peer(connection)
-        peer.socket.settimeout(None)
-        threading.Thread(target=self._serve, args=(peer, login),
-                         daemon=True).start()
-
-    def _serve(self, peer, login):
-        try:
-            with peer:
-                self.serve(peer, login)
-        except (OSError, Stop):
-            pass
-
-    def at(self, step, peer):
-        """The fault that was ordered for this step, once or for ever."""
-        if not self.fault or self.fault[0] != step:
-            return
-        what = self.fault[1]
-        if what == "close":
-            self.fault = None
-            raise Stop
-        if what == "silence":
-            self.fault = None
-            peer.receive()  # until the other side gives up
-            raise Stop
-        self.fault = None
-        if isinstance(what, bytes):
-            peer.send_octets(what)
-        else:
-            peer.send(*what)
-        raise Stop
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-
-class Stop(Exception):
-    pass
 
 
 class Userdb(Owner):
@@ -264,6 +202,16 @@ class Client:
         self.send(line + "\r\n" if isinstance(line, str) else line + b"\r\n")
         return self.reply()
 
+    def wrap(self, context, name=None):
+        """TLS from here on, as a client; nothing read may be left over."""
+        self.file.close()
+        self.socket = context.wrap_socket(self.socket, server_hostname=name)
+        self.file = self.socket.makefile("rb")
+
+    def starttls(self, context, name=None):
+        assert self.command("STARTTLS") == 220, self.text
+        self.wrap(context, name)
+
     def ehlo(self):
         assert self.command("EHLO client.example") == 250
         return [line[4:] for line in self.lines[1:]]
@@ -300,11 +248,12 @@ class Client:
 
 
 class Smtpd(Service):
-    """smtpd with both its listeners and our owners."""
+    """smtpd with all its listeners and our owners."""
 
-    def __init__(self, extra=(), root=False, **options):
+    def __init__(self, extra=(), root=False, pairs=(), **options):
+        """pairs: certificates and keys (pki.py); none: no TLS."""
         self.ports, listeners = {}, []
-        for kind in ("smtp", "submission"):
+        for kind in ("smtp", "submission", "submissions"):
             sock = socket.socket()
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(("127.0.0.1", free_port()))
@@ -319,6 +268,7 @@ class Smtpd(Service):
             pass  # there is a log also where nothing was started
         self.queue = Queue(os.path.join(self.own, "queue"))
         self.userdb = Userdb(os.path.join(self.own, "userdb"), self.queue)
+        self.keys = Keys(os.path.join(self.own, "keys"), pairs)
 
     def client(self, kind="smtp", **options):
         return Client(self.ports[kind], **options)
@@ -335,6 +285,7 @@ class Smtpd(Service):
         super().close()
         self.queue.close()
         self.userdb.close()
+        self.keys.close()
 
 
 def plain(name, password, authzid=""):

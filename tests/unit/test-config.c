@@ -76,6 +76,9 @@ test_defaults(void **state)
 	assert_int_equal(c.auth_mechanisms,
 	    sasl_set("PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS "
 		     "OAUTHBEARER XOAUTH2"));
+	assert_int_equal(c.tls_tickets,
+	    1 << LISTENER_SUBMISSION | 1 << LISTENER_SUBMISSIONS |
+		1 << LISTENER_POP3 | 1 << LISTENER_POP3S);
 	assert_false(c.apop);
 	assert_int_equal(c.max_message_size, 50 * 1024 * 1024);
 	assert_int_equal(c.max_recipients, 100);
@@ -303,6 +306,14 @@ test_networks(void **state)
 	a.ss_family = AF_UNIX;
 	assert_false(config_net_contains(&c.relay_from, &a));
 	config_free(&c);
+	read_good(&c,
+	    "tls-tickets none\n"
+	    "listen submissions 192.0.2.1\nlisten pop3s [::]:9950\n");
+	assert_int_equal(c.tls_tickets, 0);
+	assert_int_equal(c.listen.items[0].kind, LISTENER_SUBMISSIONS);
+	assert_string_equal(c.listen.items[0].text, "192.0.2.1:465");
+	assert_true(listener_begins_with_tls(c.listen.items[1].kind));
+	config_free(&c);
 	read_good(&c, "relay-from 0.0.0.0/0\n");
 	assert_true(netaddr_parse("203.0.113.1", 0, &a));
 	assert_true(config_net_contains(&c.relay_from, &a));
@@ -344,7 +355,8 @@ static const struct {
     {"domain example.org.", "test.conf:1: \"domain\": \"example.org.\" is"},
     {"domain a.org\ndomain A.org", "test.conf:2: \"domain\": A.org is there"},
     {"listen smtp", "test.conf:1: \"listen\": smtp where?"},
-    {"listen pop3s [::]:995", "test.conf:1: \"listen\": pop3s needs TLS"},
+    {"tls-tickets smtp imap",
+	"test.conf:1: \"tls-tickets\": \"imap\" is none of none|smtp"},
     {"listen imap 0.0.0.0:143",
 	"test.conf:1: \"listen\": service \"imap\" is none of smtp|"},
     {"listen smtp mail.example.org:25", "test.conf:1: \"listen\": \"mail"},

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/tls_service.h"
+
+#include "build.h"
+
+#ifdef HAVE_MALLOC_TRIM
+#include <malloc.h>
+#endif
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "common/clock.h"
+#include "common/keys_client.h"
+#include "common/log.h"
+
+enum {
+	/* `keys` may be starting beside us. */
+	FIRST_LOAD_MS = 10000,
+	LOAD_MS = 5000,
+	/* After `keys` was not there, nobody waits for it again so soon. */
+	REST_MS = 1000
+};
+
+void
+tls_service_init(struct tls_service *t, const struct config *config,
+    const char *name, const char *alpn, uint64_t timeout_s)
+{
+	int64_t timeout_ms = (int64_t)timeout_s * 1000;
+
+	*t = (struct tls_service){.name = name,
+	    .server = tls_server_new(alpn),
+	    .keys = keys_client_new("keys"),
+	    .tickets = config->tls_tickets,
+	    .timeout_ms =
+		timeout_ms < TLS_HANDSHAKE_MS ? timeout_ms : TLS_HANDSHAKE_MS};
+	if (t->server == NULL || t->keys == NULL)
+		exit(EX_OSERR);
+}
+
+void
+tls_service_begin(struct tls_service *t)
+{
+	t->loaded = keys_client_load(t->keys, t->server,
+			clock_monotonic_ms() + FIRST_LOAD_MS) == 0;
+	if (t->loaded)
+		(void)tls_server_rehearse(t->server);
+}
+
+/* What was in use stays so where `keys` cannot be asked now. */
+bool
+tls_service_ready(struct tls_service *t)
+{
+	static int64_t rest_until;
+	int64_t now;
+
+	if (t == NULL)
+		return false;
+	if (keys_client_changed(t->keys)) {
+		now = clock_monotonic_ms();
+		if (now < rest_until)
+			return tls_server_ready(t->server);
+		if (keys_client_load(t->keys, t->server, now + LOAD_MS) == 0)
+			t->loaded = true;
+		else
+			rest_until = clock_monotonic_ms() + REST_MS;
+	}
+	return tls_server_ready(t->server);
+}
+
+bool
+tls_service_is_off(const struct tls_service *t)
+{
+	return t == NULL ||
+	    (t->loaded && keys_client_count(t->keys) == 0);
+}
+
+/*
+ * A handshake leaves behind ten times what its session keeps, and a session
+ * may last for hours.
+ */
+static void
+give_memory_back(void)
+{
+#ifdef HAVE_MALLOC_TRIM
+	malloc_trim(0);
+#endif
+}
+
+bool
+tls_service_accept(struct tls_service *t, struct stream *s,
+    enum listener_kind kind, const char *client)
+{
+	char error[TLS_ERROR_MAX];
+	bool tickets = (t->tickets & 1U << kind) != 0;
+
+	stream_limit(s, t->timeout_ms);
+	if (tls_accept(t->server, s, tickets, error) == TLS_OK) {
+		give_memory_back();
+		return true;
+	}
+	log_event(LEVEL_INFO, "handshake failed", log_text("client", client),
+	    log_text("service", t->name), log_text("reason", error));
+	return false;
+}
