@@ -10,8 +10,9 @@
 #include "common/clock.h"
 #include "common/dns_read.h"
 #include "common/netaddr.h"
+#include "common/self.h"
 #include "deliver/idn.h"
-#include "deliver/self.h"
+#include "deliver/ipv6.h"
 
 enum {
 	LOOKUP_LIMIT_MS = 60000, /* for a domain, or one preference's hosts */
@@ -212,7 +213,7 @@ add_address(struct route *r, const struct target *host)
 		return true;
 	}
 	if (host->address.ss_family == AF_INET6 && !r->relay &&
-	    !self_may_use_ipv6(r->deliver, &host->address)) {
+	    !ipv6_may_use(r->deliver, &host->address)) {
 		note(r, VERDICT_NO_CONNECTION, host->host,
 		    "has IPv6, but our IPv6 address has no PTR record");
 		return true;

@@ -14,7 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/netaddr.h"
-#include "deliver/self.h"
+#include "common/self.h"
 
 /* -- what can go wrong -- */
 

@@ -53,6 +53,16 @@ report_warning(const char *format, ...)
 }
 
 void
+report_note(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	print("note", format, arguments);
+	va_end(arguments);
+}
+
+void
 check_programs(const struct config *config)
 {
 	char path[4096];
@@ -187,6 +197,7 @@ static void (*const checks[])(const struct config *) = {
     check_certificates,
     check_listeners,
     check_database,
+    check_outbound,
     check_kernel,
 };
 

@@ -7,11 +7,13 @@
 /*
  * What `postrider check` finds, a line each, on standard output.  An error
  * is what keeps the suite from starting or from doing what the config says;
- * a warning is what a postmaster should know.
+ * a warning is what a postmaster should know; a note is not counted.
  */
 void report_error(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 void report_warning(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+void report_note(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
 /* -- groups of checks -- */
@@ -25,6 +27,7 @@ void check_file_systems(const struct config *);
 void check_certificates(const struct config *);
 void check_listeners(const struct config *);
 void check_database(const struct config *);
+void check_outbound(const struct config *);  /* check_outbound.c */
 void check_kernel(const struct config *);
 
 #endif

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from dnsserver import dns  # noqa: F401
 from suite import program
 
 
@@ -218,6 +219,59 @@ def test_check_database(fresh):
     assert damaged
     assert f"error: the database in {fresh.database} does not open" in check(
         fresh)
+
+
+# -- check: can mail leave? --
+
+@pytest.fixture
+def elsewhere():
+    """Another mail server, which must hear nothing."""
+    with socket.create_server(("127.0.0.9", 0)) as server:
+        server.settimeout(10)
+        yield server
+
+
+def outbound(suite):
+    line, = [line for line in check(suite).splitlines() if "outbound" in line]
+    return line
+
+
+def test_check_outbound_by_relay_host(make_suite, elsewhere):
+    port = elsewhere.getsockname()[1]
+    suite = make_suite(extra=[f"relay-host [127.0.0.9]:{port}"])
+    suite.write_config()
+    suite.run("postrider", "init")
+    assert outbound(suite) == (
+        f"note: outbound mail: 127.0.0.9 at 127.0.0.9:{port} can be reached")
+    client = elsewhere.accept()[0]
+    assert client.recv(10) == b""
+    client.close()
+    elsewhere.close()
+    assert outbound(suite) == (
+        f"warning: outbound mail: cannot connect to 127.0.0.9 at "
+        f"127.0.0.9:{port}: Connection refused")
+
+
+def test_check_outbound_by_another_mx(make_suite, dns, elsewhere):
+    """Not to ourselves, whatever the preference."""
+    port = elsewhere.getsockname()[1]
+    dns.add_zone("example.test", "@ MX 5 mail\n@ MX 10 backup\n"
+                 "mail A 127.0.0.1\nbackup A 127.0.0.9").start()
+    suite = make_suite(dns_server=dns.address, smtp_port=port)
+    suite.write_config()
+    suite.run("postrider", "init")
+    assert outbound(suite) == (
+        f"note: outbound mail: backup.example.test at 127.0.0.9:{port} can "
+        "be reached")
+    elsewhere.accept()[0].close()
+
+
+def test_check_outbound_without_anybody_to_try(make_suite, dns):
+    dns.add_zone("example.test", "@ MX 5 mail\nmail A 127.0.0.1").start()
+    suite = make_suite(dns_server=dns.address)
+    suite.write_config()
+    suite.run("postrider", "init")
+    assert outbound(suite).startswith("note: outbound mail was not tried: ")
 
 
 def test_options():

@@ -10,10 +10,10 @@
 #include <cmocka.h>
 
 #include "common/netaddr.h"
+#include "common/self.h"
 #include "deliver/caps.h"
 #include "deliver/reply.h"
 #include "deliver/route.h"
-#include "deliver/self.h"
 
 static struct reply reply;
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include "deliver/self.h"
+#include "common/self.h"
 
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/log.h"
 #include "common/netaddr.h"
 
 enum { SMTP_PORT = 25 };
@@ -63,9 +62,9 @@ self_source(
 	return false;
 }
 
-/* What the kernel would choose; no packet is sent. */
-static bool
-kernel_source(const struct sockaddr_storage *to, struct sockaddr_storage *from)
+bool
+self_kernel_source(
+    const struct sockaddr_storage *to, struct sockaddr_storage *from)
 {
 	struct sockaddr_storage target = *to;
 	socklen_t size = sizeof(*from);
@@ -88,7 +87,8 @@ self_is_local(const struct sockaddr_storage *address)
 	struct sockaddr_storage from;
 
 	return self_is_loopback(address) ||
-	    (kernel_source(address, &from) && netaddr_equal(address, &from));
+	    (self_kernel_source(address, &from) &&
+		netaddr_equal(address, &from));
 }
 
 static bool
@@ -125,45 +125,4 @@ self_is_us(const struct config *config, const struct sockaddr_storage *address)
 		return true;
 	return self_is_listener(
 	    &config->listen, address, self_is_local(address));
-}
-
-/* A source's PTR, looked up once; temporary failures are not kept. */
-static bool
-has_name(struct deliver *d, const struct sockaddr_storage *source)
-{
-	static struct sockaddr_storage known;
-	static bool answer;
-	char names[1][DNS_NAME_MAX + 1], text[NETADDR_TEXT_MAX];
-	enum dns_status status;
-	size_t n;
-
-	if (known.ss_family != 0 && netaddr_equal(&known, source))
-		return answer;
-	status = dns_ptr(d->dns, source, names, 1, &n);
-	answer = status == DNS_FOUND;
-	if (status == DNS_TEMPORARY || status == DNS_BROKEN)
-		return false;
-	known = *source;
-	if (!answer) {
-		netaddr_format(source, text);
-		log_event(LEVEL_WARNING, "ipv6 not used",
-		    log_text("what", text),
-		    log_text("reason",
-			"this source address has no PTR record; IPv6 hosts "
-			"are not tried"));
-	}
-	return answer;
-}
-
-bool
-self_may_use_ipv6(struct deliver *d, const struct sockaddr_storage *destination)
-{
-	struct sockaddr_storage source;
-
-	if (self_is_loopback(destination))
-		return true;
-	if (!self_source(&d->config, AF_INET6, &source) &&
-	    !kernel_source(destination, &source))
-		return false;
-	return self_is_loopback(&source) || has_name(d, &source);
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef DELIVER_SELF_H
-#define DELIVER_SELF_H
+#ifndef COMMON_SELF_H
+#define COMMON_SELF_H
 
 #include <stdbool.h>
 #include <sys/socket.h>
 
 #include "common/config.h"
-#include "deliver/deliver.h"
 
 /*
  * What is an address to us: a stranger's, our own, or nobody's (RFC 5321
@@ -42,11 +41,10 @@ bool self_source(
     const struct config *, int family, struct sockaddr_storage *);
 
 /*
- * May we speak IPv6 to this address?  Large receivers refuse IPv6 clients
- * without a PTR record, so not from a source that has none; it is looked up
- * once per source and logged.  Always to loopback.
+ * The source that the kernel would choose on the way to this address; no
+ * packet is sent.
  */
-bool self_may_use_ipv6(
-    struct deliver *, const struct sockaddr_storage *destination);
+bool self_kernel_source(
+    const struct sockaddr_storage *to, struct sockaddr_storage *from);
 
 #endif
