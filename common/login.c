@@ -365,8 +365,10 @@ backend_refused(
 	log_event(LEVEL_WARNING, "login failed",
 	    log_text("client", login->client),
 	    log_text("service", login->service),
+	    log_text("mechanism", mechanism),
+	    log_text("tls", login->tls ? "yes" : NULL),
 	    log_text("auth", user[0] != '\0' ? user : NULL),
-	    log_text("mechanism", mechanism), log_text("reason", reason));
+	    log_text("reason", reason));
 }
 
 const struct sasl_backend login_backend = {

@@ -55,8 +55,7 @@ hear_response(struct talk *t, enum stream_result *result)
 		outcome = SASL_TALK_CANCELLED;
 	else
 		outcome = decode(t, line.data, line.len);
-	/* It stays in the stream's buffer for a while. */
-	explicit_bzero((char *)line.data, line.len);
+	stream_wipe(t->stream);
 	return outcome;
 }
 

@@ -312,6 +312,17 @@ stream_took(struct stream *s, size_t n)
 	s->taken += n < untaken(s) ? n : untaken(s);
 }
 
+void
+stream_wipe(struct stream *s)
+{
+	size_t behind = s->input.len;
+
+	if (s->input.data == NULL)
+		return;
+	explicit_bzero(s->input.data, s->taken);
+	explicit_bzero(s->input.data + behind, s->input.cap - behind);
+}
+
 bool
 stream_has_input(struct stream *s)
 {

@@ -101,6 +101,9 @@ enum stream_result stream_line(
 enum stream_result stream_peek(struct stream *, struct span *octets);
 void stream_took(struct stream *, size_t n);
 
+/* Overwrite what was taken of the input, where it was a secret. */
+void stream_wipe(struct stream *);
+
 /*
  * Input, or its end, that has come already: the peer did not wait for the
  * answer.  Under a layer: of what passes it, not of what it says itself.

@@ -72,7 +72,7 @@ exchange(struct pop3 *p, enum sasl_mechanism mechanism, const char *initial)
 	login_end(&login);
 }
 
-/* The line is a copy, and wiped: an initial response is a secret. */
+/* An initial response is a secret: of the line nothing stays. */
 void
 pop3_auth(struct pop3 *p, struct span args)
 {
@@ -83,7 +83,7 @@ pop3_auth(struct pop3 *p, struct span args)
 
 	memcpy(text, args.data, args.len);
 	text[args.len] = '\0';
-	explicit_bzero((char *)args.data, args.len);
+	stream_wipe(&p->stream);
 	n = strcspn(text, " ");
 	initial = text + n + strspn(text + n, " ");
 	mechanism = sasl_named(text, n);

@@ -120,10 +120,10 @@ pop3_pass(struct pop3 *p, struct span args)
 	p->saw_password = true;
 	memcpy(password, args.data, args.len);
 	password[args.len] = '\0';
-	explicit_bzero((char *)args.data, args.len);
+	stream_wipe(&p->stream);
 	pop3_login_init(p, &login);
 	pop3_login(
-	    p, &login, login_password(&login, "PASS", p->user, password));
+	    p, &login, login_password(&login, "USER", p->user, password));
 	explicit_bzero(password, sizeof(password));
 	login_end(&login);
 	p->user[0] = '\0';

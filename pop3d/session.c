@@ -198,8 +198,6 @@ pop3_serve(
 	log_session(&p, began);
 	if (p.drop.fd != -1)
 		maildrop_end(&p.drop);
-	if (p.saw_password && p.stream.input.data != NULL)
-		explicit_bzero(p.stream.input.data, p.stream.input.cap);
 	stream_close(&p.stream);
 	return !p.saw_password;
 }

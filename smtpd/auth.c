@@ -99,6 +99,14 @@ exchange(struct session *s, enum sasl_mechanism mechanism, const char *initial)
 	login_end(&login);
 }
 
+/* An initial response is a secret: of the line nothing stays. */
+static void
+wipe_line(struct session *s)
+{
+	explicit_bzero(s->line.data, s->line.cap);
+	stream_wipe(&s->stream);
+}
+
 void
 smtp_auth(struct session *s, const char *argument)
 {
@@ -121,4 +129,5 @@ smtp_auth(struct session *s, const char *argument)
 		session_refuse(s, 504, "5.5.4", "unknown mechanism");
 	else
 		exchange(s, mechanism, initial);
+	wipe_line(s);
 }

@@ -413,8 +413,6 @@ session_serve(const struct session_world *world, enum listener_kind kind,
 	(void)stream_flush(&s.stream);
 	session_reset(&s);
 	stream_close(&s.stream);
-	if (s.saw_password && s.line.data != NULL)
-		explicit_bzero(s.line.data, s.line.cap);
 	buf_free(&s.line);
 	owners_forget_login(world->owners);
 	return !s.saw_password;

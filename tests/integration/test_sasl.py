@@ -20,7 +20,7 @@ import pytest
 from internal import Pop3House, children, wait_gone
 from logins import Logins, Scram, ScramClient, b64
 from smtpd_fakes import ANN, PASSWORD, Smtpd, plain
-from suite import SECONDS
+from suite import SECONDS, can_trace
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln-_~+/=="
 EVERYTHING = [
@@ -409,9 +409,10 @@ def test_temporary_failures_are_told_as_such(house):
             assert said(line)[0] == line.LATER
             house.logins.verdicts = {}
             assert line.auth("PLAIN", plain(ANN, PASSWORD))[0] == "yes"
-    house.logins.verdicts = {"proof": "busy"}
-    with house.connect() as line:
-        assert refused_scram(line, ANN, PASSWORD) == line.LATER
+    for verdict in ("busy", "recipient-ok", "no-such-verdict"):
+        house.logins.verdicts = {"proof": verdict}
+        with house.connect() as line:
+            assert refused_scram(line, ANN, PASSWORD) == line.LATER
 
 
 # -- A20: broken on purpose --
@@ -596,6 +597,50 @@ def test_no_secret_is_logged(make):
     assert "login failed" in log
     for secret in secrets:
         assert secret not in log and b64(secret) not in log
+
+
+def memory_of(pid):
+    """All that the process can write to."""
+    text = b""
+    with open(f"/proc/{pid}/maps") as maps, \
+            open(f"/proc/{pid}/mem", "rb") as memory:
+        for area in maps:
+            where, rights = area.split()[:2]
+            if rights.startswith("rw") and "[v" not in area:
+                begin, end = (int(x, 16) for x in where.split("-"))
+                memory.seek(begin)
+                with contextlib.suppress(OSError):
+                    text += memory.read(end - begin)
+    return text
+
+
+@pytest.mark.skipif(not can_trace(), reason="may not look into a process")
+@pytest.mark.parametrize("kind", [SmtpHouse, PopHouse])
+def test_no_secret_is_left_in_memory(make, kind):
+    """Once the answer is out; base64 stands for the line that it came in."""
+    name = "smtpd" if kind is SmtpHouse else "pop3d"
+    house = make(kind, [*EVERYTHING, f"{name}-processes 1",
+                        "spare-processes 1"])
+    wanted = [PASSWORD, "wrongest", TOKEN]
+    for mechanism, dialogue in (
+            ("PLAIN", [plain(ANN, PASSWORD)]),
+            ("PLAIN", [None, plain(ANN, PASSWORD)]),
+            ("PLAIN", [plain(ANN, "wrongest")]),
+            ("LOGIN", [None, b64(ANN), b64(PASSWORD)]),
+            ("LOGIN", [None, b64(ANN), b64("wrongest")]),
+            ("OAUTHBEARER", [bearer()]), ("XOAUTH2", [None, xoauth2()])):
+        with house.connect() as line:
+            [pid] = children(house.service.process.pid)
+            line.auth(mechanism, dialogue[0])
+            for said in dialogue[1:]:
+                line.say(said)
+            assert line.is_alive()
+            memory = memory_of(pid)
+            assert b"AUTH" in memory  # we do look at it
+            for secret in [*wanted, *filter(None, dialogue)]:
+                if secret != b64(ANN):
+                    assert secret.encode() not in memory, (mechanism, secret)
+        wait_gone(pid)
 
 
 # -- clients that were not written here --

@@ -201,6 +201,7 @@ plain(void **state)
 	    S("\0tim\0tanstaaftanstaaf", SASL_END, VERDICT_LOGIN_FAILED),
 	    S("Ursel\0Kurt\0xipj3plmq", SASL_END, VERDICT_LOGIN_FAILED),
 	    S("an\0ann\0pencil", SASL_END, VERDICT_LOGIN_FAILED),
+	    S("bob\0ann\0pencil", SASL_END, VERDICT_LOGIN_FAILED),
 	    S("", SASL_MALFORMED, 0),
 	    S("ann", SASL_MALFORMED, 0),
 	    S("\0ann", SASL_MALFORMED, 0),
@@ -646,6 +647,29 @@ broken_scram(void **state)
 	assert_int_equal(backend.asked, 0);
 }
 
+/* Logged in is who has heard server-final, and said nothing more. */
+static void
+the_last_response_is_empty(void **state)
+{
+	struct sasl_client_facts facts = facts_of("ann", "pencil", &clear);
+	struct buf response = BUF_INIT(SASL_RESPONSE_MAX);
+	struct sasl_client client;
+
+	forget(state);
+	sasl_client_begin(&client, SASL_SCRAM_SHA_256, &facts);
+	begin(SASL_SCRAM_SHA_256, &clear);
+	(void)sasl_client_step(&client, NULL, 0, &response);
+	assert_int_equal(step(response.data, response.len), SASL_MORE);
+	(void)sasl_client_step(
+	    &client, challenge.data, challenge.len, &response);
+	assert_int_equal(step(response.data, response.len), SASL_MORE);
+	assert_memory_equal(challenge.data, "v=", 2);
+	assert_int_not_equal(server.verdict, VERDICT_LOGIN_OK);
+	assert_int_equal(step("x", 1), SASL_MALFORMED);
+	assert_int_not_equal(server.verdict, VERDICT_LOGIN_OK);
+	buf_free(&response);
+}
+
 /* A server that does not know the password is not believed. */
 static void
 a_false_server_is_not_believed(void **state)
@@ -765,6 +789,7 @@ main(void)
 	    cmocka_unit_test(the_older_binding_serves_where_the_newer_is_not),
 	    cmocka_unit_test(plus_needs_tls),
 	    cmocka_unit_test(broken_scram),
+	    cmocka_unit_test(the_last_response_is_empty),
 	    cmocka_unit_test(a_false_server_is_not_believed),
 	    cmocka_unit_test(names),
 	    cmocka_unit_test(the_best_is_chosen),
