@@ -19,7 +19,7 @@ enum {
 	FRESH_LEAST_S = 300,
 	FRESH_S = 3600, /* where the server does not say */
 	FRESH_MOST_S = 86400,
-	FAILED_FIRST_MS = 10000,
+	FAILED_FIRST_MS = 2000,
 	FAILED_MOST_MS = 600000,
 	HURRY_MS = 60000 /* between two that were hurried */
 };
