@@ -188,9 +188,10 @@ class Postfix(Peer):
     Maildir is .maildir.  Needs root."""
 
     def __init__(self, domain="peer.test", address="127.0.0.2", nameserver=None,
-                 routes=None, port=None):
+                 routes=None, port=None, main=""):
         """nameserver: an address on whose port 53 Postfix looks names up.
-        routes: {domain: port}, MX look-ups with another port than 25."""
+        routes: {domain: port}, MX look-ups with another port than 25.
+        main: further lines of main.cf."""
         super().__init__()
         self.domain, self.address = domain, address
         self.port = port or free_port(address)
@@ -205,10 +206,12 @@ class Postfix(Peer):
         self.write("conf/virtual", f"bob@{domain} bob/\n")
         self.write("conf/transport", "".join(
             f"{d} smtp:{d}:{p}\n" for d, p in (routes or {}).items()))
+        self.main = main
         self._configure(nobody)
         command = [find("postfix"), "-c", self.path("conf"), "start-fg"]
         if nameserver:
-            resolv = self.write("resolv.conf", f"nameserver {nameserver}\n")
+            resolv = self.write("resolv.conf", f"nameserver {nameserver}\n"
+                                "options edns0 trust-ad\n")
             command = [find("unshare"), "-m", "sh", "-c",
                        'mount --bind "$0" /etc/resolv.conf && exec "$@"',
                        resolv, *command]
@@ -242,11 +245,13 @@ smtp_host_lookup = dns
 biff = no
 minimal_backoff_time = 5s
 queue_run_delay = 5s
+{self.main}
 """)
         services = """postlog unix-dgram n - n - 1 postlogd
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
+tlsmgr unix - - n 1000? 1 tlsmgr
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
