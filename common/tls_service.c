@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/tls_service.h"
 
-#include "build.h"
-
-#ifdef HAVE_MALLOC_TRIM
 #include <malloc.h>
-#endif
 #include <stdlib.h>
 #include <sysexits.h>
 
@@ -81,8 +77,8 @@ tls_service_is_off(const struct tls_service *t)
 static void
 give_memory_back(void)
 {
-#ifdef HAVE_MALLOC_TRIM
-	malloc_trim(0);
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
 #endif
 }
 

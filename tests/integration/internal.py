@@ -200,7 +200,8 @@ class Service:
                  ",".join(map(str, fds)), program(self.name), "-c",
                  self.config],
                 stdin=subprocess.DEVNULL, stdout=err, stderr=err,
-                env=dict(os.environ, TEST_FILES=str(files)),
+                env=dict(os.environ, TEST_FILES=str(files),
+                         GLIBC_TUNABLES="glibc.malloc.tcache_count=0"),
                 pass_fds=fds, **identity)
         return self
 

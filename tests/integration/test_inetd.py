@@ -31,7 +31,7 @@ class Tcpserver(Peer):
 def owners(request, make_suite):
     if request.param == "root" and os.geteuid() != 0:
         pytest.skip("needs root")
-    return make_suite(root=request.param == "root", users=[ANN],
+    return make_suite(root=request.param == "root", users=[ANN], tls=True,
                       listen=[("smtp", "127.0.0.1")]).start()
 
 
@@ -64,6 +64,40 @@ def test_pop3(owners, tool):
             assert pop3.stat()[0] == 1
             assert b"Bonjour from pop." in pop3.retr(1)[1]
             pop3.quit()
+
+
+def test_tls(owners, tool):
+    """STARTTLS and STLS, and TLS from the start, with -l."""
+    suite, context = owners, owners.tls_context()
+    password = suite.passwords[ANN]
+    with Tcpserver(tool("tcpserver"), suite, "smtpd", "-l",
+                   "submission") as server:
+        with smtplib.SMTP("127.0.0.1", server.port, timeout=SECONDS) as smtp:
+            smtp.starttls(context=context)
+            smtp.login(ANN, password)
+            smtp.sendmail(ANN, [ANN], TEXT.format(client="starttls"))
+    with Tcpserver(tool("tcpserver"), suite, "smtpd", "-l",
+                   "submissions") as server:
+        with smtplib.SMTP_SSL("127.0.0.1", server.port, timeout=SECONDS,
+                              context=context) as smtp:
+            smtp.login(ANN, password)
+            smtp.sendmail(ANN, [ANN], TEXT.format(client="tls"))
+    suite.wait_maildir(ANN, 2)
+    with Tcpserver(tool("tcpserver"), suite, "pop3d") as server:
+        pop3 = poplib.POP3("127.0.0.1", server.port, timeout=SECONDS)
+        pop3.stls(context=context)
+        pop3.user(ANN)
+        pop3.pass_(password)
+        assert pop3.stat()[0] == 2
+        pop3.quit()
+    with Tcpserver(tool("tcpserver"), suite, "pop3d", "-l",
+                   "pop3s") as server:
+        pop3 = poplib.POP3_SSL("127.0.0.1", server.port, timeout=SECONDS,
+                               context=context)
+        pop3.user(ANN)
+        pop3.pass_(password)
+        assert pop3.stat()[0] == 2
+        pop3.quit()
 
 
 def test_without_owners_it_is_temporary(make_suite, tool):

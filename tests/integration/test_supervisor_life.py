@@ -457,7 +457,7 @@ def test_what_a_service_inherits(house):
     line = Line(s)
     names = set(line.say("ENV").split())
     assert names <= {"PATH", "TZ", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS",
-                     "LSAN_OPTIONS"}
+                     "LSAN_OPTIONS", "GLIBC_TUNABLES"}
     assert "TZ" in names
     fds = dict(x.split("=", 1) for x in line.say("FDS").split("\t") if x)
     line.close()

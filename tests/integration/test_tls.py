@@ -598,7 +598,7 @@ def test_memory_of_an_idle_tls_session(make_smtpd, report):
         used = private_memory(worker)
     report(f"private memory of an idle smtpd session under TLS: {fresh} KiB, "
            f"after a message {used} KiB")
-    assert fresh <= 340 and used <= 400
+    assert fresh <= 300 and used <= 300
 
 
 def test_large_message(smtpd, context):
