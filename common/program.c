@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -53,4 +54,35 @@ program_options(struct program_options *o, int argc, char **argv)
 		}
 	}
 	return optind;
+}
+
+const char *
+program_folder(void)
+{
+	const char *folder = getenv("POSTRIDER_LIBEXEC");
+
+	return folder != NULL && folder[0] == '/' ? folder : LIBEXECDIR;
+}
+
+static bool
+is_program(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+	    (status.st_mode & 0111) != 0;
+}
+
+bool
+program_find(const char *name, char *path, size_t size)
+{
+	int n = snprintf(path, size, "%s/%s", program_folder(), name);
+
+	if (n < 0 || (size_t)n >= size)
+		return false;
+	if (is_program(path))
+		return true;
+	/* The build tree has one folder a program. */
+	n = snprintf(path, size, "%s/%s/%s", program_folder(), name, name);
+	return n > 0 && (size_t)n < size && is_program(path);
 }

@@ -2,6 +2,9 @@
 #ifndef COMMON_PROGRAM_H
 #define COMMON_PROGRAM_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /*
  * What every program takes before its command: -c FILE, -V, -h.  Returns
  * optind behind them.  -V prints name and version and exits 0, -h prints
@@ -18,5 +21,14 @@ struct program_options {
 };
 
 int program_options(struct program_options *, int argc, char **argv);
+
+/*
+ * Where the daemons lie: $POSTRIDER_LIBEXEC, else libexecdir/postrider.  The
+ * environment is that of whoever starts a tool, root or not.
+ */
+const char *program_folder(void);
+
+/* The path of one of them; false when it is not there. */
+bool program_find(const char *name, char *path, size_t size);
 
 #endif

@@ -17,7 +17,7 @@
 enum { WORD_MAX = 64, DATA_HEX_MAX = 2 * TLS_KEY_DATA_MAX };
 
 static const struct config *config;
-static void (*renew)(void);
+static void (*records_changed)(void), (*shut_out)(void);
 static struct packet out;
 
 static bool
@@ -192,11 +192,27 @@ send_none(struct client *c)
 }
 
 static bool
+refuse_relay(struct client *c, const struct relay_record *r, int error)
+{
+	bool has_token = r->token_file[0] != '\0';
+
+	if (error == ENOENT && !has_token)
+		return send_none(c);
+	log_event(LEVEL_ERROR, "no relay login",
+	    log_text("what", has_token ? r->token_file : r->host),
+	    log_text("reason", strerror(error)));
+	refuse(c, strerror(error));
+	if (has_token && error == EACCES)
+		shut_out();
+	return true;
+}
+
+static bool
 relay(struct client *c, const struct packet *p)
 {
 	char host[RELAY_HOST_MAX + 1];
 	struct relay_record r = {.token_file = ""};
-	const char *text, *what;
+	const char *text;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("host", RELAY_HOST_MAX + 2, &text)};
 	bool sent;
@@ -205,13 +221,8 @@ relay(struct client *c, const struct packet *p)
 		return false;
 	if (!relay_host_name(text, host) || !is_relay_host(host))
 		return send_none(c);
-	if (read_secret(host, &r) == -1) {
-		what = r.token_file[0] != '\0' ? r.token_file : host;
-		if (errno == ENOENT && r.token_file[0] == '\0')
-			return send_none(c);
-		log_errno(LEVEL_ERROR, "no relay login", what);
-		return refuse(c, strerror(errno));
-	}
+	if (read_secret(host, &r) == -1)
+		return refuse_relay(c, &r, errno);
 	sent = send_secret(c, &r);
 	explicit_bzero(&r, sizeof(r));
 	return sent;
@@ -245,7 +256,7 @@ renew_soon(struct client *c, const struct packet *p)
 		return false;
 	packet_start(&out, "done");
 	send_out(c);
-	renew();
+	records_changed();
 	return true;
 }
 
@@ -281,8 +292,9 @@ answer_request(struct client *c, const struct packet *p)
 }
 
 void
-answers_begin(const struct config *c, void (*how)(void))
+answers_begin(const struct config *c, void (*changed)(void), void (*shut)(void))
 {
 	config = c;
-	renew = how;
+	records_changed = changed;
+	shut_out = shut;
 }

@@ -7,9 +7,12 @@
 
 /*
  * What keys answers, by role (common/protocol.h).  config is read at each
- * answer; renew() is called when relay records may name other folders.
+ * answer.  records_changed() is called when they may name other folders,
+ * shut_out() when a token lies where the sandbox lets nobody in: its folder
+ * was made after we started.
  */
-void answers_begin(const struct config *, void (*renew)(void));
+void answers_begin(const struct config *, void (*records_changed)(void),
+    void (*shut_out)(void));
 
 /* False: malformed. */
 bool answer_request(struct client *, const struct packet *);

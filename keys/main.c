@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/control.h"
 #include "common/inherit.h"
 #include "common/log.h"
@@ -16,17 +17,28 @@
 #include "keys/pairs.h"
 #include "keys/sandbox.h"
 #include "keys/tickets.h"
+#include "keys/trial.h"
 
 static const char usage[] = "usage: keys [-Vh] [-c file]\n"
-			    "Started by postrider(8).\n";
+			    "Started by postrider(8); with -t by its tools, "
+			    "to try a key.\n";
 
 /* For 1,024 RSA keys twice; what is not used is not there. */
-enum { SECURE_HEAP = 16 << 20, SECURE_PIECE = 64 };
+enum { SECURE_HEAP = 16 << 20, SECURE_PIECE = 64, RENEW_MS = 60000 };
 
 static struct config config;
 static const char *config_name;
 static struct timer rotation;
-static bool serving;
+static int64_t started;
+static bool serving, is_trial;
+
+static int
+option(int letter, const char *argument)
+{
+	(void)letter, (void)argument;
+	is_trial = true;
+	return 1;
+}
 
 /* -- certificates -- */
 
@@ -113,9 +125,17 @@ reload(int fd)
 }
 
 static void
-renew(void)
+records_changed(void)
 {
 	if (!keys_reaches_all(&config))
+		control_renew();
+}
+
+/* In vain where the file's mode keeps us out: not again and again. */
+static void
+shut_out(void)
+{
+	if (clock_monotonic_ms() - started > RENEW_MS)
 		control_renew();
 }
 
@@ -160,12 +180,15 @@ own_folder(void)
 int
 main(int argc, char **argv)
 {
-	struct program_options options = {.program = "keys", .usage = usage};
+	struct program_options options = {
+	    .program = "keys", .usage = usage, .extra = "t", .option = option};
 
 	if (program_options(&options, argc, argv) != argc) {
 		fputs(usage, stderr);
 		return EX_USAGE;
 	}
+	if (is_trial)
+		return trial_run();
 	config_name = options.config_path;
 	service_begin("keys", &config, options.config_path);
 	if (inherit_find("control") == -1) {
@@ -176,8 +199,9 @@ main(int argc, char **argv)
 	prepare_openssl();
 	privileges_drop(ACCOUNT_KEYS, own_folder(), false);
 	keys_confine(&config);
+	started = clock_monotonic_ms();
 	loop_init();
-	answers_begin(&config, renew);
+	answers_begin(&config, records_changed, shut_out);
 	control_begin(&handlers);
 	rotation.fire = rotate;
 	loop_timer(&rotation, TICKETS_ROTATE_MS);

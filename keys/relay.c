@@ -106,9 +106,9 @@ relay_read(int folder, const char *host, struct relay_record *r)
 	int fd = fs_open_file(folder, host), rc;
 
 	*r = (struct relay_record){.user = ""};
+	snprintf(r->host, sizeof(r->host), "%s", host);
 	if (fd == -1)
 		return -1;
-	snprintf(r->host, sizeof(r->host), "%s", host);
 	rc = read_text(fd, text);
 	close(fd);
 	if (rc == 0 && !parse(text, r)) {

@@ -12,6 +12,7 @@
 
 #include "common/netaddr.h"
 #include "common/privileges.h"
+#include "common/program.h"
 #include "common/sandbox.h"
 #include "supervisor/accounts.h"
 #include "supervisor/commands.h"
@@ -71,7 +72,7 @@ check_programs(const struct config *config)
 	for (const struct service *s = services; s->name != NULL; s++)
 		if (!service_program(s, path, sizeof(path)))
 			report_error("no program \"%s\" in %s", s->name,
-			    service_folder());
+			    program_folder());
 }
 
 void

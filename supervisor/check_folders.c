@@ -118,35 +118,3 @@ check_file_systems(const struct config *config)
 			       "names in a power cut: tune2fs -O ^fast_commit",
 		    config->spool_dir);
 }
-
-/* -- certificates -- */
-
-static void
-check_one(const struct config_certificate *pair)
-{
-	struct stat is;
-
-	if (access(pair->certificate, R_OK) == -1)
-		report_error(
-		    "certificate %s: %s", pair->certificate, strerror(errno));
-	if (stat(pair->key, &is) == -1)
-		report_error("key %s: %s", pair->key, strerror(errno));
-	else if ((is.st_mode & 0007) != 0)
-		report_warning("key %s can be used by every user (mode %04o)",
-		    pair->key, (unsigned)is.st_mode & 07777);
-}
-
-void
-check_certificates(const struct config *config)
-{
-	const struct config_certificates *list = &config->certificates;
-
-	if (config->certificates_guessed &&
-	    access(list->items[0].certificate, F_OK) == -1) {
-		report_warning("no certificate: no TLS (\"postrider init\" as "
-			       "root makes one)");
-		return;
-	}
-	for (size_t i = 0; i < list->n; i++)
-		check_one(&list->items[i]);
-}

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/services.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/privileges.h"
+#include "common/program.h"
 
 #define KIND(k) (1U << LISTENER_##k)
 
@@ -89,35 +87,8 @@ role_folder_find(const char *name)
 	return NULL;
 }
 
-/* The environment is that of whoever starts the suite, root or not. */
-const char *
-service_folder(void)
-{
-	const char *folder = getenv("POSTRIDER_LIBEXEC");
-
-	return folder != NULL && folder[0] == '/' ? folder : LIBEXECDIR;
-}
-
-static bool
-is_program(const char *path)
-{
-	struct stat status;
-
-	return stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
-	    (status.st_mode & 0111) != 0;
-}
-
 bool
 service_program(const struct service *s, char *path, size_t size)
 {
-	int n = snprintf(path, size, "%s/%s", service_folder(), s->name);
-
-	if (n < 0 || (size_t)n >= size)
-		return false;
-	if (is_program(path))
-		return true;
-	/* The build tree has one folder a program. */
-	n = snprintf(
-	    path, size, "%s/%s/%s", service_folder(), s->name, s->name);
-	return n > 0 && (size_t)n < size && is_program(path);
+	return program_find(s->name, path, size);
 }

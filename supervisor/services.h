@@ -54,7 +54,4 @@ const struct role_folder *role_folder_find(const char *name);
 /* Where the service's program lies; false when it is nowhere. */
 bool service_program(const struct service *, char *path, size_t size);
 
-/* The folders that are searched, for messages. */
-const char *service_folder(void);
-
 #endif

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "supervisor/sockets.h"
 #include "supervisor/suite.h"
 
@@ -380,7 +381,7 @@ suite_open(char *error)
 		if (!service_program(s, u->program, sizeof(u->program))) {
 			snprintf(error, CONFIG_ERROR_MAX,
 			    "no program \"%s\" in %s", s->name,
-			    service_folder());
+			    program_folder());
 			return -1;
 		}
 		n = sockets_open(suite.config.run_dir, s, u->sockets, error);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+/* postrider-key: certificates, and logins at relay hosts. */
+#define _GNU_SOURCE /* O_PATH */
+#include "keys/tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/program.h"
+
+static const char usage[] =
+    "usage: postrider-key [-Vh] [-c file] command ...\n"
+    "  tls list [--json]\n"
+    "  tls --self-signed\n"
+    "  relay [--password-stdin | --token-file path] host user\n"
+    "  relay list [--json]\n"
+    "  relay --delete host ...\n";
+
+enum { PATIENCE_MS = 10000 };
+
+int
+tool_fail(int code, const char *format, ...)
+{
+	va_list arguments;
+
+	fflush(stdout);
+	fputs("postrider-key: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	return code;
+}
+
+/* By way of the open folder: a socket's path has little room. */
+int
+tool_connect(const struct config *config)
+{
+	struct buf folder = BUF_INIT(4096);
+	char path[64];
+	int dir = -1, fd;
+
+	buf_addf(&folder, "%s/admin", config->run_dir);
+	if (buf_text(&folder) != NULL)
+		dir = open(buf_text(&folder), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	buf_free(&folder);
+	if (dir == -1)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/keys", dir);
+	fd = ipc_connect(path);
+	close(dir);
+	return fd;
+}
+
+bool
+tool_ask(int fd, struct packet *p)
+{
+	return ipc_call(fd, p, clock_monotonic_ms() + PATIENCE_MS) == IPC_OK;
+}
+
+/* -- commands -- */
+
+enum options {
+	OPTION_JSON = 1,
+	OPTION_PASSWORD_STDIN = 2,
+	OPTION_TOKEN_FILE = 4,
+	OPTION_SELF_SIGNED = 8,
+	OPTION_DELETE = 16
+};
+
+static const struct command {
+	const char *noun, *verb;  /* verb NULL: none */
+	unsigned needed, allowed; /* options */
+	int least, most;          /* arguments; most 0: any number */
+	int (*run)(struct request *);
+} commands[] = {
+    {"tls", "list", 0, OPTION_JSON, 0, -1, tls_list},
+    {"tls", NULL, OPTION_SELF_SIGNED, 0, 0, -1, tls_self_signed},
+    {"relay", "list", 0, OPTION_JSON, 0, -1, relay_list},
+    {"relay", NULL, OPTION_DELETE, 0, 1, 0, relay_remove},
+    {"relay", NULL, 0, OPTION_PASSWORD_STDIN | OPTION_TOKEN_FILE, 2, 2,
+	relay_set},
+};
+
+static bool
+suits(const struct command *c, const char *noun, unsigned options, int argc,
+    char **argv)
+{
+	if (strcmp(c->noun, noun) != 0 || (options & c->needed) != c->needed ||
+	    (options & ~(c->needed | c->allowed)) != 0)
+		return false;
+	if (c->verb != NULL) {
+		if (argc == 0 || strcmp(argv[0], c->verb) != 0)
+			return false;
+		argc--;
+	}
+	return argc >= c->least &&
+	    (c->most == 0 || argc <= (c->most == -1 ? 0 : c->most));
+}
+
+/* false: there is no such option. */
+static bool
+read_options(struct request *r, unsigned *options)
+{
+	static const struct option known[] = {
+	    {"json", no_argument, NULL, OPTION_JSON},
+	    {"password-stdin", no_argument, NULL, OPTION_PASSWORD_STDIN},
+	    {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
+	    {"self-signed", no_argument, NULL, OPTION_SELF_SIGNED},
+	    {"delete", no_argument, NULL, OPTION_DELETE}, {0}};
+	int option;
+
+	optind = 0;
+	while (
+	    (option = getopt_long(r->argc, r->argv, "", known, NULL)) != -1) {
+		if (option == '?')
+			return false;
+		*options |= (unsigned)option;
+		if (option == OPTION_TOKEN_FILE)
+			r->token_file = optarg;
+	}
+	r->json = (*options & OPTION_JSON) != 0;
+	r->password_stdin = (*options & OPTION_PASSWORD_STDIN) != 0;
+	r->argc -= optind;
+	r->argv += optind;
+	return !r->password_stdin || r->token_file == NULL;
+}
+
+static int
+misused(void)
+{
+	fputs(usage, stderr);
+	return EX_USAGE;
+}
+
+/* argv[0] is the noun: getopt begins behind it. */
+static const struct command *
+find_command(struct request *r)
+{
+	const char *noun = r->argv[0];
+	unsigned options = 0;
+
+	if (!read_options(r, &options))
+		return NULL;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (suits(&commands[i], noun, options, r->argc, r->argv))
+			return &commands[i];
+	return NULL;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct program_options options = {
+	    .program = "postrider-key", .usage = usage};
+	char error[CONFIG_ERROR_MAX];
+	struct config config;
+	struct request request = {.config = &config};
+	const struct command *command;
+	int first = program_options(&options, argc, argv), code;
+
+	log_to_stderr("postrider-key");
+	request.argc = argc - first;
+	request.argv = argv + first;
+	if (request.argc == 0 || (command = find_command(&request)) == NULL)
+		return misused();
+	if (config_load(&config, options.config_path, error) == -1)
+		return tool_fail(EX_CONFIG, "%s", error);
+	code = command->run(&request);
+	config_free(&config);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return tool_fail(EX_IOERR, "cannot write");
+	return code;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef KEYS_TOOL_H
+#define KEYS_TOOL_H
+
+#include <stdbool.h>
+
+#include "common/config.h"
+#include "common/ipc.h"
+
+/* postrider-key's commands.  Each returns an exit code of sysexits.h. */
+struct request {
+	const struct config *config;
+	bool json, password_stdin;
+	const char *token_file; /* of --token-file, or NULL */
+	int argc;               /* what is left */
+	char **argv;
+};
+
+/* tool-tls.c */
+int tls_list(struct request *);
+int tls_self_signed(struct request *);
+
+/* tool-relay.c */
+int relay_list(struct request *);
+int relay_set(struct request *);
+int relay_remove(struct request *);
+
+/* Say what is wrong, on standard error; returns the code. */
+int tool_fail(int code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* keys' socket for the administrator; -1: it does not run, or we may not. */
+int tool_connect(const struct config *);
+
+/* Ask there; the packet becomes the answer.  False: no answer. */
+bool tool_ask(int fd, struct packet *);
+
+#endif
