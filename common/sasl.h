@@ -47,7 +47,8 @@ void sasl_list(unsigned set, struct buf *out);
 
 enum sasl_binding {
 	SASL_TLS_EXPORTER,	  /* RFC 9266 */
-	SASL_TLS_SERVER_END_POINT /* RFC 5929 section 4 */
+	SASL_TLS_SERVER_END_POINT, /* RFC 5929 section 4 */
+	SASL_TLS_UNIQUE /* RFC 5929 section 3; before TLS 1.3 */
 };
 enum { SASL_BINDING_MAX = 64 };
 

@@ -12,6 +12,7 @@ binding(void *context, enum sasl_binding kind, unsigned char *out, size_t *n)
 	static const enum tls_binding kinds[] = {
 	    [SASL_TLS_EXPORTER] = TLS_EXPORTER,
 	    [SASL_TLS_SERVER_END_POINT] = TLS_SERVER_END_POINT,
+	    [SASL_TLS_UNIQUE] = TLS_UNIQUE,
 	};
 
 	return tls_binding(context, kinds[kind], out, n);

@@ -15,6 +15,7 @@ static const struct {
 } bindings[] = {
     {"tls-exporter", SASL_TLS_EXPORTER},
     {"tls-server-end-point", SASL_TLS_SERVER_END_POINT},
+    {"tls-unique", SASL_TLS_UNIQUE},
 };
 
 static bool

@@ -145,7 +145,8 @@ bool tls_info(const struct stream *, struct tls_info *);
 
 enum tls_binding {
 	TLS_EXPORTER,	     /* "tls-exporter", RFC 9266 */
-	TLS_SERVER_END_POINT /* "tls-server-end-point", RFC 5929 section 4 */
+	TLS_SERVER_END_POINT, /* "tls-server-end-point", RFC 5929 section 4 */
+	TLS_UNIQUE /* "tls-unique", RFC 5929 section 3; TLS 1.2 alone */
 };
 enum { TLS_BINDING_MAX = 64 };
 

@@ -284,6 +284,23 @@ exporter(SSL *ssl, unsigned char *out, size_t *n)
 		   ssl, out, *n, label, sizeof(label) - 1, NULL, 0, 0) == 1;
 }
 
+/*
+ * RFC 5929 section 3: the first Finished of the handshake, the client's, or
+ * of a resumed session the server's.  Without RFC 7627 it binds nothing.
+ */
+static bool
+unique(SSL *ssl, unsigned char *out, size_t *n)
+{
+	bool ours = SSL_is_server(ssl) == SSL_session_reused(ssl);
+
+	if (SSL_version(ssl) != TLS1_2_VERSION ||
+	    SSL_get_extms_support(ssl) != 1)
+		return false;
+	*n = ours ? SSL_get_finished(ssl, out, TLS_BINDING_MAX)
+		  : SSL_get_peer_finished(ssl, out, TLS_BINDING_MAX);
+	return *n > 0 && *n <= TLS_BINDING_MAX;
+}
+
 /* RFC 5929 section 4.1: MD5 and SHA-1 become SHA-256. */
 bool
 tls_certificate_hash(
@@ -345,6 +362,13 @@ tls_binding(const struct stream *s, enum tls_binding kind,
 	*n = 0;
 	if (t == NULL)
 		return false;
-	return kind == TLS_EXPORTER ? exporter(t->ssl, out, n)
-				    : end_point(t->ssl, out, n);
+	switch (kind) {
+	case TLS_EXPORTER:
+		return exporter(t->ssl, out, n);
+	case TLS_SERVER_END_POINT:
+		return end_point(t->ssl, out, n);
+	case TLS_UNIQUE:
+		return unique(t->ssl, out, n);
+	}
+	return false;
 }

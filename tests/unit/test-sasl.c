@@ -581,7 +581,7 @@ bindings_and_mechanisms_agree(void **state)
 		"channel binding without its mechanism"},
 	    {SASL_SCRAM_SHA_256, "p=tls-exporter,,n=ann,r=abc",
 		"channel binding without its mechanism"},
-	    {SASL_SCRAM_SHA_256_PLUS, "p=tls-unique,,n=ann,r=abc",
+	    {SASL_SCRAM_SHA_256_PLUS, "p=tls-x,,n=ann,r=abc",
 		"unknown channel binding"},
 	    {SASL_SCRAM_SHA_256_PLUS, "p=tls-exporter,a=bob,n=ann,r=abc",
 		"asked to act as somebody else"},
