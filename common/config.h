@@ -175,6 +175,9 @@ void config_relay_name(const struct config *, char *out, size_t size);
 
 bool config_has_domain(const struct config *, const char *domain);
 
+/* LDH labels (RFC 1123 section 2.1), or with utf8 those of RFC 5890, too. */
+bool config_is_domain(const char *text, bool utf8);
+
 const char *listener_name(enum listener_kind); /* "smtp", ... */
 bool listener_named(const char *, enum listener_kind *);
 

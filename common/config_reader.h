@@ -77,7 +77,4 @@ bool config_add_text(
 bool config_each_word(struct config_reader *, const struct config_keyword *,
     const char *value, config_take *take);
 
-/* LDH labels (RFC 1123 section 2.1), or with utf8 those of RFC 5890, too. */
-bool config_is_domain(const char *text, bool utf8);
-
 #endif

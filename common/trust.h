@@ -15,7 +15,7 @@ struct config;
  * Add them to pem, whose bound should be TRUST_MAX.  -1 with a message of at
  * most CONFIG_ERROR_MAX octets in error when there is none.
  */
-enum { TRUST_MAX = 8 << 20 };
+enum { TRUST_MAX = 4 << 20 };
 int trust_load(const struct config *, struct buf *pem, char *error);
 
 #endif

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include "ledger/admin.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/protocol.h"
+#include "ledger/destinations.h"
 #include "ledger/journal.h"
 #include "ledger/ledger.h"
 #include "ledger/logins.h"
+#include "ledger/sts.h"
 
 static void
 add_event(struct packet *p, const char *name, const struct logins_event *e)
@@ -68,8 +72,108 @@ forget(struct peer *peer, struct packet *p)
 	return true;
 }
 
+/* -- what is known of a domain -- */
+
+struct date {
+	char text[32];
+};
+
+static struct date
+date_of(time_t when)
+{
+	struct date d = {""};
+	struct tm tm;
+
+	if (gmtime_r(&when, &tm) != NULL)
+		strftime(d.text, sizeof(d.text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return d;
+}
+
+__attribute__((format(printf, 2, 3))) static void
+add_line(struct packet *p, const char *format, ...)
+{
+	char line[STS_MX_OCTETS_MAX + 64];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	packet_text(p, "line", line);
+}
+
+static void
+add_sts(struct packet *p, const char *domain, time_t now)
+{
+	struct sts_view v;
+
+	sts_view(domain, NULL, false, &v, now);
+	if (!v.has_policy) {
+		add_line(p, "mta-sts: no policy known (%s)", v.reason);
+		return;
+	}
+	add_line(p, "mta-sts: %s, id %s, fetched %s, valid until %s",
+	    sts_mode_name(v.mode), *v.id != '\0' ? v.id : "-",
+	    date_of(now - (time_t)v.age).text,
+	    date_of(now - (time_t)v.age + (time_t)v.max_age).text);
+	if (*v.mx != '\0')
+		add_line(p, "mta-sts: mx %s", v.mx);
+	if (*v.reason != '\0')
+		add_line(p, "mta-sts: %s", v.reason);
+}
+
+static void
+add_host(struct packet *p, const char *host)
+{
+	struct host_view v;
+
+	if (!host_recall(host, &v))
+		return;
+	if (v.tls == HOST_YES)
+		add_line(p, "host %s: TLS (%s) since %s", host,
+		    *v.protocol != '\0' ? v.protocol : "-",
+		    date_of(v.since).text);
+	else if (v.tls == HOST_NO)
+		add_line(
+		    p, "host %s: no TLS since %s", host, date_of(v.since).text);
+	if (v.broken != 0)
+		add_line(p, "host %s: handshake failed %s", host,
+		    date_of(v.broken).text);
+}
+
+static bool
+tls_policy(struct peer *peer, struct packet *p)
+{
+	static struct packet answer;
+	struct delivery_view v;
+	const char *domain;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("domain", DESTINATION_NAME_MAX, &domain)};
+	char folded[DESTINATION_NAME_MAX + 1];
+	size_t n = 0;
+
+	if (!packet_read(p, "tls-policy", set, 1, 0))
+		return false;
+	for (; domain[n] != '\0'; n++)
+		folded[n] = domain[n] >= 'A' && domain[n] <= 'Z'
+		    ? (char)(domain[n] - 'A' + 'a')
+		    : domain[n];
+	folded[n] = '\0';
+	packet_start(&answer, "tls-policy");
+	add_sts(&answer, folded, clock_now());
+	if (delivery_recall(folded, &v)) {
+		add_line(&answer, "last delivery: %s, policy %s, %s%s%s at %s",
+		    v.host, v.policy, v.result, *v.reason != '\0' ? ": " : "",
+		    v.reason, date_of(v.when).text);
+		add_host(&answer, v.host);
+	}
+	peer_send(peer, &answer);
+	return true;
+}
+
 bool
 admin_packet(struct peer *peer, struct packet *p)
 {
+	if (packet_is(p, "tls-policy"))
+		return tls_policy(peer, p);
 	return packet_is(p, "failures") ? failures(peer, p) : forget(peer, p);
 }

@@ -9,8 +9,10 @@
 #include "common/privileges.h"
 #include "common/protocol.h"
 #include "ledger/admin.h"
+#include "ledger/fetching.h"
 #include "ledger/ledger.h"
 #include "ledger/logins.h"
+#include "ledger/lookups.h"
 
 /* -- userdb -- */
 
@@ -103,6 +105,18 @@ userdb_came(struct role *role, int fd)
 }
 
 static void
+deliver_came(struct role *role, int fd)
+{
+	lookups_begin(role->name, fd);
+}
+
+static void
+fetch_came(struct role *role, int fd)
+{
+	fetching_worker(role->name, fd);
+}
+
+static void
 admin_came(struct role *role, int fd)
 {
 	begin(role, fd, admin_packet);
@@ -110,6 +124,8 @@ admin_came(struct role *role, int fd)
 
 struct role ledger_roles[] = {
     {.name = "role-userdb", .account = ACCOUNT_DB, .came = userdb_came},
+    {.name = "role-deliver", .account = ACCOUNT_DELIVER, .came = deliver_came},
+    {.name = "role-fetch", .account = ACCOUNT_FETCH, .came = fetch_came},
     {.name = "role-admin", .came = admin_came},
     {.name = NULL},
 };

@@ -18,9 +18,13 @@
 #include "common/program.h"
 #include "common/sandbox.h"
 #include "ledger/answers.h"
+#include "ledger/destinations.h"
+#include "ledger/fetching.h"
 #include "ledger/journal.h"
 #include "ledger/ledger.h"
 #include "ledger/logins.h"
+#include "ledger/lookups.h"
+#include "ledger/sts.h"
 
 enum {
 	FILES_MAX = 16384, /* deliver's workers are that many, and more */
@@ -35,8 +39,9 @@ static const char usage[] = "usage: ledger [-Vh] [-c file]\n"
 
 struct ledger ledger;
 
-static struct table *tables[] = {
-    &logins_tables[0], &logins_tables[1], &logins_tables[2], NULL};
+static struct table *tables[] = {&logins_tables[0], &logins_tables[1],
+    &logins_tables[2], &sts_table, &destination_tables[0],
+    &destination_tables[1], NULL};
 
 /* -- what is done now and then -- */
 
@@ -64,6 +69,7 @@ sweep(struct timer *t)
 
 	for (size_t i = 0; tables[i] != NULL; i++)
 		table_sweep(tables[i], &at[i], SWEEP_ROWS, clock_now());
+	lookups_refresh();
 	loop_timer(t, SWEEP_MS);
 }
 
@@ -178,6 +184,7 @@ main(int argc, char **argv)
 	loop_init();
 	bounds = limits();
 	logins_begin(&bounds);
+	fetching_begin(lookups_done);
 	journal_begin(folder, tables, clock_now());
 	loop_timer(&sweeping, SWEEP_MS);
 	ledger_changed();

@@ -230,7 +230,7 @@ static void
 find_speakers(void)
 {
 	static const char *const names[] = {
-	    ACCOUNT_SMTPD, ACCOUNT_POP3D, ACCOUNT_DELIVER};
+	    ACCOUNT_SMTPD, ACCOUNT_POP3D, ACCOUNT_DELIVER, ACCOUNT_FETCH};
 	struct account account;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

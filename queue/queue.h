@@ -17,7 +17,7 @@ struct queue {
 	bool draining;
 	/* Who talks to the network, when root has started the house. */
 	size_t nspeakers;
-	uid_t speakers[3];
+	uid_t speakers[4];
 };
 
 extern struct queue queue;

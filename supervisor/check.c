@@ -196,6 +196,7 @@ static void (*const checks[])(const struct config *) = {
     check_folders,
     check_file_systems,
     check_certificates,
+    check_trust,
     check_listeners,
     check_database,
     check_outbound,

@@ -3,8 +3,16 @@
 
 #include <string.h>
 
+#include "build.h"
 #include "common/privileges.h"
 #include "common/program.h"
+
+/* Built without libcurl there is nobody who fetches. */
+#ifdef HAVE_CURL
+#define AND_FETCH , "fetch"
+#else
+#define AND_FETCH
+#endif
 
 #define KIND(k) (1U << LISTENER_##k)
 
@@ -22,7 +30,7 @@ const struct service services[] = {
 	.rank = 0,
 	.grace_s = 10,
 	.files = FILES_TOKENS,
-	.roles = {"smtpd", "pop3d", "queue", "admin"}},
+	.roles = {"smtpd", "pop3d", "queue", "admin" AND_FETCH}},
     {.name = "mailbox",
 	.account = ACCOUNT_MAIL,
 	.reload = RELOAD_IN_PLACE,
@@ -40,12 +48,19 @@ const struct service services[] = {
 	.reload = RELOAD_IN_PLACE,
 	.rank = 0,
 	.grace_s = 10,
-	.roles = {"userdb", "admin"}},
+	.roles = {"userdb", "deliver", "admin" AND_FETCH}},
     {.name = "deliver",
 	.account = ACCOUNT_DELIVER,
 	.reload = RELOAD_FRESH,
 	.rank = 2,
 	.grace_s = 30},
+#ifdef HAVE_CURL
+    {.name = "fetch",
+	.account = ACCOUNT_FETCH,
+	.reload = RELOAD_FRESH,
+	.rank = 2,
+	.grace_s = 30},
+#endif
     {.name = "smtpd",
 	.account = ACCOUNT_SMTPD,
 	.reload = RELOAD_FRESH,
@@ -73,6 +88,9 @@ const struct role_folder role_folders[] = {
     {"mailbox", ACCOUNT_MAIL, 0750, 0660},
     {"ledger", ACCOUNT_LEDGER, 0750, 0660},
     {"keys", ACCOUNT_KEYS, 0750, 0660},
+#ifdef HAVE_CURL
+    {"fetch", ACCOUNT_FETCH, 0750, 0660},
+#endif
     {"admin", NULL, 0700, 0600},
     {"public", NULL, 0755, 0666},
     {.name = NULL},

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import threading
 
-from suite import SECONDS, program
+from suite import SECONDS, Suite, program
 from watch import wait_exit
 
 RECORD = 512
@@ -133,6 +133,15 @@ def record(kind, name=""):
     """What a connection to mailbox begins with."""
     return (kind.encode().ljust(16, b"\0") +
             name.encode().ljust(RECORD - 16, b"\0"))
+
+
+def account_of(name):
+    """postrider init makes it, where no test has had that done."""
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        with Suite(root=True):
+            return pwd.getpwnam(name)
 
 
 class Service:

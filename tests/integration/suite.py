@@ -34,7 +34,7 @@ from watch import NotifySocket, Timeout, wait_exit, wait_for
 PROGRAMS = {
     "postrider": "supervisor", "smtpd": "smtpd", "pop3d": "pop3d",
     "deliver": "deliver", "queue": "queue", "postrider-queue": "queue",
-    "mailbox": "mailbox", "ledger": "ledger",
+    "mailbox": "mailbox", "ledger": "ledger", "fetch": "fetch",
     "userdb": "userdb", "postrider-user": "userdb",
     "keys": "keys", "postrider-key": "keys",
     "postrider-checkpassword": "tools", "sendmail": "sendmail",
@@ -58,6 +58,12 @@ def build_folder():
                 os.path.join(folder, "supervisor", "postrider")):
             return os.path.abspath(folder)
     raise RuntimeError("no built postrider; set POSTRIDER_BUILD")
+
+
+def has(feature):
+    """Was it built with that?  "CURL", "SECCOMP", ... of build.h."""
+    with open(os.path.join(build_folder(), "build.h")) as f:
+        return re.search(rf"^#define HAVE_{feature} 1", f.read(), re.M)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from suite import build_folder, descendants, process_name
+from suite import build_folder, descendants, has, process_name
 
 ANN = "ann@example.test"
 CAP_SETGID, CAP_SETUID = 1 << 6, 1 << 7
@@ -26,6 +26,9 @@ HOUSE = {
     "mailbox": ("postrider-mail", False, CAP_SETUID | CAP_SETGID),
 }
 SPEAKERS = ("smtpd", "pop3d", "deliver")
+if has("CURL"):
+    HOUSE["fetch"] = ("postrider-fetch", True, 0)
+    SPEAKERS += ("fetch",)
 
 
 class Process:
@@ -230,6 +233,8 @@ def test_internal_sockets_of_others_are_out_of_reach(busy, as_root):
     for folder, name in (("pop3d", "userdb"), ("deliver", "queue"),
                          ("userdb", "queue"), ("userdb", "mailbox"),
                          ("queue", "mailbox"), ("userdb", "ledger"),
+                         ("deliver", "ledger"), ("fetch", "ledger"),
+                         ("fetch", "userdb"),
                          ("pop3d", "keys"), ("deliver", "keys"),
                          ("admin", "keys"),
                          ("admin", "userdb"), ("admin", "ledger"),

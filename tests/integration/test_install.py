@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from suite import build_folder
+from suite import build_folder, has
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_programs(installed):
         path = os.path.join(folder("sbindir"), name)
         assert os.access(path, os.X_OK), path
     for name in ("smtpd", "pop3d", "deliver", "queue", "mailbox", "userdb",
-                 "ledger"):
+                 "ledger", *(["fetch"] if has("CURL") else [])):
         path = os.path.join(folder("libexecdir"), "postrider", name)
         assert os.access(path, os.X_OK), path
 
@@ -48,7 +48,7 @@ def test_man_pages(installed):
                  "man5/postrider-log.5", "man8/postrider-user.8",
                  "man8/postrider-queue.8", "man8/smtpd.8", "man8/pop3d.8",
                  "man8/deliver.8", "man8/queue.8", "man8/mailbox.8",
-                 "man8/userdb.8", "man8/ledger.8", "man8/sendmail.8"):
+                 "man8/userdb.8", "man8/ledger.8", "man8/fetch.8", "man8/sendmail.8"):
         assert os.path.exists(os.path.join(folder("mandir"), page)), page
 
 
@@ -62,6 +62,8 @@ def test_sample_unit_and_examples(installed):
     examples = os.listdir(os.path.join(folder("datadir"),
                                        "postrider/examples"))
     assert {"inetd.conf", "xinetd.conf", "tcpserver"} <= set(examples)
+    assert os.path.exists(os.path.join(
+        folder("datadir"), "postrider/examples/fail2ban/postrider.conf"))
 
 
 def test_nothing_elsewhere_and_nothing_set_uid(installed):

@@ -5,27 +5,24 @@ import pwd
 import random
 import re
 import socket
+import time
 
 import pytest
 
 import internal
-from internal import Peer, Service
-from suite import SECONDS, Suite
+from dnsserver import dns  # noqa: F401
+from httpsserver import HttpsServer, reply
+from internal import Peer, Service, account_of
+from pki import Authority
+from suite import SECONDS
 from watch import wait_for
 
 internal.ACCOUNTS.setdefault("role-admin", "root")
-ROLES = {"role-userdb": "postrider-db", "role-admin": "root"}
+ROLES = {"role-userdb": "postrider-db", "role-admin": "root",
+         "role-deliver": "postrider-deliver",
+         "role-fetch": "postrider-fetch"}
 LIMITS = ["login-failures 5", "login-failures-network 20",
           "login-failures-user 10"]
-
-
-def account_of(name):
-    """postrider init makes it, where no test has had that done."""
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        with Suite(root=True):
-            return pwd.getpwnam(name)
 
 
 class Ledger(Service):
@@ -188,7 +185,6 @@ GOOD = ("source 192.0.2.1 {now} 1 {now} 5", "target ann@example.test 0 0",
 
 
 def now_lines():
-    import time
     return [text.format(now=int(time.time())) for text in GOOD]
 
 
@@ -341,6 +337,275 @@ def test_roles_are_apart(ledger):
     assert admin.receive() is None
 
 
+# -- what destinations can do --
+
+def test_destinations(ledger):
+    deliver = ledger.peer("role-deliver")
+    assert deliver.call("destination", host="mx.test").attributes == []
+    deliver.send("remember", host="MX.test", tls="yes", protocol="TLSv1.3")
+    seen = deliver.call("destination", host="mx.test")
+    assert seen["tls"] == "yes" and seen["protocol"] == "TLSv1.3"
+    assert abs(int(seen["since"]) - time.time()) < 60
+    deliver.send("remember", host="mx.test", tls="broken")
+    seen = deliver.call("destination", host="mx.TEST")
+    assert seen["tls"] == "yes" and abs(int(seen["broken"]) -
+                                        time.time()) < 60
+    deliver.send("remember", host="mx.test", tls="yes", protocol="TLSv1.2")
+    ledger.restart()
+    deliver = ledger.peer("role-deliver")
+    seen = deliver.call("destination", host="mx.test")
+    assert seen["protocol"] == "TLSv1.2" and not seen.get("broken")
+    deliver.send("remember", host="mx.test", tls="no", domain="a.test",
+                 policy="none", result="ok")
+    assert deliver.call("destination", host="mx.test")["tls"] == "no"
+    deliver.send("remember", host="mx.test", domain="b.test", policy="dane",
+                 result="failed", reason="no TLSA\nmatches")
+    assert deliver.call("destination", host="mx.test")["tls"] == "no"
+    ledger.restart()
+    admin = ledger.peer("role-admin")
+    lines = lines_of(admin, "A.test")
+    assert "mta-sts: no policy known (no record seen)" in lines
+    assert any(l.startswith("last delivery: mx.test, policy none, ok at 20")
+               for l in lines)
+    assert any(l.startswith("host mx.test: no TLS since 20") for l in lines)
+    assert "failed: no TLSA\nmatches" in "\n".join(lines_of(admin, "b.test"))
+    assert lines_of(admin, "never.test") == [
+        "mta-sts: no policy known (no record seen)"]
+
+
+def lines_of(admin, domain):
+    answer = admin.call("tls-policy", domain=domain)
+    assert {name for name, _ in answer.attributes} <= {"line"}
+    return [value for _, value in answer.attributes]
+
+
+# -- policies: fetch is played here --
+
+class Fetcher:
+    def __init__(self, ledger):
+        self.peer = ledger.peer("role-fetch")
+        self.peer.send("ready")
+
+    def job(self):
+        packet = self.peer.receive()
+        assert packet.verb == "get" and packet["kind"] == "sts"
+        assert packet["max"] == "65536"
+        return packet
+
+    def answer(self, packet, *mx, mode="enforce", age=86400):
+        self.peer.send(
+            "policy", ("serial", packet["serial"]), ("result", "ok"),
+            ("mode", mode), ("max-age", age), *(("mx", m) for m in mx))
+        self.peer.send("ready")
+
+    def fail(self, packet, reason="out of order"):
+        self.peer.send("policy", serial=packet["serial"], result="failed",
+                       reason=reason)
+        self.peer.send("ready")
+
+    def is_quiet(self):
+        return not internal.readable(self.peer.socket, 0)
+
+
+def mx_of(answer):
+    return [value for name, value in answer.attributes if name == "mx"]
+
+
+def test_a_policy_is_fetched_once(ledger):
+    fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
+    deliver.send("sts", domain="Example.NET", id="1")
+    job = fetcher.job()
+    assert job["url"] == ("https://mta-sts.example.net/.well-known/"
+                          "mta-sts.txt")
+    # Others who ask meanwhile wait for the same.
+    other = ledger.peer("role-deliver")
+    other.send("sts", domain="example.net", id="1")
+    assert may(ledger.peer()) == 0
+    fetcher.answer(job, "mx1.example.net", "*.example.net")
+    for answer in (deliver.receive(), other.receive()):
+        assert answer["mode"] == "enforce" and answer["id"] == "1"
+        assert mx_of(answer) == ["mx1.example.net", "*.example.net"]
+        assert answer["age"] == "0" and answer["max-age"] == "86400"
+        assert not answer.get("reason")
+    assert deliver.call("sts", domain="example.net", id="1")["mode"] == \
+        "enforce"
+    # The DNS says nothing: what is known holds (RFC 8461 section 3.1).
+    assert deliver.call("sts", domain="example.net")["mode"] == "enforce"
+    assert fetcher.is_quiet()
+    lines = "\n".join(lines_of(ledger.peer("role-admin"), "example.net"))
+    assert "mta-sts: enforce, id 1, fetched 20" in lines
+    assert "mta-sts: mx mx1.example.net *.example.net" in lines
+    ledger.restart()
+    deliver = ledger.peer("role-deliver")
+    answer = deliver.call("sts", domain="example.net", id="1")
+    assert answer["mode"] == "enforce" and len(mx_of(answer)) == 2
+
+
+def test_no_policy(ledger):
+    fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
+    answer = deliver.call("sts", domain="example.net")
+    assert answer["mode"] == "none" and answer["reason"] == "no record seen"
+    deliver.send("sts", domain="example.net", id="1")
+    fetcher.fail(fetcher.job(), "status 404")
+    answer = deliver.receive()
+    assert answer["mode"] == "none" and answer["reason"] == "status 404"
+    # Not again at once (section 3.3), unless the record is a new one.
+    answer = deliver.call("sts", domain="example.net", id="1")
+    assert answer["mode"] == "none" and answer["reason"] == "status 404"
+    assert fetcher.is_quiet()
+    deliver.send("sts", domain="example.net", id="2")
+    fetcher.answer(fetcher.job(), mode="none")
+    answer = deliver.receive()
+    assert answer["mode"] == "none" and answer["id"] == "2"
+
+
+def test_a_new_record(ledger):
+    """The policy changes; where it cannot be fetched, the old one holds."""
+    fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
+    deliver.send("sts", domain="example.net", id="1")
+    fetcher.answer(fetcher.job(), "old.example.net")
+    assert mx_of(deliver.receive()) == ["old.example.net"]
+    deliver.send("sts", domain="example.net", id="2")
+    fetcher.fail(fetcher.job(), "a redirect, which is not followed")
+    answer = deliver.receive()
+    assert answer["mode"] == "enforce" and answer["id"] == "1"
+    assert "redirect" in answer["reason"]
+    assert mx_of(answer) == ["old.example.net"]
+    deliver.send("sts", domain="example.net", id="3")
+    fetcher.answer(fetcher.job(), "new.example.net", mode="testing")
+    answer = deliver.receive()
+    assert answer["mode"] == "testing" and mx_of(answer) == [
+        "new.example.net"]
+
+
+def policy_line(domain, mode, fetched, used, max_age, ident="1",
+                mx="mx.example.net"):
+    return line(f"policy {domain} {mode} {int(fetched)} {int(used)} "
+                f"{max_age} {ident} {mx}")
+
+
+def test_old_policies():
+    """One that has run out holds no more; one in use that grows old is
+    fetched ahead of time, without anybody's asking."""
+    now = time.time()
+    service = Ledger()
+    service.write_journal(
+        policy_line("over.test", "enforce", now - 1000, now, 900) +
+        policy_line("old.test", "enforce", now - 600, now, 1000) +
+        policy_line("unused.test", "enforce", now - 60 * 86400,
+                    now - 50 * 86400, 31557600) +
+        policy_line("ahead.test", "enforce", now + 9e8, now + 9e8, 31557600))
+    with service:
+        deliver = service.peer("role-deliver")
+        assert deliver.call("sts", domain="over.test")["mode"] == "none"
+        for domain in ("old.test", "unused.test", "ahead.test"):
+            assert deliver.call("sts", domain=domain)["mode"] == "enforce"
+        answer = deliver.call("sts", domain="ahead.test")
+        assert int(answer["age"]) < 60
+        fetcher = Fetcher(service)
+        job = fetcher.job()
+        assert "mta-sts.old.test" in job["url"]
+        fetcher.answer(job, "fresh.example.net", age=2000)
+        wait_for(lambda: "policy fetched domain=old.test" in service.log(),
+                 service.path("stderr"))
+        answer = deliver.call("sts", domain="old.test", id="1")
+        assert mx_of(answer) == ["fresh.example.net"]
+        assert int(answer["age"]) < 60 and answer["max-age"] == "2000"
+
+
+def test_nobody_fetches():
+    """The answer comes in the end; 30 seconds are many for a test, so the
+    connection's end is one, too."""
+    with Ledger() as ledger:
+        deliver = ledger.peer("role-deliver")
+        deliver.send("sts", domain="example.net", id="1")
+        assert may(ledger.peer()) == 0
+        deliver.close()
+        # Nobody waits any more: it is not fetched.
+        other = ledger.peer("role-deliver")
+        assert other.call("destination", host="x").verb == "destination"
+        fetcher = Fetcher(ledger)
+        other.send("sts", domain="other.test", id="1")
+        assert "mta-sts.other.test" in fetcher.job()["url"]
+
+
+def test_fetch_ends_in_the_middle(ledger):
+    fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
+    deliver.send("sts", domain="example.net", id="1")
+    fetcher.job()
+    fetcher.peer.close()
+    answer = deliver.receive()
+    assert answer["mode"] == "none"
+    assert answer["reason"] == "fetch did not answer"
+
+
+@pytest.mark.parametrize("attributes", [
+    {"result": "ok"}, {"result": "ok", "mode": "enforce"},
+    {"result": "ok", "mode": "what", "max-age": "1"},
+    {"result": "ok", "mode": "enforce", "max-age": "x"},
+    {"result": "ok", "mode": "enforce", "max-age": "1", "mx": "a b"},
+    {"result": "ok", "mode": "enforce", "max-age": "1", "mx": "*.*.test"},
+    {"result": "ok", "mode": "enforce", "max-age": "1", "other": "x"},
+    {"result": "failed"}, {"result": "maybe", "reason": "x"}],
+    ids=range(9))
+def test_fetch_talks_nonsense(ledger, attributes):
+    fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
+    deliver.send("sts", domain="example.net", id="1")
+    job = fetcher.job()
+    fetcher.peer.send("policy", ("serial", job["serial"]),
+                      *attributes.items())
+    assert fetcher.peer.receive() is None
+    assert deliver.receive()["mode"] == "none"
+    assert deliver.call("destination", host="x").verb == "destination"
+
+
+def test_fetch_answers_another(ledger):
+    fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
+    deliver.send("sts", domain="example.net", id="1")
+    job = fetcher.job()
+    fetcher.peer.send(
+        "policy", serial=int(job["serial"]) + 1, result="failed", reason="x")
+    assert fetcher.peer.receive() is None
+    assert deliver.receive()["reason"] == "fetch did not answer"
+
+
+def test_unasked_policies(ledger):
+    fetcher = Fetcher(ledger)
+    fetcher.peer.send("policy", serial=1, result="failed", reason="x")
+    assert fetcher.peer.receive() is None
+
+
+def test_too_much_to_fetch(ledger):
+    """No worker at all: what is waited for is bounded."""
+    for i in range(256):
+        peer = ledger.peer("role-deliver")
+        assert peer.call("destination", host="x").verb == "destination"
+        peer.send("sts", domain=f"d{i}.test", id="1")
+    answer = ledger.peer("role-deliver").call("sts", domain="x.test", id="1")
+    assert answer["mode"] == "none"
+    assert answer["reason"] == "cannot be fetched now"
+
+
+@pytest.mark.parametrize("octets", [
+    b"sts\0domain\0\0", b"sts\0domain\0" + b"x" * 256 + b"\0",
+    b"sts\0domain\0x.test\0id\0" + b"1" * 33 + b"\0",
+    b"destination\0host\0\0", b"remember\0host\0x\0tls\0maybe\0",
+    b"remember\0host\0x\0domain\0y\0", b"ready\0",
+    b"failures\0user\0x\0"], ids=range(8))
+def test_garbage_of_deliver(ledger, octets):
+    deliver, other = ledger.peer("role-deliver"), ledger.peer("role-deliver")
+    deliver.send_octets(octets)
+    assert deliver.receive() is None
+    assert other.call("destination", host="x").verb == "destination"
+
+
+def test_asking_twice_at_a_time(ledger):
+    deliver = ledger.peer("role-deliver")
+    deliver.send("sts", domain="x.test", id="1")
+    deliver.send("sts", domain="y.test", id="1")
+    assert deliver.receive() is None
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_others_are_refused(ledger):
     for role, account in (("role-userdb", "postrider-smtpd"),
@@ -359,3 +624,27 @@ def test_a_reload_takes_new_limits(make_suite):
     with Peer.connect(path, uid) as userdb:
         fail(userdb, 1)
         assert may(userdb) > 0
+
+
+# -- the whole house --
+
+def test_a_policy_from_the_network(make_suite, dns, tmp_path):  # noqa: F811
+    """A record, a name server, an HTTPS server, fetch, and ledger."""
+    os.chmod(tmp_path, 0o755)
+    for above in list(tmp_path.parents)[:2]:
+        os.chmod(above, 0o755)
+    ca = Authority(str(tmp_path))
+    dns.add_zone("example.net", "mta-sts A 127.0.0.1").start()
+    with HttpsServer(*ca.issue("mta-sts.example.net")) as server:
+        server.replies["/.well-known/mta-sts.txt"] = reply(
+            b"version: STSv1\nmode: enforce\nmx: *.example.net\n"
+            b"max_age: 86400\n")
+        suite = make_suite(dns_server=dns.address, extra=[
+            f"https-port {server.port}", f"tls-trust {ca.path}"]).start()
+        path = os.path.join(suite.run_dir, "deliver", "ledger")
+        uid = suite.user.pw_uid if suite.user else None
+        with Peer.connect(path, uid) as deliver:
+            answer = deliver.call("sts", domain="example.net", id="1")
+            assert answer["mode"] == "enforce", suite.log_text()
+            assert mx_of(answer) == ["*.example.net"]
+        suite.wait_log("policy fetched domain=example.net policy=enforce")

@@ -322,11 +322,9 @@ def test_nobody_outside_writes_lines(suite):
 
 
 def test_fail2ban(suite, source, tool):
-    """The man page's filter finds who guesses, and nobody else, even when
-    the guesser writes what looks like a line about somebody else."""
-    with open(PAGE) as f:
-        pattern = re.search(r"^failregex = (.*\n    .*)$", f.read(), re.M)
-    pattern = pattern.group(1).replace("\n    ", " ").replace("\\e", "\\")
+    """The filter that is installed finds who guesses, and nobody else, even
+    when the guesser writes what looks like a line about somebody else."""
+    found = os.path.join(TOP, "etc", "fail2ban", "postrider.conf")
     with suite.connect() as s, s.makefile("rb") as replies:
         replies.readline()
         s.sendall(b"HELO h.test\r\n")
@@ -337,9 +335,24 @@ def test_fail2ban(suite, source, tool):
     try_pop3(suite, ANN.encode())
     with suite.submission(ANN):
         pass
-    wait_for(lambda: len(re.findall(r"service=(?:smtpd|pop3d) auth=",
+    wait_for(lambda: len(re.findall(r"service=(?:smtpd|pop3d) .*auth=",
                                     suite.log_text())) >= 3, suite.log)
     done = subprocess.run(
-        [tool("fail2ban-regex"), "--out", "ip", suite.log, pattern],
+        [tool("fail2ban-regex"), "--out", "ip", suite.log, found],
         capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["127.0.0.1", "127.0.0.1"]
+    # As syslog has it, and what is refused without a look.
+    with open(suite.path("syslog"), "w") as f:
+        f.write("Nov 25 15:00:00 mx postrider: userdb[8]: login failed "
+                "client=2001:db8::1 service=pop3d auth=x reason=\"no\"\n"
+                "2026-11-25T15:00:01.5+00:00 mx postrider: userdb[8]: login "
+                "refused client=192.0.2.9 service=smtpd mechanism=PLAIN "
+                "auth=y\n"
+                "Nov 25 15:00:02 mx postrider: smtpd[9]: refused "
+                "client=192.0.2.8 helo=\"" + FORGED.decode() + "\"\n"
+                "Nov 25 15:00:03 mx postrider: userdb[8]: login failed "
+                "client=local service=admin auth=root\n")
+    done = subprocess.run(
+        [tool("fail2ban-regex"), "--out", "ip", f.name, found],
+        capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2001:db8::1", "192.0.2.9"]

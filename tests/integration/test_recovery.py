@@ -7,10 +7,12 @@ import subprocess
 
 import pytest
 
+from suite import has
 from test_clients import TEXT
 from watch import wait_for
 
 ANN = "ann@example.test"
+FETCH = ["fetch"] if has("CURL") else []
 
 
 def send(suite, client="x"):
@@ -20,7 +22,8 @@ def send(suite, client="x"):
 
 
 @pytest.mark.parametrize("service", ["smtpd", "pop3d", "deliver", "queue",
-                                     "mailbox", "userdb", "ledger"])
+                                     "mailbox", "userdb", "ledger",
+                                     *FETCH])
 def test_a_killed_service_comes_back(suite, service):
     send(suite)
     suite.wait_maildir(ANN, 1)
@@ -33,7 +36,8 @@ def test_a_killed_service_comes_back(suite, service):
     assert pop3.stat()[0] == 2
     pop3.quit()
     assert set(suite.services()) == {"smtpd", "pop3d", "deliver", "queue",
-                                     "mailbox", "userdb", "ledger"}
+                                     "mailbox", "userdb", "ledger", "keys",
+                                     *FETCH}
 
 
 def send_when_possible(suite):

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from suite import descendants, process_name
+from suite import descendants, has, process_name
 from watch import wait_for
 
 MESSAGE = "From: a@b.test\r\nTo: ann@example.test\r\nSubject: {}\r\n\r\nx\r\n"
@@ -145,7 +145,7 @@ def test_reload_lets_sessions_finish(suite):
 
 @pytest.mark.parametrize(
     "name", ["keys", "smtpd", "pop3d", "deliver", "queue", "mailbox", "userdb",
-             "ledger"])
+             "ledger", *(["fetch"] if has("CURL") else [])])
 def test_each_service_may_die(suite, name):
     """It comes back, the others do not notice, and mail flows again."""
     send(suite, "before")

@@ -15,11 +15,12 @@ import time
 
 import pytest
 
-from suite import SECONDS, build_folder, descendants, free_port, program
+from suite import (SECONDS, build_folder, descendants, free_port, has,
+                   program)
 from watch import NotifySocket, wait_exit, wait_for
 
-SERVICES = ("keys", "userdb", "mailbox", "queue", "ledger", "deliver", "smtpd",
-            "pop3d")
+SERVICES = ("keys", "userdb", "mailbox", "queue", "ledger", "deliver",
+            *(["fetch"] if has("CURL") else []), "smtpd", "pop3d")
 SPEAKERS = ("smtpd", "pop3d")
 
 
@@ -635,7 +636,8 @@ def test_folders_and_sockets(house, as_root):
         "smtpd": ("postrider-smtpd", 0o750, 0o660,
                   {"userdb", "queue", "keys"}),
         "pop3d": ("postrider-pop3d", 0o750, 0o660, {"userdb", "keys"}),
-        "deliver": ("postrider-deliver", 0o750, 0o660, {"queue", "keys"}),
+        "deliver": ("postrider-deliver", 0o750, 0o660,
+                    {"queue", "keys", "ledger"}),
         "userdb": ("postrider-db", 0o750, 0o660,
                    {"queue", "mailbox", "ledger"}),
         "ledger": ("postrider-ledger", 0o750, 0o660, set()),
@@ -646,6 +648,9 @@ def test_folders_and_sockets(house, as_root):
                                           "keys"}),
         "public": ("root", 0o755, 0o666, {"queue"}),
     }
+    if has("CURL"):
+        expected["fetch"] = ("postrider-fetch", 0o750, 0o660,
+                             {"ledger", "userdb"})
     for name, (group, folder_mode, mode, sockets) in expected.items():
         folder = os.path.join(s.run_dir, name)
         is_ = os.stat(folder)

@@ -5,15 +5,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/log.h"
-#include "ledger/journal.h"
 #include "ledger/logins_rows.h"
 
 /* A clock of the test's own: every function is told the time. */
@@ -22,29 +17,19 @@ enum { START = 1800000000, HOUR = 3600, DAY = 86400 };
 static const struct logins_limits limits = {
     .client = 5, .network = 20, .user = 10, .window = HOUR, .memory = 30 * DAY};
 
-static int
-begin(void **state)
+static void
+fresh(void **state)
 {
 	(void)state;
 	log_threshold(LEVEL_ERROR);
-	logins_begin(&limits);
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
 	logins_end();
-	while (dirty_rows != NULL)
-		row_written(dirty_rows);
-	return 0;
+	logins_begin(&limits);
 }
 
 /* -- windows -- */
 
 static void
-test_window_slides(void **state)
+window_slides(void **state)
 {
 	struct window w = {0};
 
@@ -66,7 +51,7 @@ test_window_slides(void **state)
 
 /* The wait is right: a second before it is too early. */
 static void
-test_window_wait(void **state)
+window_waits(void **state)
 {
 	(void)state;
 	for (unsigned limit = 1; limit <= 6; limit++) {
@@ -87,7 +72,7 @@ test_window_wait(void **state)
 
 /* A clock that was wrong neither locks anybody out nor forgets. */
 static void
-test_window_clock_set_back(void **state)
+window_clock_set_back(void **state)
 {
 	struct window w = {0};
 
@@ -101,7 +86,7 @@ test_window_clock_set_back(void **state)
 }
 
 static void
-test_window_full(void **state)
+window_full(void **state)
 {
 	struct window w = {0};
 
@@ -112,7 +97,7 @@ test_window_full(void **state)
 }
 
 static void
-test_window_rescales(void **state)
+window_rescales(void **state)
 {
 	struct window w = {0};
 
@@ -128,7 +113,7 @@ test_window_rescales(void **state)
 /* -- prefixes -- */
 
 static void
-test_prefixes(void **state)
+prefixes(void **state)
 {
 	static const struct {
 		const char *address, *client, *network;
@@ -176,9 +161,9 @@ may(const char *client, const char *user, time_t now)
 }
 
 static void
-test_a_client_is_refused(void **state)
+a_client_is_refused(void **state)
 {
-	(void)state;
+	fresh(state);
 	guess("192.0.2.1", "ann@a.test", 2, START);
 	guess("192.0.2.1", "nobody@a.test", 2, START);
 	assert_true(may("192.0.2.1", "bob@a.test", START));
@@ -191,11 +176,11 @@ test_a_client_is_refused(void **state)
 
 /* The whole /64 is one client. */
 static void
-test_an_ipv6_client(void **state)
+an_ipv6_client(void **state)
 {
 	char address[64];
 
-	(void)state;
+	fresh(state);
 	for (int i = 0; i < 5; i++) {
 		snprintf(address, sizeof(address), "2001:db8::%x:%x", i, i);
 		guess(address, "ann@a.test", 1, START);
@@ -205,11 +190,11 @@ test_an_ipv6_client(void **state)
 }
 
 static void
-test_a_network_is_refused(void **state)
+a_network_is_refused(void **state)
 {
 	char address[64];
 
-	(void)state;
+	fresh(state);
 	for (int i = 0; i < 5; i++) {
 		snprintf(address, sizeof(address), "192.0.2.%d", i);
 		guess(address, "x", 4, START);
@@ -220,11 +205,11 @@ test_a_network_is_refused(void **state)
 
 /* Whether there is such a user cannot be told by it. */
 static void
-test_a_user_is_refused_elsewhere(void **state)
+a_user_is_refused_elsewhere(void **state)
 {
 	char address[64];
 
-	(void)state;
+	fresh(state);
 	for (int i = 0; i < 5; i++) {
 		snprintf(address, sizeof(address), "10.%d.0.1", i);
 		guess(address, "Ann@A.test", 2, START);
@@ -240,9 +225,9 @@ test_a_user_is_refused_elsewhere(void **state)
 
 /* Somebody's own login buys no guesses at others, and clears nothing. */
 static void
-test_a_login_of_ones_own_buys_nothing(void **state)
+a_login_of_ones_own_buys_nothing(void **state)
 {
-	(void)state;
+	fresh(state);
 	for (int i = 0; i < 5; i++) {
 		guess("192.0.2.1", "ann@a.test", 1, START);
 		logins_outcome("192.0.2.1", "eve@a.test", LOGINS_GOOD, START);
@@ -253,9 +238,9 @@ test_a_login_of_ones_own_buys_nothing(void **state)
 
 /* Nor are there endless guesses from a place that is known. */
 static void
-test_a_known_place_has_a_limit_of_its_own(void **state)
+a_known_place_has_a_limit_of_its_own(void **state)
 {
-	(void)state;
+	fresh(state);
 	logins_outcome("192.0.2.1", "ann@a.test", LOGINS_GOOD, START);
 	guess("192.0.2.1", "ann@a.test", 5, START);
 	assert_false(may("192.0.2.1", "ann@a.test", START));
@@ -266,11 +251,11 @@ test_a_known_place_has_a_limit_of_its_own(void **state)
 }
 
 static void
-test_a_place_is_known_for_a_while(void **state)
+a_place_is_known_for_a_while(void **state)
 {
 	time_t later = START + 31 * DAY;
 
-	(void)state;
+	fresh(state);
 	logins_outcome("192.0.2.1", "ann@a.test", LOGINS_GOOD, START);
 	guess("192.0.2.1", "x", 5, START + 29 * DAY);
 	assert_true(may("192.0.2.1", "ann@a.test", START + 29 * DAY));
@@ -279,11 +264,11 @@ test_a_place_is_known_for_a_while(void **state)
 }
 
 static void
-test_forgetting(void **state)
+forgetting(void **state)
 {
 	struct logins_failures f;
 
-	(void)state;
+	fresh(state);
 	guess("192.0.2.1", "ann@a.test", 10, START);
 	assert_false(may("192.0.2.1", "bob@a.test", START));
 	assert_false(may("203.0.113.1", "ann@a.test", START));
@@ -301,9 +286,9 @@ test_forgetting(void **state)
 }
 
 static void
-test_clients_without_an_address(void **state)
+clients_without_an_address(void **state)
 {
-	(void)state;
+	fresh(state);
 	guess("local", "ann@a.test", 9, START);
 	assert_true(may("local", "ann@a.test", START));
 	guess("local", "ann@a.test", 1, START);
@@ -359,9 +344,9 @@ random_attack(uint32_t seed)
 }
 
 static void
-test_nobody_is_locked_out_by_others(void **state)
+nobody_is_locked_out_by_others(void **state)
 {
-	(void)state;
+	fresh(state);
 	for (uint32_t seed = 1; seed <= 20; seed++) {
 		random_attack(seed * 7919);
 		logins_end();
@@ -375,11 +360,11 @@ test_nobody_is_locked_out_by_others(void **state)
  * against who really guesses nor whose place is known.
  */
 static void
-test_floods_push_out_the_flood(void **state)
+floods_push_out_the_flood(void **state)
 {
 	char client[64];
 
-	(void)state;
+	fresh(state);
 	logins_outcome("203.0.113.9", "ann@a.test", LOGINS_GOOD, START);
 	guess("198.51.100.1", "ann@a.test", 12, START);
 	for (unsigned i = 0; i < 150000; i++) {
@@ -399,14 +384,15 @@ test_floods_push_out_the_flood(void **state)
 
 /* A user who logs in from everywhere loses old places of his own alone. */
 static void
-test_known_places_are_bounded(void **state)
+known_places_are_bounded(void **state)
 {
 	char client[64];
 
-	(void)state;
+	fresh(state);
 	logins_outcome("203.0.113.9", "ann@a.test", LOGINS_GOOD, START);
 	for (int i = 0; i < 1000; i++) {
-		snprintf(client, sizeof(client), "10.0.%d.%d", i / 250, i % 250);
+		snprintf(
+		    client, sizeof(client), "10.0.%d.%d", i / 250, i % 250);
 		logins_outcome(client, "eve@a.test", LOGINS_GOOD, START + i);
 	}
 	assert_int_equal(logins_tables[2].n, 2);
@@ -419,11 +405,11 @@ test_known_places_are_bounded(void **state)
 }
 
 static void
-test_what_is_over_is_swept(void **state)
+what_is_over_is_swept(void **state)
 {
 	size_t at = 0;
 
-	(void)state;
+	fresh(state);
 	logins_outcome("192.0.2.1", "ann@a.test", LOGINS_GOOD, START);
 	guess("192.0.2.1", "bob@a.test", 3, START);
 	for (int i = 0; i < LOGINS_TABLES; i++)
@@ -440,27 +426,26 @@ test_what_is_over_is_swept(void **state)
 int
 main(void)
 {
-#define LOGIN_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_window_slides),
-	    cmocka_unit_test(test_window_wait),
-	    cmocka_unit_test(test_window_clock_set_back),
-	    cmocka_unit_test(test_window_full),
-	    cmocka_unit_test(test_window_rescales),
-	    cmocka_unit_test(test_prefixes),
-	    LOGIN_TEST(test_a_client_is_refused),
-	    LOGIN_TEST(test_an_ipv6_client),
-	    LOGIN_TEST(test_a_network_is_refused),
-	    LOGIN_TEST(test_a_user_is_refused_elsewhere),
-	    LOGIN_TEST(test_a_login_of_ones_own_buys_nothing),
-	    LOGIN_TEST(test_a_known_place_has_a_limit_of_its_own),
-	    LOGIN_TEST(test_a_place_is_known_for_a_while),
-	    LOGIN_TEST(test_forgetting),
-	    LOGIN_TEST(test_clients_without_an_address),
-	    LOGIN_TEST(test_nobody_is_locked_out_by_others),
-	    LOGIN_TEST(test_floods_push_out_the_flood),
-	    LOGIN_TEST(test_known_places_are_bounded),
-	    LOGIN_TEST(test_what_is_over_is_swept),
+	    cmocka_unit_test(window_slides),
+	    cmocka_unit_test(window_waits),
+	    cmocka_unit_test(window_clock_set_back),
+	    cmocka_unit_test(window_full),
+	    cmocka_unit_test(window_rescales),
+	    cmocka_unit_test(prefixes),
+	    cmocka_unit_test(a_client_is_refused),
+	    cmocka_unit_test(an_ipv6_client),
+	    cmocka_unit_test(a_network_is_refused),
+	    cmocka_unit_test(a_user_is_refused_elsewhere),
+	    cmocka_unit_test(a_login_of_ones_own_buys_nothing),
+	    cmocka_unit_test(a_known_place_has_a_limit_of_its_own),
+	    cmocka_unit_test(a_place_is_known_for_a_while),
+	    cmocka_unit_test(forgetting),
+	    cmocka_unit_test(clients_without_an_address),
+	    cmocka_unit_test(nobody_is_locked_out_by_others),
+	    cmocka_unit_test(floods_push_out_the_flood),
+	    cmocka_unit_test(known_places_are_bounded),
+	    cmocka_unit_test(what_is_over_is_swept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "build.h"
 #include "supervisor/services.h"
 #include "supervisor/throttle.h"
 
@@ -62,11 +63,13 @@ test_sockets_of_protocol(void **state)
 	static const char *const pairs[][2] = {{"smtpd", "userdb"},
 	    {"smtpd", "queue"}, {"pop3d", "userdb"}, {"deliver", "queue"},
 	    {"userdb", "queue"}, {"userdb", "mailbox"}, {"queue", "userdb"},
-	    {"queue", "mailbox"}, {"userdb", "ledger"}, {"admin", "userdb"},
-	    {"admin", "queue"}, {"admin", "ledger"},
+	    {"queue", "mailbox"}, {"userdb", "ledger"}, {"deliver", "ledger"},
+#ifdef HAVE_CURL
+	    {"fetch", "ledger"}, {"fetch", "userdb"},
+#endif
+	    {"admin", "userdb"}, {"admin", "queue"}, {"admin", "ledger"},
 	    {"smtpd", "keys"}, {"pop3d", "keys"}, {"deliver", "keys"},
-	    {"admin", "keys"},
-	    {"public", "queue"}};
+	    {"admin", "keys"}, {"public", "queue"}};
 	size_t found = 0, all = 0;
 
 	(void)state;
