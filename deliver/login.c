@@ -7,6 +7,7 @@
 #include "common/keys_client.h"
 #include "common/netaddr.h"
 #include "common/sasl.h"
+#include "common/sasl_channel.h"
 #include "deliver/session.h"
 
 /*
@@ -30,14 +31,6 @@ struct exchange {
 	bool pending; /* the initial response waits for the server's word */
 	bool cancelled;
 };
-
-static bool
-binding(void *stream, enum sasl_binding kind, unsigned char *out, size_t *n)
-{
-	return tls_binding(stream,
-	    kind == SASL_TLS_EXPORTER ? TLS_EXPORTER : TLS_SERVER_END_POINT,
-	    out, n);
-}
 
 /* -- what we say -- */
 
@@ -177,7 +170,7 @@ log_in(struct session *s, const char *host, const struct keys_relay *relay)
 	const struct sasl_client_facts facts = {.offered = s->caps.auth,
 	    .verified = s->tls.verified,
 	    .token = relay->is_token,
-	    .channel = {true, binding, &s->stream},
+	    .channel = sasl_channel_of(&s->stream),
 	    .user = relay->user,
 	    .secret = relay->secret,
 	    .host = host,
