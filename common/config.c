@@ -267,6 +267,7 @@ fill_defaults(struct config_reader *r, const struct lines_seen *seen)
 	if (line_of(seen, "relay-tls") == 0)
 		r->config->relay_tls = guess_relay_tls(r->config);
 	r->config->certificates_guessed = line_of(seen, "tls-key") == 0;
+	r->config->listen_guessed = line_of(seen, "listen") == 0;
 	if (!place_beside_database(r, &r->config->ledger_dir, "-ledger") ||
 	    !place_beside_database(r, &r->config->keys_dir, "-keys"))
 		return false;

@@ -87,6 +87,7 @@ struct config {
 	bool hostname_guessed; /* the file does not say it */
 	struct config_list domains; /* lower case */
 	struct config_listeners listen;
+	bool listen_guessed; /* the file does not say where */
 	struct config_certificates certificates;
 	bool certificates_guessed; /* the file names none */
 	uint64_t tls_tickets;	   /* a set of 1 << enum listener_kind */

@@ -15,7 +15,9 @@ static const struct config_keyword keywords[] = {
 	true, take_domains, AT(domains)},
     {"listen", "service address[:port]...",
 	"smtp 0.0.0.0:25, smtp [::]:25, submission 0.0.0.0:587, "
-	"submission [::]:587, pop3 0.0.0.0:110, pop3 [::]:110",
+	"submission [::]:587, submissions 0.0.0.0:465, "
+	"submissions [::]:465, pop3 0.0.0.0:110, pop3 [::]:110, "
+	"pop3s 0.0.0.0:995, pop3s [::]:995",
 	"smtp|submission|submissions|pop3|pop3s",
 	"where a service takes connections", true, take_listeners, AT(listen)},
     {"tls-certificate", "path", "tls/cert.pem", NULL,

@@ -45,9 +45,8 @@ option(int letter, const char *argument)
 static bool
 needs_certificate(void)
 {
-	for (size_t i = 0; i < config.listen.n; i++)
-		if (config.listen.items[i].kind == LISTENER_SUBMISSIONS ||
-		    config.listen.items[i].kind == LISTENER_POP3S)
+	for (size_t i = 0; i < config.listen.n && !config.listen_guessed; i++)
+		if (listener_begins_with_tls(config.listen.items[i].kind))
 			return true;
 	return false;
 }

@@ -61,9 +61,10 @@ test_defaults(void **state)
 	assert_true(c.hostname_guessed);
 	assert_non_null(c.hostname);
 	assert_int_equal(c.domains.n, 0);
-	assert_int_equal(c.listen.n, 6);
+	assert_int_equal(c.listen.n, 10);
+	assert_true(c.listen_guessed);
 	assert_string_equal(c.listen.items[1].text, "[::]:25");
-	assert_int_equal(c.listen.items[5].kind, LISTENER_POP3);
+	assert_int_equal(c.listen.items[9].kind, LISTENER_POP3S);
 	assert_int_equal(c.certificates.n, 1);
 	assert_non_null(c.certificates.items[0].key);
 	assert_int_equal(c.smtp_ports.n, 1);
@@ -148,7 +149,7 @@ test_defaults_written_out(void **state)
 		assert_non_null(k->type);
 	}
 	read_good(&c, text);
-	assert_int_equal(c.listen.n, 6);
+	assert_int_equal(c.listen.n, 10);
 	assert_int_equal(c.max_message_size, 50 * 1024 * 1024);
 	config_free(&c);
 }
