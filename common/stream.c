@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,6 +14,9 @@
 
 /* What is collected before it is written whatever else happens. */
 enum { OUTPUT_ENOUGH = 16384, OUTPUT_MAX = 1 << 20, READ_SIZE = 16384 };
+
+/* Who is silent for so long may be so for hours. */
+enum { IDLE_MS = 1000 };
 
 static void
 set_nonblocking(int fd)
@@ -179,6 +183,42 @@ untaken(const struct stream *s)
 	return s->input.len - s->taken;
 }
 
+/*
+ * A mail server holds thousands of clients that say nothing: buffers, and
+ * what a TLS handshake or a message has left behind, are not kept for them.
+ */
+static void
+give_memory_back(struct stream *s)
+{
+	buf_free(&s->output);
+	if (untaken(s) == 0) {
+		stream_wipe(s);
+		buf_free(&s->input);
+		s->taken = 0;
+	}
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
+}
+
+static enum stream_result
+wait_for_input(struct stream *s, short events, bool may_stop)
+{
+	int64_t deadline = s->deadline, idle = clock_monotonic_ms() + IDLE_MS;
+	enum stream_result result;
+
+	if (deadline < 0 || deadline > idle)
+		s->deadline = idle;
+	result = wait_for(s, events, may_stop);
+	if (result == STREAM_TIMEOUT && s->deadline != deadline) {
+		give_memory_back(s);
+		s->deadline = deadline;
+		result = wait_for(s, events, may_stop);
+	}
+	s->deadline = deadline;
+	return result;
+}
+
 /* Read what has come already: as read(2). */
 static ssize_t
 read_input(struct stream *s, short *events)
@@ -223,7 +263,7 @@ fill(struct stream *s, bool may_stop)
 			continue;
 		if (errno != EAGAIN)
 			return STREAM_ERROR;
-		result = wait_for(s, events, may_stop);
+		result = wait_for_input(s, events, may_stop);
 	}
 	return result;
 }

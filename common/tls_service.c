@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/tls_service.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <sysexits.h>
 
@@ -70,18 +69,6 @@ tls_service_is_off(const struct tls_service *t)
 	    (t->loaded && keys_client_count(t->keys) == 0);
 }
 
-/*
- * A handshake leaves behind ten times what its session keeps, and a session
- * may last for hours.
- */
-static void
-give_memory_back(void)
-{
-#ifdef __GLIBC__
-	(void)malloc_trim(0);
-#endif
-}
-
 bool
 tls_service_accept(struct tls_service *t, struct stream *s,
     enum listener_kind kind, const char *client)
@@ -90,10 +77,8 @@ tls_service_accept(struct tls_service *t, struct stream *s,
 	bool tickets = (t->tickets & 1U << kind) != 0;
 
 	stream_limit(s, t->timeout_ms);
-	if (tls_accept(t->server, s, tickets, error) == TLS_OK) {
-		give_memory_back();
+	if (tls_accept(t->server, s, tickets, error) == TLS_OK)
 		return true;
-	}
 	log_event(LEVEL_INFO, "handshake failed", log_text("client", client),
 	    log_text("service", t->name), log_text("reason", error));
 	return false;

@@ -593,12 +593,22 @@ def test_memory_of_an_idle_tls_session(make_smtpd, report):
     worker = only_worker(smtpd)
     with secured(smtpd, anybody()) as c:
         c.ehlo()
-        fresh = private_memory(worker)
+        fresh = idle_memory(worker)
         assert c.message(b"x" * 900 + b"\r\n") == 250
-        used = private_memory(worker)
+        used = idle_memory(worker)
     report(f"private memory of an idle smtpd session under TLS: {fresh} KiB, "
            f"after a message {used} KiB")
     assert fresh <= 300 and used <= 300
+
+
+def idle_memory(pid):
+    """What is left when it has given back what it needs no more."""
+    before, end = private_memory(pid), time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        now = private_memory(pid)
+        if now < before:
+            return now
+    return before
 
 
 def test_large_message(smtpd, context):
