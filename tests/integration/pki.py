@@ -97,6 +97,13 @@ class Authority:
     def _sign(self, builder):
         return builder.sign(self.key, hashes.SHA256())
 
+    @staticmethod
+    def _revocations():
+        """Where real authorities publish them; nobody listens there."""
+        return x509.CRLDistributionPoints([x509.DistributionPoint(
+            [x509.UniformResourceIdentifier("http://127.0.0.1:1/ca.crl")],
+            None, None, None)])
+
     def issue(self, *names, kind="ecdsa", key=None, begin=0, days=90,
               stem=None):
         """(path of the certificate, path of its key) for these names, valid
@@ -111,6 +118,7 @@ class Authority:
             .add_extension(self._usage(signs_certificates=False), True)
             .add_extension(x509.ExtendedKeyUsage(
                 [ExtendedKeyUsageOID.SERVER_AUTH]), False)
+            .add_extension(self._revocations(), False)
             .add_extension(x509.SubjectAlternativeName(
                 [alternative(n) for n in names]), False))
         where = os.path.join(self.folder, stem or f"{names[0]}-{kind}")
