@@ -9,6 +9,7 @@ import tempfile
 
 import pytest
 
+from mail_clients import on_a_terminal
 from suite import build_folder, process_name
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -40,8 +41,11 @@ def test_message_travels_and_travels_again(quickstart):
     for turn in (1, 2):
         done = quickstart()
         assert done.returncode == 0, done.stdout + done.stderr
-        for line in ("C: RCPT TO:<ann@example.test>", "S: 250 2.",
-                     f"C: RETR {turn}", "Subject: First light",
+        assert done.stdout.count("the certificate is mail.example.test's") \
+            == 2
+        for line in ("C: STARTTLS", "-- TLSv1.3, TLS_AES_256_GCM_SHA384",
+                     "C: RCPT TO:<ann@example.test>", "S: 250 2.",
+                     "C: STLS", f"C: RETR {turn}", "Subject: First light",
                      "S: +OK", "./quickstart stop"):
             assert line in done.stdout, (line, done.stdout)
     stopped = quickstart("stop")
@@ -63,6 +67,38 @@ def test_a_taken_port_is_named_and_passed_by(quickstart):
                       done.stdout)
     assert found
     assert f"on port {found[1]}" in done.stdout
+
+
+def printed_commands(text):
+    """What stands below "Talk to it", each as a shell takes it."""
+    block = re.search(r"^== Talk to it.*\n((?:   .*\n)+)", text, re.M)[1]
+    return [c.strip() for c in
+            re.findall(r"^   (?! )(?:.*\\\n)*.*\n", block, re.M)]
+
+
+def test_the_printed_commands_work(quickstart, tool):
+    done = quickstart()
+    assert done.returncode == 0, done.stdout + done.stderr
+    password = re.search(r"log in with the password (\S+)", done.stdout)[1]
+    commands = printed_commands(done.stdout)
+    assert [c.split()[0] for c in commands] == [
+        "swaks", "curl", "openssl", "mutt", "mutt"]
+    env = dict(os.environ, HOME=quickstart.demo, TERM="xterm")
+    os.mkdir(os.path.join(quickstart.demo, "Mail"))  # or mutt asks for it
+    for command in commands:
+        tool(command.split()[0])
+        if command.startswith("mutt"):
+            status, shown = on_a_terminal(
+                ["sh", "-c", command], env,
+                [("Password", password + "\r")] * ("pops:" in command)
+                + [("First light", "x")])
+            assert "First light" in shown and status == 0, (command, shown)
+            continue
+        said = subprocess.run(
+            ["sh", "-c", command], input="QUIT\n", capture_output=True,
+            text=True, timeout=60, check=False, env=env)
+        assert said.returncode == 0, (command, said.stdout, said.stderr)
+        assert not re.search(r"^<\*\* ", said.stdout, re.M), said.stdout
 
 
 def processes_of(folder):
