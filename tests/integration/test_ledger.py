@@ -364,13 +364,14 @@ def test_destinations(ledger):
     ledger.restart()
     admin = ledger.peer("role-admin")
     lines = lines_of(admin, "A.test")
-    assert "mta-sts: no policy known (no record seen)" in lines
-    assert any(l.startswith("last delivery: mx.test, policy none, ok at 20")
+    assert "MTA-STS: no policy is known: no record seen" in lines
+    assert any(l.endswith(" mail could go to mx.test, without a policy")
                for l in lines)
-    assert any(l.startswith("host mx.test: no TLS since 20") for l in lines)
-    assert "failed: no TLSA\nmatches" in "\n".join(lines_of(admin, "b.test"))
+    assert any(l.startswith("mx.test does no TLS, since 20") for l in lines)
+    assert ("mail was held back from mx.test, under DANE: no TLSA\nmatches"
+            in "\n".join(lines_of(admin, "b.test")))
     assert lines_of(admin, "never.test") == [
-        "mta-sts: no policy known (no record seen)"]
+        "MTA-STS: no policy is known: no record seen"]
 
 
 def lines_of(admin, domain):
@@ -433,8 +434,9 @@ def test_a_policy_is_fetched_once(ledger):
     assert deliver.call("sts", domain="example.net")["mode"] == "enforce"
     assert fetcher.is_quiet()
     lines = "\n".join(lines_of(ledger.peer("role-admin"), "example.net"))
-    assert "mta-sts: enforce, id 1, fetched 20" in lines
-    assert "mta-sts: mx mx1.example.net *.example.net" in lines
+    assert ("MTA-STS: the policy says enforce; it has the id 1, was fetched "
+            "at 20") in lines
+    assert "MTA-STS: the policy names mx1.example.net *.example.net" in lines
     ledger.restart()
     deliver = ledger.peer("role-deliver")
     answer = deliver.call("sts", domain="example.net", id="1")
