@@ -200,7 +200,7 @@ ask_verdict(struct login *login, const struct attribute *extra,
 
 	if (begin(login, &answer))
 		verdict = read_verdict(login, &answer, extra);
-	explicit_bzero(request.octets, request.len);
+	explicit_bzero(request.octets, sizeof(request.octets));
 	if (out != NULL && *text != NULL && verdict == VERDICT_LOGIN_FAILED)
 		buf_adds(out, *text);
 	return close_pair(login, verdict);
@@ -318,7 +318,7 @@ backend_scram_proof(void *context, const char *first, const char *final,
 	packet_text(&request, "proof", proof);
 	if (ask(login, &answer, false))
 		verdict = read_verdict(login, &answer, &extra);
-	explicit_bzero(request.octets, request.len);
+	explicit_bzero(request.octets, sizeof(request.octets));
 	if (verdict == VERDICT_LOGIN_OK && text == NULL) {
 		login_end(login);
 		verdict = VERDICT_LOGIN_LATER;

@@ -24,7 +24,7 @@ static const char usage[] = "usage: keys [-Vh] [-c file]\n"
 			    "to try a key.\n";
 
 /* For 1,024 RSA keys twice; what is not used is not there. */
-enum { SECURE_HEAP = 16 << 20, SECURE_PIECE = 64, RENEW_MS = 60000 };
+enum { SECURE_HEAP = 8 << 20, SECURE_PIECE = 64, RENEW_MS = 60000 };
 
 static struct config config;
 static const char *config_name;
@@ -157,7 +157,7 @@ static void
 prepare_openssl(void)
 {
 	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
-	    CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_PIECE) == 0)
+	    CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_PIECE) != 1)
 		log_event(LEVEL_WARNING, "no locked memory");
 	if (!tickets_rotate()) {
 		log_event(LEVEL_ERROR, "no random numbers");

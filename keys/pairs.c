@@ -154,7 +154,8 @@ predecessor(const struct pair *p)
 	for (size_t i = 0; i < in_use.n; i++) {
 		struct pair *old = &in_use.items[i];
 
-		if (old->chain != NULL && strcmp(old->path, p->path) == 0 &&
+		if (old->chain != NULL && p->path != NULL &&
+		    p->key_path != NULL && strcmp(old->path, p->path) == 0 &&
 		    strcmp(old->key_path, p->key_path) == 0)
 			return old;
 	}
@@ -252,8 +253,10 @@ pairs_take(const struct control_file *f)
 	bool is_key = strcmp(f->name, "tls-key") == 0;
 	struct pair *p;
 
-	if (!is_key && f->index == 0 && !begin_round(f->count))
-		return PAIRS_MORE;
+	if (!is_key && f->index == 0 && !begin_round(f->count)) {
+		refuse(f, "there are too many");
+		return f->starting ? PAIRS_BAD : PAIRS_MORE;
+	}
 	if (f->count == 0)
 		return end_round(f->starting);
 	if (f->count != coming.n || f->index >= coming.n || f->path == NULL)

@@ -83,8 +83,8 @@ take(const char *line, const char *name, char *out, size_t size)
 	    snprintf(out, size, "%s", line + n + 1) < (int)size;
 }
 
-static bool
-parse(char *text, struct relay_record *r)
+bool
+relay_parse(char *text, struct relay_record *r)
 {
 	char *line, *rest = text;
 
@@ -111,7 +111,7 @@ relay_read(int folder, const char *host, struct relay_record *r)
 		return -1;
 	rc = read_text(fd, text);
 	close(fd);
-	if (rc == 0 && !parse(text, r)) {
+	if (rc == 0 && !relay_parse(text, r)) {
 		errno = EBADMSG;
 		rc = -1;
 	}

@@ -35,6 +35,9 @@ bool relay_host_name(const char *text, char out[RELAY_HOST_MAX + 1]);
 /* The folder of the records; -1 and errno. */
 int relay_open_folder(const char *keys_dir);
 
+/* The text of a record, which is cut up.  False: it is none. */
+bool relay_parse(char *text, struct relay_record *);
+
 /* -1 and errno; ENOENT: there is none, EBADMSG: it cannot be understood. */
 int relay_read(int folder, const char *host, struct relay_record *);
 int relay_write(int folder, const struct relay_record *);

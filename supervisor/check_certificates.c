@@ -109,9 +109,8 @@ are_missing(const struct config *config)
 static void
 report_missing(const struct config *config)
 {
-	for (size_t i = 0; i < config->listen.n; i++)
-		if (config->listen.items[i].kind == LISTENER_SUBMISSIONS ||
-		    config->listen.items[i].kind == LISTENER_POP3S) {
+	for (size_t i = 0; i < config->listen.n && !config->listen_guessed; i++)
+		if (listener_begins_with_tls(config->listen.items[i].kind)) {
 			report_error("no certificate for \"listen %s\" "
 				     "(\"postrider init\" makes one)",
 			    listener_name(config->listen.items[i].kind));

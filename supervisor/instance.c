@@ -293,9 +293,12 @@ say(struct instance *i, const char *verb, int fd)
 		log_errno(LEVEL_WARNING, "cannot tell", i->unit->service->name);
 }
 
+/* One that is not ready yet may be waiting for another, and not hear us. */
 static void
 end(struct instance *i, const char *verb)
 {
+	if (i->state == INSTANCE_STARTING)
+		kill(i->pid, SIGTERM);
 	i->state = INSTANCE_DRAINING;
 	loop_timer_stop(&i->limit);
 	say(i, verb, -1);

@@ -299,6 +299,14 @@ replace(struct unit *u, int status, const char *how, int64_t lived)
 	}
 }
 
+/* SIGTERM is for those that are not ready yet. */
+static bool
+has_obeyed(int status)
+{
+	return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+	    (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+
 static void
 ended(struct instance *i, int status)
 {
@@ -308,7 +316,7 @@ ended(struct instance *i, int status)
 	char how[64];
 
 	describe_end(status, how, sizeof(how));
-	if (told && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (told && has_obeyed(status))
 		log_event(LEVEL_INFO, "stopped",
 		    log_text("service", u->service->name),
 		    log_number("pid", i->pid));

@@ -385,6 +385,57 @@ def test_reload_brings_another_set(start, ca):
     assert found[1][0] == old
 
 
+# -- as a client sees it --
+
+def serial_of(client):
+    return x509.load_der_x509_certificate(
+        client.sock.getpeercert(True)).serial_number
+
+
+def session(suite, kind):
+    """(connected client, its certificate's serial number, say something)"""
+    if kind.startswith("pop3"):
+        client = suite.pop3(kind=kind, tls=kind == "pop3")
+        return client, serial_of(client), client.capa
+    client = suite.smtp(kind, tls=kind != "submissions")
+    return client, serial_of(client), client.noop
+
+
+@pytest.mark.parametrize("kind", ["smtp", "submission", "submissions", "pop3",
+                                  "pop3s"])
+def test_the_next_connection_has_the_new_certificate(make_suite, kind):
+    """The open ones go on, no process of the suite is another."""
+    suite = make_suite(tls=True)
+    suite.start()
+    pair = [line.split()[1] for line in suite.extra[:2]]
+    client, before, speak = session(suite, kind)
+    pids = suite.parents()
+    stem = os.path.basename(pair[0]).removesuffix(".pem")
+    suite.issue(HOSTNAME, "localhost", "127.0.0.1", stem=stem)
+    wait_taken(suite, pair[0], 2)
+    newer, after, _ = session(suite, kind)
+    assert after > before
+    speak()
+    # One that does not fit: the one before goes on.
+    key = write(pair[1] + ".other", open(pair[1], "rb").read(), 0o600)
+    write(pair[1], new_key().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()), 0o600)
+    readable(suite, pair)
+    suite.wait_log("certificate kept")
+    assert session(suite, kind)[1] == after
+    os.rename(key, pair[1])
+    speak()
+    # keys dies: handshakes wait for the next one.
+    suite.kill_service("keys")
+    assert session(suite, kind)[1] == after
+    speak()
+    del pids["keys"]
+    assert pids.items() <= suite.parents().items()
+    for one in (client, newer):
+        one.quit()
+
+
 # -- the start --
 
 def small_rsa():
@@ -482,6 +533,22 @@ def test_without_a_certificate_there_is_no_tls(make_suite):
     assert speaker.peer.receive().verb == "changed"
     [(_, chain)] = speaker.certificates()
     assert chain[0].issuer == chain[0].subject
+
+
+@pytest.mark.parametrize("kind", ["submissions", "pop3s"])
+def test_implicit_tls_needs_a_certificate(make_suite, kind):
+    suite = make_suite(listen=("smtp", kind))
+    suite.init()
+    os.unlink(suite.path("tls", "cert.pem"))
+    os.unlink(suite.path("tls", "key.pem"))
+    suite.write_config()
+    suite.spawn()
+    assert suite.process.wait(20) != 0
+    assert "no certificate" in suite.stderr_text()
+    suite.process = None
+    checked = suite.run("postrider", "check", check=False)
+    assert checked.returncode == 78
+    assert f'error: no certificate for "listen {kind}"' in checked.stdout
 
 
 # -- nobody else --
