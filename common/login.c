@@ -13,8 +13,8 @@
 /* userdb's workers hash slowly on purpose, and there may be many before us. */
 enum { USERDB_MS = 60000 };
 
-/* Wiped behind every use. */
-static struct packet request;
+/* The request is wiped behind every use; both only touch what they need. */
+static struct packet request, answer;
 
 static void
 drop(int *fd)
@@ -65,12 +65,12 @@ connected(struct login *login)
 }
 
 static enum ipc_result
-exchange(struct login *login, struct packet *answer, int64_t deadline)
+exchange(struct login *login, int64_t deadline)
 {
 	enum ipc_result result = ipc_send(*login->userdb, &request, deadline);
 
 	if (result == IPC_OK)
-		result = ipc_receive(*login->userdb, answer, deadline);
+		result = ipc_receive(*login->userdb, &answer, deadline);
 	return result;
 }
 
@@ -79,7 +79,7 @@ exchange(struct login *login, struct packet *answer, int64_t deadline)
  * that begins something (afresh) may be sent on a new one, once.
  */
 static bool
-ask(struct login *login, struct packet *answer, bool afresh)
+ask(struct login *login, bool afresh)
 {
 	int64_t deadline = clock_monotonic_ms() + USERDB_MS;
 	bool kept = *login->userdb >= 0;
@@ -87,12 +87,12 @@ ask(struct login *login, struct packet *answer, bool afresh)
 
 	if (!connected(login))
 		return false;
-	result = exchange(login, answer, deadline);
+	result = exchange(login, deadline);
 	if (result == IPC_CLOSED && kept && afresh) {
 		drop(login->userdb);
 		if (!connected(login))
 			return false;
-		result = exchange(login, answer, deadline);
+		result = exchange(login, deadline);
 	}
 	if (result == IPC_OK)
 		return true;
@@ -104,9 +104,9 @@ ask(struct login *login, struct packet *answer, bool afresh)
 }
 
 static void
-malformed(struct login *login, struct packet *answer)
+malformed(struct login *login)
 {
-	packet_close(answer);
+	packet_close(&answer);
 	lost(login, "malformed answer from userdb");
 }
 
@@ -126,8 +126,7 @@ admitted(struct login *login, const char *user)
 
 /* Where what is asked can bring more than yes and no, extra says what. */
 static enum verdict
-read_verdict(
-    struct login *login, struct packet *answer, const struct attribute *extra)
+read_verdict(struct login *login, const struct attribute *extra)
 {
 	const char *name, *user = NULL;
 	const struct attribute set[] = {
@@ -136,8 +135,8 @@ read_verdict(
 	    extra != NULL ? *extra : (struct attribute){.name = NULL}};
 	enum verdict verdict;
 
-	if (!packet_read(answer, "login", set, extra != NULL ? 3 : 2, 0)) {
-		malformed(login, answer);
+	if (!packet_read(&answer, "login", set, extra != NULL ? 3 : 2, 0)) {
+		malformed(login);
 		return VERDICT_LOGIN_LATER;
 	}
 	verdict = verdict_named(name);
@@ -176,14 +175,14 @@ attach_pair(struct login *login, int *given)
 
 /* Send what begins a login, with one end of a pair. */
 static bool
-begin(struct login *login, struct packet *answer)
+begin(struct login *login)
 {
 	int given;
 	bool fine;
 
 	if (!attach_pair(login, &given))
 		return false;
-	fine = ask(login, answer, true);
+	fine = ask(login, true);
 	close(given);
 	return fine;
 }
@@ -195,12 +194,11 @@ static enum verdict
 ask_verdict(struct login *login, const struct attribute *extra,
     const char **text, struct buf *out)
 {
-	static struct packet answer;
 	enum verdict verdict = VERDICT_LOGIN_LATER;
 
-	if (begin(login, &answer))
-		verdict = read_verdict(login, &answer, extra);
-	explicit_bzero(request.octets, sizeof(request.octets));
+	if (begin(login))
+		verdict = read_verdict(login, extra);
+	explicit_bzero(request.octets, request.len);
 	if (out != NULL && *text != NULL && verdict == VERDICT_LOGIN_FAILED)
 		buf_adds(out, *text);
 	return close_pair(login, verdict);
@@ -259,7 +257,7 @@ backend_token(void *context, const char *mechanism, const char *user,
 /* -- SCRAM: two questions -- */
 
 static bool
-read_scram(const struct packet *answer, struct sasl_scram *scram)
+read_scram(struct sasl_scram *scram)
 {
 	const char *nonce, *salt;
 	uint64_t iterations;
@@ -268,7 +266,7 @@ read_scram(const struct packet *answer, struct sasl_scram *scram)
 	    ATTRIBUTE_TEXT("salt", SCRAM_SALT_TEXT_MAX, &salt),
 	    ATTRIBUTE_NUMBER("iterations", &iterations)};
 
-	if (!packet_read(answer, "scram", set, 3, 0) ||
+	if (!packet_read(&answer, "scram", set, 3, 0) ||
 	    !scram_is_nonce(nonce, strlen(nonce)) ||
 	    iterations > SCRAM_ITERATIONS_MOST)
 		return false;
@@ -283,20 +281,19 @@ backend_scram_begin(void *context, const char *mechanism, const char *user,
     struct sasl_scram *scram)
 {
 	struct login *login = context;
-	static struct packet answer;
 	enum verdict verdict = VERDICT_LOGIN_LATER;
 
 	packet_start(&request, "scram");
 	packet_text(&request, "user", user);
 	add_client(login, mechanism);
-	if (!begin(login, &answer))
+	if (!begin(login))
 		return close_pair(login, verdict);
 	if (packet_is(&answer, "login"))
-		verdict = read_verdict(login, &answer, NULL);
-	else if (read_scram(&answer, scram))
+		verdict = read_verdict(login, NULL);
+	else if (read_scram(scram))
 		return VERDICT_OK; /* the pair waits for the proof */
 	else
-		malformed(login, &answer);
+		malformed(login);
 	return close_pair(
 	    login, verdict == VERDICT_LOGIN_OK ? VERDICT_LOGIN_LATER : verdict);
 }
@@ -306,7 +303,6 @@ backend_scram_proof(void *context, const char *first, const char *final,
     const char *proof, char *signature)
 {
 	struct login *login = context;
-	static struct packet answer;
 	const char *text = NULL;
 	const struct attribute extra =
 	    ATTRIBUTE_TEXT_OPTIONAL("signature", SCRAM_KEY_TEXT, &text);
@@ -316,9 +312,9 @@ backend_scram_proof(void *context, const char *first, const char *final,
 	packet_text(&request, "first", first);
 	packet_text(&request, "final", final);
 	packet_text(&request, "proof", proof);
-	if (ask(login, &answer, false))
-		verdict = read_verdict(login, &answer, &extra);
-	explicit_bzero(request.octets, sizeof(request.octets));
+	if (ask(login, false))
+		verdict = read_verdict(login, &extra);
+	explicit_bzero(request.octets, request.len);
 	if (verdict == VERDICT_LOGIN_OK && text == NULL) {
 		login_end(login);
 		verdict = VERDICT_LOGIN_LATER;

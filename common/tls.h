@@ -143,6 +143,12 @@ bool tls_is_on(const struct stream *);
 /* False, and all of it empty, when the stream is not under TLS. */
 bool tls_info(const struct stream *, struct tls_info *);
 
+/*
+ * The peer is going to say passwords: what was read does not stay in buffers
+ * of the library.  That costs 16 KiB of memory a session.
+ */
+void tls_hold_secrets(struct stream *);
+
 enum tls_binding {
 	TLS_EXPORTER,	     /* "tls-exporter", RFC 9266 */
 	TLS_SERVER_END_POINT, /* "tls-server-end-point", RFC 5929 section 4 */

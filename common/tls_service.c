@@ -77,8 +77,12 @@ tls_service_accept(struct tls_service *t, struct stream *s,
 	bool tickets = (t->tickets & 1U << kind) != 0;
 
 	stream_limit(s, t->timeout_ms);
-	if (tls_accept(t->server, s, tickets, error) == TLS_OK)
+	if (tls_accept(t->server, s, tickets, error) == TLS_OK) {
+		/* Mail servers do not log in. */
+		if (kind != LISTENER_SMTP)
+			tls_hold_secrets(s);
 		return true;
+	}
 	log_event(LEVEL_INFO, "handshake failed", log_text("client", client),
 	    log_text("service", t->name), log_text("reason", error));
 	return false;

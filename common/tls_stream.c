@@ -15,11 +15,9 @@
 bool
 tls_context_rules(SSL_CTX *context)
 {
-	/* Plaintext may be a password: it does not stay in their buffers. */
 	SSL_CTX_set_options(context,
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
-		SSL_OP_CLEANSE_PLAINTEXT);
+		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(context,
 	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -353,6 +351,15 @@ end_point(SSL *ssl, unsigned char *out, size_t *n)
 		return false;
 	memcpy(out, kept, *n);
 	return true;
+}
+
+void
+tls_hold_secrets(struct stream *s)
+{
+	const struct tls_session *t = session_of(s);
+
+	if (t != NULL)
+		SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 }
 
 bool
