@@ -24,13 +24,14 @@ enum {
 
 /* -- the log -- */
 
+#define TEXT_OR_NULL(text) ((text)[0] != '\0' ? (text) : NULL)
+
 /* What the client chose stands behind its address, and cannot pose as it. */
 #define ABOUT(s)                                                               \
 	log_text("client", (s)->client.text),                                  \
-	    log_text("helo", (s)->helo[0] != '\0' ? (s)->helo : NULL),         \
-	    log_text(                                                          \
-		"tls", (s)->protection[0] != '\0' ? (s)->protection : NULL),   \
-	    log_text("auth", (s)->login[0] != '\0' ? (s)->login : NULL),       \
+	    log_text("helo", TEXT_OR_NULL((s)->helo)),                         \
+	    log_text("tls", TEXT_OR_NULL((s)->protection)),                    \
+	    log_text("auth", TEXT_OR_NULL((s)->login)),                        \
 	    log_address("from",                                                \
 		(s)->transaction.open ? (s)->transaction.sender_text : NULL)
 
