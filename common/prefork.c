@@ -99,7 +99,8 @@ worker_stopping(const struct worker *w)
 
 /* The connection, or -1 when its client has enough of them already. */
 static int
-admit(struct worker *w, int fd, const struct sockaddr_storage *client)
+admit(struct worker *w, int fd, size_t which,
+    const struct sockaddr_storage *client)
 {
 	static int64_t silent_until;
 	const struct prefork *rules = pool.rules;
@@ -109,8 +110,9 @@ admit(struct worker *w, int fd, const struct sockaddr_storage *client)
 	if (rules->client_maximum == 0 || sessions <= rules->client_maximum)
 		return fd;
 	seats_leave(w->seat);
-	(void)send(fd, rules->client_refusal, strlen(rules->client_refusal),
-	    MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (!(rules->silent_listeners & UINT64_C(1) << which))
+		(void)send(fd, rules->client_refusal,
+		    strlen(rules->client_refusal), MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 	if (clock_monotonic_ms() >= silent_until) {
 		silent_until = clock_monotonic_ms() + REFUSALS_EVERY;
@@ -123,7 +125,7 @@ admit(struct worker *w, int fd, const struct sockaddr_storage *client)
 }
 
 static int
-accept_one(struct worker *w, int listener)
+accept_one(struct worker *w, int listener, size_t which)
 {
 	struct sockaddr_storage client = {.ss_family = AF_UNSPEC};
 	socklen_t n = sizeof(client);
@@ -136,7 +138,7 @@ accept_one(struct worker *w, int listener)
 		log_errno(LEVEL_WARNING, "cannot accept", "connection");
 		poll(NULL, 0, 100);
 	}
-	return fd == -1 ? -1 : admit(w, fd, &client);
+	return fd == -1 ? -1 : admit(w, fd, which, &client);
 }
 
 int
@@ -164,7 +166,7 @@ worker_accept(struct worker *w, const int *listeners, size_t n, size_t *which)
 		for (size_t i = 0; i < n; i++) {
 			if (pollers[i].revents == 0)
 				continue;
-			fd = accept_one(w, listeners[i]);
+			fd = accept_one(w, listeners[i], i);
 			if (fd == -1)
 				continue;
 			tell(w, true);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * A pool of worker processes, forked from one warmed parent.
@@ -29,6 +30,9 @@ struct prefork {
 	 */
 	unsigned client_maximum;
 	const char *client_refusal; /* with its CRLF */
+	/* Listeners where nothing may be said in the clear: a set of 1 << their
+	 * index, as worker_accept() has them. */
+	uint64_t silent_listeners;
 	/*
 	 * In the child: confine, then serve until worker_stopping().  The
 	 * return value is its exit code.

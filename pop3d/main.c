@@ -31,6 +31,7 @@ struct service {
 	int listeners[LISTENERS];
 	enum listener_kind kinds[LISTENERS];
 	size_t n;
+	uint64_t silent; /* those that begin with TLS; 1 << their index */
 };
 
 static struct {
@@ -188,8 +189,11 @@ find_listeners(struct service *service)
 		size_t n = inherit_find_all(listener_name(kinds[k]),
 		    service->listeners + service->n, LISTENERS - service->n);
 
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
+			if (listener_begins_with_tls(kinds[k]))
+				service->silent |= UINT64_C(1) << service->n;
 			service->kinds[service->n++] = kinds[k];
+		}
 	}
 }
 
@@ -215,6 +219,7 @@ serve_pool(struct service *service)
 	/* The config may leave all listening to inetd. */
 	if (service->n == 0)
 		rules.maximum = 0;
+	rules.silent_listeners = service->silent;
 	enter_folder(&service->config);
 	tls_service_begin(&service->tls);
 	loop_init();

@@ -154,6 +154,7 @@ serve_listeners(struct service *service)
 		/* The config may leave all listening to inetd. */
 		rules.maximum = 0;
 	}
+	rules.silent_listeners = service->silent;
 	enter_folder(&service->config);
 	tls_service_begin(&service->tls);
 	loop_init();

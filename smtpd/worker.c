@@ -32,6 +32,9 @@ service_find_listeners(struct service *service)
 		    INHERIT_MAX - service->nlisteners);
 
 		for (size_t i = 0; i < n; i++) {
+			if (listener_begins_with_tls(kinds[k]))
+				service->silent |= UINT64_C(1)
+				    << service->nlisteners;
 			service->listeners[service->nlisteners] = fds[i];
 			service->kinds[service->nlisteners++] = kinds[k];
 		}

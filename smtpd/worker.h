@@ -3,6 +3,7 @@
 #define SMTPD_WORKER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/config.h"
 #include "common/prefork.h"
@@ -20,6 +21,7 @@ struct service {
 	int *listeners;
 	enum listener_kind *kinds; /* of each listener */
 	size_t nlisteners;
+	uint64_t silent; /* those that begin with TLS; 1 << their index */
 };
 
 /* Take the listening sockets that were inherited; 0, or -1 and errno. */

@@ -370,6 +370,18 @@ def test_plaintext_where_tls_begins(smtpd):
         assert not re.search(rb"^\d\d\d[ -]", octets, re.M), octets
 
 
+def test_too_many_connections(make_smtpd):
+    """Where TLS begins, nobody is told in the clear."""
+    smtpd = make_smtpd(extra=["max-client-sessions 1"])
+    with secured(smtpd, anybody(), "submissions"):
+        with Client(smtpd.ports["submissions"], greeting=False,
+                    address=STRANGER) as c:
+            assert rest(c.file) == b""
+        with Client(smtpd.ports["smtp"], greeting=False,
+                    address=STRANGER) as c:
+            assert c.reply() == 421
+
+
 # -- old and odd clients --
 
 def test_old_versions_are_refused(smtpd):
