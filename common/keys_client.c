@@ -213,7 +213,7 @@ ask_how_many(struct keys_client *k, struct tls_server *server, struct set *set,
 	/* This answer covers whatever was said to have changed before. */
 	k->changed = false;
 	tls_server_tickets(server, current, before != NULL ? previous : NULL);
-	explicit_bzero(&k->answer, sizeof(k->answer));
+	explicit_bzero(k->answer.octets, k->answer.len);
 	explicit_bzero(current, sizeof(current));
 	explicit_bzero(previous, sizeof(previous));
 	return true;

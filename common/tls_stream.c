@@ -24,6 +24,9 @@ tls_context_rules(SSL_CTX *context)
 	/* Who sends records that hold no data must not keep us within
 	 * SSL_read(3), where no deadline is seen (A21). */
 	SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+	/* A record a system call; what stays in there is seen, for a stream
+	 * always tries to read before it waits. */
+	SSL_CTX_set_read_ahead(context, 1);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
 	    SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1 &&

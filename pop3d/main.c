@@ -168,6 +168,7 @@ serve_worker(struct worker *worker, void *context)
 	int fd;
 
 	confine();
+	(void)tls_service_ready(&service->tls); /* before anybody waits */
 	/* A process that has seen a password serves no second client. */
 	while (clean && !worker_stopping(worker)) {
 		fd = worker_accept(

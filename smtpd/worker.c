@@ -72,6 +72,7 @@ worker_serve(struct worker *worker, void *context)
 	bool another = true;
 
 	confine();
+	(void)tls_service_ready(&service->tls); /* before anybody waits */
 	for (unsigned n = 0; another && n < SESSIONS_MAX; n++) {
 		size_t which;
 		int fd = worker_accept(
