@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -108,17 +109,19 @@ add_sts(struct packet *p, const char *domain, time_t now)
 
 	sts_view(domain, NULL, false, &v, now);
 	if (!v.has_policy) {
-		add_line(p, "mta-sts: no policy known (%s)", v.reason);
+		add_line(p, "MTA-STS: no policy is known: %s", v.reason);
 		return;
 	}
-	add_line(p, "mta-sts: %s, id %s, fetched %s, valid until %s",
+	add_line(p,
+	    "MTA-STS: the policy says %s; it has the id %s, was fetched at %s "
+	    "and is good until %s",
 	    sts_mode_name(v.mode), *v.id != '\0' ? v.id : "-",
 	    date_of(now - (time_t)v.age).text,
 	    date_of(now - (time_t)v.age + (time_t)v.max_age).text);
 	if (*v.mx != '\0')
-		add_line(p, "mta-sts: mx %s", v.mx);
+		add_line(p, "MTA-STS: the policy names %s", v.mx);
 	if (*v.reason != '\0')
-		add_line(p, "mta-sts: %s", v.reason);
+		add_line(p, "MTA-STS: %s", v.reason);
 }
 
 static void
@@ -129,15 +132,33 @@ add_host(struct packet *p, const char *host)
 	if (!host_recall(host, &v))
 		return;
 	if (v.tls == HOST_YES)
-		add_line(p, "host %s: TLS (%s) since %s", host,
+		add_line(p, "%s does TLS (%s), since %s", host,
 		    *v.protocol != '\0' ? v.protocol : "-",
 		    date_of(v.since).text);
 	else if (v.tls == HOST_NO)
 		add_line(
-		    p, "host %s: no TLS since %s", host, date_of(v.since).text);
+		    p, "%s does no TLS, since %s", host, date_of(v.since).text);
 	if (v.broken != 0)
-		add_line(p, "host %s: handshake failed %s", host,
+		add_line(p, "a handshake with %s failed at %s", host,
 		    date_of(v.broken).text);
+}
+
+static const char *
+under(const char *policy)
+{
+	if (strcmp(policy, "dane") == 0)
+		return "under DANE";
+	return strcmp(policy, "sts") == 0 ? "under MTA-STS"
+					  : "without a policy";
+}
+
+static void
+add_delivery(struct packet *p, const struct delivery_view *v)
+{
+	add_line(p, "at %s mail %s %s, %s%s%s", date_of(v->when).text,
+	    strcmp(v->result, "ok") == 0 ? "could go to" : "was held back from",
+	    v->host, under(v->policy), *v->reason != '\0' ? ": " : "",
+	    v->reason);
 }
 
 static bool
@@ -161,9 +182,7 @@ tls_policy(struct peer *peer, struct packet *p)
 	packet_start(&answer, "tls-policy");
 	add_sts(&answer, folded, clock_now());
 	if (delivery_recall(folded, &v)) {
-		add_line(&answer, "last delivery: %s, policy %s, %s%s%s at %s",
-		    v.host, v.policy, v.result, *v.reason != '\0' ? ": " : "",
-		    v.reason, date_of(v.when).text);
+		add_delivery(&answer, &v);
 		add_host(&answer, v.host);
 	}
 	peer_send(peer, &answer);

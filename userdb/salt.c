@@ -8,12 +8,14 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "common/log.h"
 #include "userdb/name.h"
 #include "userdb/password.h"
 #include "userdb/resolve.h"
 
 static const char note[] = "salt-key";
 
+/* One that cannot be stored, on a full disk, is good until the next start. */
 static enum found
 make_secret(struct directory *d)
 {
@@ -31,10 +33,11 @@ make_secret(struct directory *d)
 		else
 			store_abort(d->store);
 	}
-	if (result == STORE_OK)
-		return FOUND;
-	d->secret[0] = '\0';
-	return FAILED;
+	if (result != STORE_OK)
+		log_event(LEVEL_WARNING, "cannot record",
+		    log_text("what", note),
+		    log_text("reason", store_reason(result)));
+	return FOUND;
 }
 
 enum found

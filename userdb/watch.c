@@ -28,7 +28,8 @@ enum {
 	THROTTLE_SERVED = 1000, /* most, for one who got as far as serving */
 	THROTTLE_LAST = 60000,
 	STEADY_MS = 10000, /* who lived so long may be started anew at once */
-	CHECKERS_MAX = 8
+	CHECKERS_MAX = 8,
+	NICENESS = 15
 };
 
 static struct {
@@ -80,8 +81,11 @@ be_checker(void)
 	if (watcher.channel.active)
 		close(watcher.channel.fd);
 	close(watcher.service->check_ends[0]);
-	/* Look-ups go first. */
-	if (nice(5) == -1)
+	/*
+	 * Look-ups and other people's mail go first: who guesses passwords
+	 * slows down nobody but who logs in.
+	 */
+	if (nice(NICENESS) == -1)
 		log_errno(LEVEL_DEBUG, "cannot set priority", "checker");
 	sandbox_enter(&nothing);
 	return checker_serve(watcher.service->check_ends[1],

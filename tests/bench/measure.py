@@ -6,9 +6,11 @@ import socket
 import ssl
 import statistics
 import subprocess
+import time
 
 from suite import build_folder, descendants, process_name
 
+IDLE = 1.5  # seconds; what is idle gives memory back after one
 PASSWORD = "secret"
 USERS = 32
 SESSIONS = (1, 8, 32)
@@ -94,6 +96,7 @@ def session_kib(server, names, port, logins, tls=None):
             stack.callback(session.close)
             for command in commands:
                 session.say(command)
+        time.sleep(IDLE)
         pids = by_name(server.pid(), *names)
         workers = [p for p in pids
                    if not any(q in pids for q in descendants(p))]

@@ -14,8 +14,10 @@ from dnsserver import dns  # noqa: F401
 from httpsserver import HttpsServer, reply
 from internal import Peer, Service, account_of, children, status_of
 from pki import Authority
-from suite import SECONDS, build_folder
+from suite import SECONDS, build_folder, has
 
+pytestmark = pytest.mark.skipif(not has("CURL"),
+                                reason="built without libcurl")
 POLICY = (b"version: STSv1\nmode: enforce\nmx: mx1.example.net\n"
           b"mx: *.example.net\nmax_age: 604800\n")
 HOST = "mta-sts.example.net"

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """ledger by itself: its sockets from inside, its journal on the disk."""
+import base64
 import os
 import pwd
 import random
 import re
+import smtplib
 import socket
 import time
 
@@ -14,7 +16,7 @@ from dnsserver import dns  # noqa: F401
 from httpsserver import HttpsServer, reply
 from internal import Peer, Service, account_of
 from pki import Authority
-from suite import SECONDS
+from suite import SECONDS, has
 from watch import wait_for
 
 internal.ACCOUNTS.setdefault("role-admin", "root")
@@ -283,6 +285,31 @@ def test_one_at_a_time(ledger):
         sock.close()
 
 
+# -- floods --
+
+def test_a_flood_is_bounded(ledger):
+    """More strangers than it remembers: memory and file stay small, and who
+    guessed in earnest is not forgotten for it."""
+    userdb = ledger.peer()
+    userdb.send("outcome", client="203.0.113.4", user="ann@example.test",
+                result="good")
+    fail(userdb, 8, client="198.51.100.1")
+    for i in range(200000):
+        userdb.send("outcome", client=f"2001:{i >> 16:x}:{i & 0xffff:x}::1",
+                    user=f"{i}@example.test", result="unknown")
+    assert may(userdb, client="198.51.100.1", user="x") > 0
+    resident = int(internal.status_of(ledger.process.pid)["VmRSS"].split()[0])
+    assert resident < 120 << 10
+    wait_for(lambda: 0 < os.path.getsize(ledger.journal) < 40 << 20 and
+             not os.path.exists(ledger.journal + ".new"), ledger.kept)
+    ledger.restart()
+    userdb = ledger.peer()
+    assert may(userdb, client="198.51.100.1", user="x") > 0
+    fail(userdb, 5, client="203.0.113.4", user="x")
+    assert may(userdb, client="203.0.113.4") == 0
+    assert "damaged" not in ledger.log()
+
+
 # -- garbage --
 
 GARBAGE = [b"\0", b"attempt\0", b"attempt\0serial\0x\0client\0a\0user\0b\0",
@@ -364,13 +391,14 @@ def test_destinations(ledger):
     ledger.restart()
     admin = ledger.peer("role-admin")
     lines = lines_of(admin, "A.test")
-    assert "mta-sts: no policy known (no record seen)" in lines
-    assert any(l.startswith("last delivery: mx.test, policy none, ok at 20")
+    assert "MTA-STS: no policy is known: no record seen" in lines
+    assert any(l.endswith(" mail could go to mx.test, without a policy")
                for l in lines)
-    assert any(l.startswith("host mx.test: no TLS since 20") for l in lines)
-    assert "failed: no TLSA\nmatches" in "\n".join(lines_of(admin, "b.test"))
+    assert any(l.startswith("mx.test does no TLS, since 20") for l in lines)
+    assert ("mail was held back from mx.test, under DANE: no TLSA\nmatches"
+            in "\n".join(lines_of(admin, "b.test")))
     assert lines_of(admin, "never.test") == [
-        "mta-sts: no policy known (no record seen)"]
+        "MTA-STS: no policy is known: no record seen"]
 
 
 def lines_of(admin, domain):
@@ -380,6 +408,8 @@ def lines_of(admin, domain):
 
 
 # -- policies: fetch is played here --
+
+fetches = pytest.mark.skipif(not has("CURL"), reason="built without libcurl")
 
 class Fetcher:
     def __init__(self, ledger):
@@ -411,6 +441,7 @@ def mx_of(answer):
     return [value for name, value in answer.attributes if name == "mx"]
 
 
+@fetches
 def test_a_policy_is_fetched_once(ledger):
     fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
     deliver.send("sts", domain="Example.NET", id="1")
@@ -433,14 +464,16 @@ def test_a_policy_is_fetched_once(ledger):
     assert deliver.call("sts", domain="example.net")["mode"] == "enforce"
     assert fetcher.is_quiet()
     lines = "\n".join(lines_of(ledger.peer("role-admin"), "example.net"))
-    assert "mta-sts: enforce, id 1, fetched 20" in lines
-    assert "mta-sts: mx mx1.example.net *.example.net" in lines
+    assert ("MTA-STS: the policy says enforce; it has the id 1, was fetched "
+            "at 20") in lines
+    assert "MTA-STS: the policy names mx1.example.net *.example.net" in lines
     ledger.restart()
     deliver = ledger.peer("role-deliver")
     answer = deliver.call("sts", domain="example.net", id="1")
     assert answer["mode"] == "enforce" and len(mx_of(answer)) == 2
 
 
+@fetches
 def test_no_policy(ledger):
     fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
     answer = deliver.call("sts", domain="example.net")
@@ -459,6 +492,7 @@ def test_no_policy(ledger):
     assert answer["mode"] == "none" and answer["id"] == "2"
 
 
+@fetches
 def test_a_new_record(ledger):
     """The policy changes; where it cannot be fetched, the old one holds."""
     fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
@@ -484,6 +518,7 @@ def policy_line(domain, mode, fetched, used, max_age, ident="1",
                 f"{max_age} {ident} {mx}")
 
 
+@fetches
 def test_old_policies():
     """One that has run out holds no more; one in use that grows old is
     fetched ahead of time, without anybody's asking."""
@@ -513,6 +548,7 @@ def test_old_policies():
         assert int(answer["age"]) < 60 and answer["max-age"] == "2000"
 
 
+@fetches
 def test_nobody_fetches():
     """The answer comes in the end; 30 seconds are many for a test, so the
     connection's end is one, too."""
@@ -529,6 +565,7 @@ def test_nobody_fetches():
         assert "mta-sts.other.test" in fetcher.job()["url"]
 
 
+@fetches
 def test_fetch_ends_in_the_middle(ledger):
     fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
     deliver.send("sts", domain="example.net", id="1")
@@ -539,6 +576,7 @@ def test_fetch_ends_in_the_middle(ledger):
     assert answer["reason"] == "fetch did not answer"
 
 
+@fetches
 @pytest.mark.parametrize("attributes", [
     {"result": "ok"}, {"result": "ok", "mode": "enforce"},
     {"result": "ok", "mode": "what", "max-age": "1"},
@@ -559,6 +597,7 @@ def test_fetch_talks_nonsense(ledger, attributes):
     assert deliver.call("destination", host="x").verb == "destination"
 
 
+@fetches
 def test_fetch_answers_another(ledger):
     fetcher, deliver = Fetcher(ledger), ledger.peer("role-deliver")
     deliver.send("sts", domain="example.net", id="1")
@@ -575,6 +614,7 @@ def test_unasked_policies(ledger):
     assert fetcher.peer.receive() is None
 
 
+@fetches
 def test_too_much_to_fetch(ledger):
     """No worker at all: what is waited for is bounded."""
     for i in range(256):
@@ -599,6 +639,7 @@ def test_garbage_of_deliver(ledger, octets):
     assert other.call("destination", host="x").verb == "destination"
 
 
+@fetches
 def test_asking_twice_at_a_time(ledger):
     deliver = ledger.peer("role-deliver")
     deliver.send("sts", domain="x.test", id="1")
@@ -628,6 +669,7 @@ def test_a_reload_takes_new_limits(make_suite):
 
 # -- the whole house --
 
+@fetches
 def test_a_policy_from_the_network(make_suite, dns, tmp_path):  # noqa: F811
     """A record, a name server, an HTTPS server, fetch, and ledger."""
     os.chmod(tmp_path, 0o755)
@@ -648,3 +690,38 @@ def test_a_policy_from_the_network(make_suite, dns, tmp_path):  # noqa: F811
             assert answer["mode"] == "enforce", suite.log_text()
             assert mx_of(answer) == ["*.example.net"]
         suite.wait_log("policy fetched domain=example.net policy=enforce")
+
+
+def attempt(suite, source, user, password):
+    """The SMTP reply's code to a login from that address of ours."""
+    host = suite.addresses["submission"]
+    with smtplib.SMTP(host, suite.ports["submission"], timeout=SECONDS,
+                      source_address=(source, 0)) as smtp:
+        smtp.ehlo()
+        text = f"\0{user}\0{password}".encode()
+        return smtp.docmd("AUTH PLAIN", base64.b64encode(text).decode())[0]
+
+
+def test_nobody_is_locked_out_by_others(make_suite):
+    """By real logins: who guesses is refused even with the right password,
+    and the owner gets in where he has been."""
+    ann = "ann@example.test"
+    suite = make_suite(users=[ann], extra=[
+        "allow-plaintext-auth 127.0.0.0/8", "login-failures 3",
+        "login-failures-network 6", "login-failures-user 6"]).start()
+    right = suite.passwords[ann]
+    assert attempt(suite, "127.0.0.1", ann, right) == 235
+    for source in ("127.0.0.7", "127.0.0.8"):
+        for _ in range(3):
+            assert attempt(suite, source, ann, "wrong") == 535
+        assert attempt(suite, source, ann, right) != 235
+    # The network, and the user from anywhere.
+    assert attempt(suite, "127.0.0.9", "nobody@example.test", "x") != 235
+    assert attempt(suite, "127.0.99.1", ann, right) != 235
+    assert attempt(suite, "127.0.0.1", ann, right) == 235
+    # Not even the house's own restart changes that.
+    suite.restart()
+    assert attempt(suite, "127.0.99.1", ann, right) != 235
+    assert attempt(suite, "127.0.0.1", ann, right) == 235
+    shown = suite.user_tool("show", ann).stdout
+    assert "127.0.0.7" in shown, shown

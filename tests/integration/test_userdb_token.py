@@ -4,6 +4,7 @@ who is not, and what becomes of the keys."""
 import json
 import os
 import re
+import subprocess
 import time
 
 import pytest
@@ -306,3 +307,54 @@ def test_fetch_that_fails_is_said_once(make, keys):
         assert bad.is_closed()
         bad.close()
     assert d.crashes() == 0
+
+
+# -- the whole house, with curl --
+
+def test_the_file_is_taken_anew_when_it_changes(make_suite, keys, tool):
+    curl = tool("curl")
+    s = make_suite(users=["ann@example.test"], tls=True)
+    path = s.path("keys.json")
+
+    def write(text):
+        with open(path + ".new", "w") as f:
+            f.write(text)
+        os.chmod(path + ".new", 0o644)
+        os.rename(path + ".new", path)
+    write(jwks(keys, "e"))
+    s.write_config(f"oauth-issuer {ISSUER}", "oauth-audience mail",
+                   f"oauth-jwks {path}")
+    s.start()
+    s.wait_log("token keys taken")
+
+    def login(mechanism, text, kind="submissions"):
+        scheme = "smtps" if kind == "submissions" else "pop3s"
+        return subprocess.run(
+            [curl, "-sS", "--cacert", s.ca.path, "--resolve",
+             f"{s.hostname}:{s.ports[kind]}:127.0.0.1",
+             f"{scheme}://{s.hostname}:{s.ports[kind]}/", "--user",
+             "ann@example.test:", "--oauth2-bearer", text, "--login-options",
+             f"AUTH={mechanism}",
+             *(["--mail-from", "ann@example.test", "--mail-rcpt",
+                "ann@example.test", "-T", "-"] if scheme == "smtps" else [])],
+            input="Subject: token\r\n\r\nhello\r\n", text=True,
+            capture_output=True, timeout=60)
+    for count, mechanism in enumerate(("OAUTHBEARER", "XOAUTH2"), 1):
+        done = login(mechanism, token(keys))
+        assert done.returncode == 0, done.stderr + s.log_text()
+        s.wait_maildir("ann@example.test", count)
+        done = login(mechanism, token(keys), "pop3s")
+        assert done.returncode == 0 and "1 " in done.stdout, done.stderr
+        assert login(mechanism, token(keys, exp=1)).returncode == 67
+    write("broken")
+    s.wait_log("token keys refused")
+    assert login("XOAUTH2", token(keys), "pop3s").returncode == 0
+    write(jwks(keys, "new"))
+    wait_for(lambda: s.log_text().count("token keys taken") == 2,
+             s.path("log"))
+    assert login("XOAUTH2", token(keys, "new"), "pop3s").returncode == 0
+    assert login("XOAUTH2", token(keys), "pop3s").returncode == 67
+    os.unlink(path)
+    s.run("postrider-user", "list")
+    wait_for(lambda: "No such file" in s.log_text(), s.path("log"))
+    assert login("XOAUTH2", token(keys, "new"), "pop3s").returncode == 0
