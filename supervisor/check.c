@@ -197,6 +197,7 @@ static void (*const checks[])(const struct config *) = {
     check_file_systems,
     check_certificates,
     check_trust,
+    check_tokens,
     check_listeners,
     check_database,
     check_outbound,

@@ -25,6 +25,7 @@ void check_accounts(const struct config *);
 void check_folders(const struct config *);   /* check_folders.c */
 void check_file_systems(const struct config *);
 void check_certificates(const struct config *);
+void check_tokens(const struct config *);	     /* check_tokens.c */
 void check_trust(const struct config *);	     /* check_trust.c */
 void check_listeners(const struct config *);
 void check_database(const struct config *);

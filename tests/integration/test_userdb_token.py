@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Tokens, signed by PyJWT, through userdb: who is let in, what is answered to
 who is not, and what becomes of the keys."""
+import base64
 import json
 import os
 import re
@@ -9,6 +10,8 @@ import time
 
 import pytest
 
+from dnsserver import dns  # noqa: F401
+from httpsserver import HttpsServer, reply
 from userdb_daemon import Daemon, Peer, encode
 from watch import wait_for
 
@@ -358,3 +361,41 @@ def test_the_file_is_taken_anew_when_it_changes(make_suite, keys, tool):
     s.run("postrider-user", "list")
     wait_for(lambda: "No such file" in s.log_text(), s.path("log"))
     assert login("XOAUTH2", token(keys, "new"), "pop3s").returncode == 0
+
+
+def test_keys_come_by_https(make_suite, dns, keys):  # noqa: F811
+    """userdb asks fetch, fetch asks the issuer, a checker looks."""
+    dns.zones["keys.test"] = ["www A 127.0.0.1\n"]
+    dns.start()
+    s = make_suite(users=["ann@example.test"], tls=True,
+                   dns_server=dns.address)
+    with HttpsServer(*s.ca.issue("www.keys.test")) as web:
+        web.replies["/set"] = reply(
+            jwks(keys, "e").encode(), "application/json",
+            headers=["Cache-Control: max-age=3600"])
+        url = f"https://www.keys.test:{web.port}/set"
+        s.write_config(f"oauth-issuer {ISSUER}", "oauth-audience mail",
+                       f"oauth-jwks {url}", f"tls-trust {s.ca.path}")
+        s.start()
+        line = s.wait_log("token keys taken")
+        assert line["what"] == url and line["keys"] == "1"
+        with s.smtp("submission", tls=True) as client:
+            client.ehlo()
+            said = f"user=ann@example.test\1auth=Bearer {token(keys)}\1\1"
+            code, _ = client.docmd("AUTH", "XOAUTH2 " + base64.b64encode(
+                said.encode()).decode())
+            assert code == 235
+        assert len(web.requests) == 1
+
+
+def test_check_looks_at_the_keys(make_suite, keys):
+    s = make_suite(users=["ann@example.test"])
+    path = s.path("keys.json")
+    s.write_config(f"oauth-issuer {ISSUER}", "oauth-audience mail",
+                   f"oauth-jwks {path}")
+    s.start()
+    warning = f"oauth-jwks {path}: No such file or directory"
+    assert warning in s.run("postrider", "check", check=False).stdout
+    with open(path, "w") as f:
+        f.write(jwks(keys, "e"))
+    assert warning not in s.run("postrider", "check", check=False).stdout
