@@ -72,7 +72,7 @@ def events_of_source():
             for macro, body in macros.items():
                 if re.search(rf"\b{macro}\(", pairs):
                     pairs += body
-            keys = re.findall(r'\blog_(?:text|address|number|delay)\(\s*"'
+            keys = re.findall(r'\blog_(?:text|address|number|delay)\([\s\\]*"'
                               r'([^"]*)"', pairs)
             if call.group(1) == "errno":
                 keys = ["what", "reason"]
