@@ -180,7 +180,9 @@ sts_needs_fetch(const char *domain, const char *id, time_t now)
 		return true;
 	if (is_valid(p, now) && strcmp(p->id, id) == 0)
 		return false;
-	return now - p->failed >= STS_AGAIN_S || strcmp(p->failed_id, id) != 0;
+	/* In the future: the clock was set back. */
+	return now - p->failed >= STS_AGAIN_S || now < p->failed ||
+	    strcmp(p->failed_id, id) != 0;
 }
 
 void
