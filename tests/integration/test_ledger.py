@@ -213,6 +213,7 @@ def test_damage_costs_the_damaged_lines():
     service.write_journal(good[0] + b"".join(bad) + line("later stuff 1") +
                           good[1] + good[2] + line("source 192.0.2.5")[:-9])
     with service:
+        assert may(service.peer(), client="192.0.2.8", user="x") == 0
         expect_good(service)
         found = re.search(r"journal damaged lines=(\d+)", service.log())
         assert len(bad) <= int(found.group(1)) <= len(bad) + 8
