@@ -191,6 +191,7 @@ check_kernel(const struct config *config)
 static void (*const checks[])(const struct config *) = {
     check_names,
     check_relaying,
+    check_resolvers,
     check_programs,
     check_accounts,
     check_folders,

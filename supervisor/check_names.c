@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/dns.h"
 #include "common/netaddr.h"
+#include "common/self.h"
 #include "supervisor/report.h"
 
 enum { LOOKUP_MS = 5000 };
@@ -72,4 +73,29 @@ check_relaying(const struct config *config)
 	    "an open relay, which others will find and block");
 	check_wide(&config->allow_plaintext_auth, "allow-plaintext-auth",
 	    "passwords can be read on the way");
+}
+
+/* What "trusted" promises is the postmaster's word; two slips show. */
+void
+check_resolvers(const struct config *config)
+{
+	const struct config_servers *servers = &config->dns_servers;
+	char text[NETADDR_TEXT_MAX];
+	size_t trusted = 0;
+
+	for (size_t i = 0; i < servers->n; i++) {
+		if (!servers->items[i].trusted)
+			continue;
+		trusted++;
+		netaddr_format(&servers->items[i].address, text);
+		if (!self_is_loopback(&servers->items[i].address))
+			report_warning(
+			    "\"dns-server\" %s is trusted and not on "
+			    "this machine: who can change its answers "
+			    "on the way turns DANE off or on",
+			    text);
+	}
+	if (trusted > 0 && trusted < servers->n)
+		report_warning("\"dns-server\": not all of them are trusted, "
+			       "so DANE is not used");
 }

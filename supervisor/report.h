@@ -20,6 +20,7 @@ void report_note(const char *format, ...)
 
 void check_names(const struct config *);     /* check_names.c */
 void check_relaying(const struct config *);
+void check_resolvers(const struct config *);
 void check_programs(const struct config *);  /* check.c */
 void check_accounts(const struct config *);
 void check_folders(const struct config *);   /* check_folders.c */

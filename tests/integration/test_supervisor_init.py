@@ -175,6 +175,10 @@ def test_check_of_a_good_suite(fresh):
     ("relay-from 0.0.0.0/0", 'warning: "relay-from" 0.0.0.0/0: an open relay'),
     ("relay-from ::/0", 'warning: "relay-from" ::/0: an open relay'),
     ("allow-plaintext-auth 0.0.0.0/1", 'warning: "allow-plaintext-auth"'),
+    ("dns-server 127.0.0.1:1 trusted",
+     'warning: "dns-server": not all of them are trusted, so DANE is not'),
+    ("dns-server 192.0.2.53 trusted",
+     'warning: "dns-server" 192.0.2.53 is trusted and not on this machine'),
     ("tls-certificate /nonexistent/c\ntls-key /nonexistent/k",
      "error: certificate /nonexistent/c: No such file"),
 ])
