@@ -41,6 +41,7 @@ static const char *const without_dane[] = {
     [DANE_RECORD_INSECURE] =
 	"no TLS policy; the host's TLSA records are not signed",
     [DANE_NONE] = "no TLS policy; the host has no TLSA records",
+    [DANE_UNUSABLE] = "the host has TLSA records, none of a usable kind",
 };
 
 static void
@@ -109,8 +110,7 @@ policy_decide(const struct policy_facts *f, struct policy *p)
 		decide_sts(f, p);
 	/* They demand TLS still (RFC 7672 section 2.2). */
 	if (f->dane == DANE_UNUSABLE && p->level == POLICY_ANY)
-		set(p, POLICY_TLS, "dane",
-		    "the host has TLSA records, none of a usable kind");
+		set(p, POLICY_TLS, "dane", without_dane[DANE_UNUSABLE]);
 	if (p->level == POLICY_ANY && f->broken && !f->implicit)
 		set(p, POLICY_CLEAR, p->source,
 		    "TLS with this host failed lately");

@@ -58,7 +58,7 @@ struct session {
 	int64_t decided;       /* when, monotonic */
 	struct tls_info tls;   /* empty: there is none */
 	const char *verified;  /* dane|sts|pkix|no */
-	char reason[TLS_ERROR_MAX + 256];/* why it is so */
+	char reason[TLS_ERROR_MAX + 256]; /* why it is so */
 	const char *learnt;    /* yes|no|broken: what the host can do */
 	char login[KEYS_RELAY_USER_MAX + 1]; /* at relay-host; "": none */
 	bool again;	       /* to be opened once more, in the clear */

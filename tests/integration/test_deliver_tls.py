@@ -491,6 +491,17 @@ _{validated.port}._tcp.{owner} TLSA {keys.spki("good")}
     assert len(server.messages) == 1
 
 
+def test_domain_without_mx_records(validated, keys):
+    """RFC 7672 section 2.2.2: signed, too, is that there are none."""
+    validated.server(tls=keys.context("self-signed"))
+    validated.dns.zone("dane.test", f"""
+@ A 127.0.0.1
+_{validated.port}._tcp TLSA {keys.spki("self-signed")}
+""")
+    validated.start(trusting(keys), trusted=True, ledger=True)
+    assert job(validated)["verified"] == "dane"
+
+
 def test_dane_ta_may_name_the_domain(validated, keys):
     """RFC 7672 section 3.2.2."""
     keys.made["good"] = keys.ca.issue("dane.test", stem="domain")
@@ -773,6 +784,24 @@ def test_relay_token_that_is_refused(validated, keys):
                 secret={"user": USER, "kind": "token", "secret": "abc"})
     got = job(validated, "anywhere.test")
     assert got["dsn"] == "4.7.8" and "expired" in got["text"]
+
+
+@pytest.mark.parametrize("mode", ["opportunistic", "verified"])
+def test_relay_with_tlsa_records(validated, keys, mode):
+    """They vouch for it as well as a certificate's name does, whatever
+    relay-tls asks for."""
+    server = validated.server(
+        tls=keys.context("self-signed"), ehlo=(*EHLO, "AUTH PLAIN"),
+        auth=plain)
+    validated.dns.zone("dane.test", f"""
+relay A 127.0.0.1
+_{validated.port}._tcp.relay TLSA {keys.spki("self-signed")}
+""")
+    validated.start(trusting(keys), f"relay-tls {mode}",
+                    f"relay-host [relay.dane.test]:{validated.port}",
+                    trusted=True, ledger=True, relay=SECRET)
+    assert job(validated, "anywhere.test")["verified"] == "dane"
+    assert any(c.startswith("AUTH PLAIN") for c in server.commands())
 
 
 def test_relay_without_a_stored_login(validated, keys):
