@@ -37,6 +37,7 @@ outgoing_free(struct outgoing *o)
 {
 	for (size_t i = 0; i < o->nfds; i++)
 		close(o->fds[i]);
+	explicit_bzero(o->octets, o->len); /* it may hold a password */
 	free(o);
 }
 

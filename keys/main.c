@@ -26,9 +26,12 @@ static const char usage[] = "usage: keys [-Vh] [-c file]\n"
 /* For 1,024 RSA keys twice; what is not used is not there. */
 enum { SECURE_HEAP = 8 << 20, SECURE_PIECE = 64, RENEW_MS = 60000 };
 
+/* A handshake takes no longer (common/tls.h). */
+enum { FORGET_MS = 60000 };
+
 static struct config config;
 static const char *config_name;
-static struct timer rotation;
+static struct timer rotation, forgetting;
 static int64_t started;
 static bool serving, is_trial;
 
@@ -84,11 +87,20 @@ take_file(const struct control_file *f)
 			"reason", "\"listen\" submissions and pop3s need one"));
 		exit(EX_CONFIG);
 	}
-	if (result == PAIRS_CHANGED)
+	if (result == PAIRS_CHANGED) {
 		clients_tell_change();
+		loop_timer(&forgetting, FORGET_MS);
+	}
 	pairs_announce();
 	if (!serving)
 		begin_serving();
+}
+
+static void
+forget(struct timer *t)
+{
+	(void)t;
+	pairs_forget_replaced();
 }
 
 static void
@@ -203,6 +215,7 @@ main(int argc, char **argv)
 	answers_begin(&config, records_changed, shut_out);
 	control_begin(&handlers);
 	rotation.fire = rotate;
+	forgetting.fire = forget;
 	loop_timer(&rotation, TICKETS_ROTATE_MS);
 	return loop_run();
 }

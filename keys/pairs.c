@@ -16,7 +16,7 @@ struct set {
 	struct pair *items;
 };
 
-static struct set in_use, coming;
+static struct set in_use, coming, replaced;
 static bool is_bad; /* one of those that are coming */
 static char generation[FS_ID_SIZE];
 
@@ -53,13 +53,28 @@ pairs_at(size_t index)
 	return index < in_use.n ? &in_use.items[index] : NULL;
 }
 
+static const struct pair *
+find(const struct set *set, const char *id)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (set->items[i].key != NULL &&
+		    strcmp(set->items[i].id, id) == 0)
+			return &set->items[i];
+	return NULL;
+}
+
 const struct pair *
 pairs_find(const char *id)
 {
-	for (size_t i = 0; i < in_use.n; i++)
-		if (strcmp(in_use.items[i].id, id) == 0)
-			return &in_use.items[i];
-	return NULL;
+	const struct pair *found = find(&in_use, id);
+
+	return found != NULL ? found : find(&replaced, id);
+}
+
+void
+pairs_forget_replaced(void)
+{
+	set_free(&replaced);
 }
 
 const char *
@@ -219,11 +234,15 @@ end_round(bool starting)
 	}
 	changed |= n != in_use.n;
 	coming.n = n;
-	set_free(&in_use);
+	if (changed) {
+		set_free(&replaced);
+		replaced = in_use;
+		fs_random_id(generation);
+	} else {
+		set_free(&in_use);
+	}
 	in_use = coming;
 	coming = (struct set){0};
-	if (changed)
-		fs_random_id(generation);
 	if (is_bad && starting)
 		return PAIRS_BAD;
 	return changed ? PAIRS_CHANGED : PAIRS_SAME;

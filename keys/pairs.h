@@ -26,7 +26,11 @@ size_t pairs_count(void);
 
 /* In the config's order; NULL behind the last. */
 const struct pair *pairs_at(size_t index);
+
+/* Also one that was replaced, until it is forgotten: handshakes that began
+ * with it are to end well. */
 const struct pair *pairs_find(const char *id);
+void pairs_forget_replaced(void);
 
 /* Differs after each change of the set, and after a new start. */
 const char *pairs_generation(void);

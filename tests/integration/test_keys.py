@@ -289,6 +289,9 @@ def test_a_new_pair_is_taken_over(start, ca, either_kind):
         data = verify_content()
         assert verified(chain[0], "ecdsa-sha256", data,
                         told.sign(key_id, "ecdsa-sha256", data))
+        # A handshake that began with the old one ends well.
+        assert verified(old[0][1][0], "ecdsa-sha256", data,
+                        told.sign(old[0][0], "ecdsa-sha256", data))
     assert suite.parents() == pids
 
 
