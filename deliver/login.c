@@ -19,8 +19,12 @@ enum {
 	/* more than fits into an old server's command line goes behind it */
 	INITIAL_MAX = 400,
 	CODE_NOT_THIS_ONE = 504, /* section 4: not implemented here */
-	CODE_TOO_WEAK = 534
+	CODE_TOO_WEAK = 534,
+	CODE_WRONG = 535
 };
+
+static const unsigned scrams =
+    SASL_SET(SASL_SCRAM_SHA_256) | SASL_SET(SASL_SCRAM_SHA_256_PLUS);
 
 enum result { LOGGED_IN, NOT_THIS_WAY, LOGIN_FAILED };
 
@@ -28,6 +32,7 @@ struct exchange {
 	struct session *s;
 	struct sasl_client client;
 	struct buf response;
+	unsigned tried;
 	bool pending; /* the initial response waits for the server's word */
 	bool cancelled;
 };
@@ -106,6 +111,19 @@ end(struct exchange *x, const char *reason)
 	return LOGIN_FAILED;
 }
 
+/*
+ * A server may know our password by another hash than SCRAM's, and learn
+ * that one when it is told the password.  It has shown who it is.
+ */
+static bool
+knows_it_otherwise(struct exchange *x)
+{
+	if (!(SASL_SET(x->client.mechanism) & scrams))
+		return false;
+	x->tried |= scrams;
+	return sasl_client_choose(x->client.facts, x->tried) != SASL_MECHANISMS;
+}
+
 static enum result
 finish(struct exchange *x)
 {
@@ -115,6 +133,8 @@ finish(struct exchange *x)
 		return end(
 		    x, "the relay host did not keep to the rules of the login");
 	if (code == CODE_NOT_THIS_ONE || code == CODE_TOO_WEAK)
+		return NOT_THIS_WAY;
+	if (code == CODE_WRONG && knows_it_otherwise(x))
 		return NOT_THIS_WAY;
 	if (code != 235)
 		return end(x, NULL);
@@ -148,11 +168,12 @@ try_mechanisms(struct session *s, const struct sasl_client_facts *facts)
 
 	while (result == NOT_THIS_WAY &&
 	    (m = sasl_client_choose(facts, tried)) != SASL_MECHANISMS) {
-		tried |= SASL_SET(m);
-		x = (struct exchange){
-		    .s = s, .response = BUF_INIT(SASL_RESPONSE_MAX)};
+		x = (struct exchange){.s = s,
+		    .response = BUF_INIT(SASL_RESPONSE_MAX),
+		    .tried = tried | SASL_SET(m)};
 		sasl_client_begin(&x.client, m, facts);
 		result = converse(&x, m);
+		tried = x.tried;
 		sasl_client_end(&x.client);
 		if (x.response.data != NULL)
 			explicit_bzero(x.response.data, x.response.cap);

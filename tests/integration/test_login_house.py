@@ -13,12 +13,13 @@ import ssl
 import subprocess
 import time
 
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from logins import ScramClient, b64
 from suite import PASSWORD, SECONDS, Suite, wait_for
+
+jwt = pytest.importorskip("jwt")
 
 ANN, BOB, CAT = (f"{name}@example.test" for name in ("ann", "bob", "cat"))
 ISSUER, AUDIENCE = "https://issuer.test", "mail"

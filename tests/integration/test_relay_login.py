@@ -3,6 +3,7 @@
 written here: Postfix, whose logins are Dovecot's."""
 import os
 import pwd
+import subprocess
 
 import pytest
 
@@ -63,6 +64,30 @@ def test_from_one_suite_to_another(make_suite, dns, as_root, kind):
     assert line["verified"] == "pkix"
     assert provider.wait_log(
         lambda l: "SCRAM-SHA-256-PLUS" in l.text and ANN in l.text)
+
+
+def test_at_a_server_that_has_only_a_hash(make_suite, dns, as_root):
+    """SCRAM fails there as a wrong password does; the password is right."""
+    dns.add_zone("other.test", "mail A 127.46.5.3").start()
+    provider = make_suite(
+        hostname=RELAY, domains=["other.test", "example.test"], tls=True,
+        users=[BOB], listen=["smtp", ("submission", "127.46.5.3")])
+    provider.start()
+    done = subprocess.run(["openssl", "passwd", "-6", PASSWORD], check=True,
+                          capture_output=True, text=True)
+    provider.user_tool("import",
+                       input=f"user {ANN} hash={done.stdout.strip()}\n")
+    suite = make_suite(
+        users=[ANN], dns_server=dns.address, listen=["smtp", "submission"],
+        extra=[f"relay-host [{RELAY}]:{provider.ports['submission']}",
+               "relay-tls verified", f"tls-trust {provider.ca.path}"])
+    suite.start()
+    store(suite, ANN, PASSWORD)
+    send(suite)
+    provider.wait_maildir(BOB)
+    logins = [line["mechanism"] for line in provider.log_lines()
+              if line.get("auth") == ANN and "mechanism" in line]
+    assert logins == ["SCRAM-SHA-256-PLUS", "PLAIN"]
 
 
 class DovecotAuth(peers.Peer):
