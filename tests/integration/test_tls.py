@@ -596,6 +596,18 @@ def test_stalled_handshakes_end(make_smtpd):
     assert pids == set(children(smtpd.process.pid))
 
 
+def test_client_that_does_not_read(make_smtpd):
+    """A21: replies pile up under TLS; the worker is free again in time."""
+    smtpd = make_smtpd(extra=[*ONE, "smtp-timeout 1s", "max-errors 1000"])
+    worker = only_worker(smtpd)
+    with secured(smtpd, anybody(), "submissions") as c:
+        c.socket.settimeout(5)
+        with pytest.raises(OSError):
+            while True:
+                c.send(b"HELP\r\n" * 1000)
+        assert only_worker(smtpd) == worker
+
+
 def test_memory_of_an_idle_tls_session(make_smtpd, report):
     if os.geteuid() != 0:
         pytest.skip("needs root to look at an undumpable process")

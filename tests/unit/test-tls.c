@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #define _GNU_SOURCE /* pipe2 */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -524,6 +525,43 @@ records_without_data(void **state)
 	tls_server_free(server);
 }
 
+static ssize_t
+read_nothing(void *context, void *octets, size_t n, short *events)
+{
+	(void)context, (void)octets, (void)n;
+	*events = POLLIN;
+	errno = EAGAIN;
+	return -1;
+}
+
+static void
+end_nothing(void *context)
+{
+	(void)context;
+}
+
+/* The same, for ever: there is always something to read, and never input. */
+static void
+a_layer_that_is_kept_busy(void **state)
+{
+	static const struct stream_layer busy = {
+	    .read = read_nothing, .end = end_nothing};
+	struct stream s;
+	struct span octets;
+	int ends[2];
+
+	(void)state;
+	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	stream_init(&s, ends[0], ends[0]);
+	stream_layer(&s, &busy, NULL);
+	stream_limit(&s, 50);
+	assert_int_equal(stream_peek(&s, &octets), STREAM_TIMEOUT);
+	assert_false(stream_has_input(&s));
+	stream_close(&s);
+	close(ends[1]);
+}
+
 static void
 renegotiate(struct peer *p)
 {
@@ -838,6 +876,7 @@ main(void)
 	    cmocka_unit_test(tickets),
 	    cmocka_unit_test(silence_and_dripping_end),
 	    cmocka_unit_test(records_without_data),
+	    cmocka_unit_test(a_layer_that_is_kept_busy),
 	    cmocka_unit_test(no_renegotiation),
 	    cmocka_unit_test(teardown),
 	    cmocka_unit_test(what_was_sent_ahead),
