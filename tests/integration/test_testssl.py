@@ -15,7 +15,7 @@ import subprocess
 import pytest
 
 ALL = os.environ.get("POSTRIDER_TESTSSL") == "all"
-FAST = ["--protocols", "--server-preference", "--server-defaults"]
+FAST = ["--protocols", "--server-defaults"]
 STARTTLS = {"smtp": "smtp", "submission": "smtp", "pop3": "pop3"}
 ORDER = ["DEBUG", "OK", "INFO", "LOW", "WARN", "MEDIUM", "HIGH", "CRITICAL", "FATAL"]
 # What it says of itself (its own OpenSSL, our time zone), not of the server.
@@ -25,12 +25,14 @@ ITS_OWN = {"engine_problem", "old_fart", "scanTime"}
 def scan(tool, suite, kind):
     """(its output, [findings]) on the port of that kind."""
     found = suite.path(f"testssl-{kind}.json")
-    starttls = ["--starttls", STARTTLS[kind]] if kind in STARTTLS else []
+    # What the server prefers it prefers behind STARTTLS, too.
+    options = ["--starttls", STARTTLS[kind]] if kind in STARTTLS \
+        else [] if ALL else ["--server-preference"]
     done = subprocess.run(
         [tool("testssl"), "--quiet", "--color", "0", "--warnings", "batch",
          "--nodns", "none", "--openssl", tool("openssl"), "--ip",
          suite.addresses[kind], "--add-ca", suite.ca.path, "--jsonfile",
-         found, *starttls, *([] if ALL else FAST),
+         found, *options, *([] if ALL else FAST),
          f"{suite.hostname}:{suite.ports[kind]}"],
         stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=1800 if ALL else 300, check=False, cwd=suite.folder,
