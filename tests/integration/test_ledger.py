@@ -7,6 +7,7 @@ import random
 import re
 import smtplib
 import socket
+import subprocess
 import time
 
 import pytest
@@ -274,6 +275,34 @@ def test_planted_journals(kind):
         wait_for(lambda: os.path.isfile(service.journal) and
                  not os.path.islink(service.journal) and
                  b"192.0.2.1" in service.read_journal(), service.kept)
+
+
+@pytest.mark.skipif(os.geteuid() != 0,
+                    reason="needs root to mount a small file system")
+def test_a_full_disk():
+    """It goes on counting, says so once, and writes all when there is room
+    again."""
+    service = Ledger()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,mode=777",
+                       "none", service.kept], check=False).returncode:
+        pytest.skip("cannot mount")
+    try:
+        with service:
+            userdb = service.peer()
+            for i in range(2000):
+                fail(userdb, 1, client=f"10.{i >> 8}.{i & 255}.1",
+                     user=f"{i}@example.test")
+            fail(userdb)
+            wait_for(lambda: "cannot write what=journal" in service.log(),
+                     service.path("stderr"))
+            assert may(userdb) > 0
+            subprocess.run(["mount", "-o", "remount,size=4m", service.kept],
+                           check=True)
+            service.restart()
+            assert may(service.peer()) > 0
+            assert service.log().count("cannot write") == 1
+    finally:
+        subprocess.run(["umount", service.kept], check=True)
 
 
 def test_one_at_a_time(ledger):

@@ -181,6 +181,10 @@ def test_check_of_a_good_suite(fresh):
      'warning: "dns-server" 192.0.2.53 is trusted and not on this machine'),
     ("tls-certificate /nonexistent/c\ntls-key /nonexistent/k",
      "error: certificate /nonexistent/c: No such file"),
+    ("tls-trust /nonexistent/ca.pem",
+     'warning: "tls-trust" /nonexistent/ca.pem: No such file'),
+    ("tls-trust /etc/hostname",
+     'warning: "tls-trust" /etc/hostname: no certificate in it'),
 ])
 def test_check_config(make_suite, line, said):
     suite = make_suite()
