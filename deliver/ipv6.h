@@ -12,7 +12,6 @@
  * without a PTR record, so not from a source that has none; it is looked up
  * once per source and logged.  Always to loopback.
  */
-bool ipv6_may_use(
-    struct deliver *, const struct sockaddr_storage *destination);
+bool ipv6_may_use(struct deliver *, const struct sockaddr_storage *destination);
 
 #endif
