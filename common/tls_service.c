@@ -12,8 +12,11 @@ enum {
 	/* `keys` may be starting beside us. */
 	FIRST_LOAD_MS = 10000,
 	LOAD_MS = 5000,
-	/* After `keys` was not there, nobody waits for it again so soon. */
-	REST_MS = 1000
+	/* After `keys` did not answer, nobody waits for it again so soon; there
+	 * is less need to where there are certificates, for which it may well
+	 * sign. */
+	REST_MS = 1000,
+	REST_READY_MS = 10000
 };
 
 void
@@ -42,31 +45,35 @@ tls_service_begin(struct tls_service *t)
 }
 
 /* What was in use stays so where `keys` cannot be asked now. */
+static void
+take_changes(struct tls_service *t)
+{
+	static int64_t rest_until;
+	int64_t now = clock_monotonic_ms();
+
+	if (now < rest_until)
+		return;
+	if (keys_client_load(t->keys, t->server, now + LOAD_MS) == 0)
+		t->loaded = true;
+	else
+		rest_until = clock_monotonic_ms() +
+		    (tls_server_ready(t->server) ? REST_READY_MS : REST_MS);
+}
+
 bool
 tls_service_ready(struct tls_service *t)
 {
-	static int64_t rest_until;
-	int64_t now;
-
 	if (t == NULL)
 		return false;
-	if (keys_client_changed(t->keys)) {
-		now = clock_monotonic_ms();
-		if (now < rest_until)
-			return tls_server_ready(t->server);
-		if (keys_client_load(t->keys, t->server, now + LOAD_MS) == 0)
-			t->loaded = true;
-		else
-			rest_until = clock_monotonic_ms() + REST_MS;
-	}
+	if (keys_client_changed(t->keys))
+		take_changes(t);
 	return tls_server_ready(t->server);
 }
 
 bool
 tls_service_is_off(const struct tls_service *t)
 {
-	return t == NULL ||
-	    (t->loaded && keys_client_count(t->keys) == 0);
+	return t == NULL || (t->loaded && keys_client_count(t->keys) == 0);
 }
 
 bool

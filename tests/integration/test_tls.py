@@ -490,6 +490,24 @@ def test_without_keys(make_smtpd):
     assert children(smtpd.process.pid) == [worker]
 
 
+def test_keys_that_do_not_answer(ca, make_smtpd):
+    """It costs one session some seconds, not all of them."""
+    smtpd = make_smtpd(extra=ONE, pairs=[ca.issue(NAME)])
+    worker = only_worker(smtpd)
+    smtpd.keys.fault = ("certificates", "silence")
+    smtpd.keys.tell()
+    with smtpd.client() as c:
+        assert "STARTTLS" in c.ehlo()
+    assert "no answer in time" in log_line(smtpd, "cannot ask")["reason"]
+    start = time.monotonic()
+    with smtpd.client() as c:
+        assert "STARTTLS" in c.ehlo()
+    assert time.monotonic() - start < 3
+    with secured(smtpd, anybody()) as c:
+        assert serial(c) == ca.serial
+    assert only_worker(smtpd) == worker
+
+
 def test_keys_not_there_at_first(ca, make_smtpd):
     smtpd = Smtpd(extra=ONE, pairs=[ca.issue(NAME)])
     path = os.path.join(smtpd.own, "keys")
