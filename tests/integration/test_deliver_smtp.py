@@ -533,7 +533,11 @@ def test_recorded_replies(deliver, shared):
         session.line()
         session.send_octets(read(os.path.basename(ehlos[len(turn)])))
         turn.append(session)
-        session.commands.append(session.line())
+        command = session.line()
+        if command == "STARTTLS":  # some offered it
+            session.send("454 4.7.0 no TLS in a recording")
+            command = session.line()
+        session.commands.append(command)
         session.send_octets(read("comcast-mail-from.txt"))
         assert session.line().startswith("RCPT")
         session.send_octets(read("comcast-rcpt-to.txt"))
