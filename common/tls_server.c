@@ -395,6 +395,7 @@ tls_server_set(
 	server->npairs = made.npairs;
 	server->names = made.names;
 	server->first = made.first;
+	server->first.server = server;
 	return true;
 }
 

@@ -16,7 +16,10 @@ enum {
 	 * is less need to where there are certificates, for which it may well
 	 * sign. */
 	REST_MS = 1000,
-	REST_READY_MS = 10000
+	REST_READY_MS = 10000,
+	/* A parent has workers to start, and does not wait for long. */
+	WATCH_EVERY_MS = 5000,
+	WATCH_LOAD_MS = 500
 };
 
 void
@@ -42,6 +45,27 @@ tls_service_begin(struct tls_service *t)
 			clock_monotonic_ms() + FIRST_LOAD_MS) == 0;
 	if (t->loaded)
 		(void)tls_server_rehearse(t->server);
+}
+
+static void
+look_for_changes(struct timer *timer)
+{
+	struct tls_service *t = container_of(timer, struct tls_service, watch);
+
+	loop_timer(timer, WATCH_EVERY_MS);
+	if (!keys_client_changed(t->keys) ||
+	    keys_client_load(
+		t->keys, t->server, clock_monotonic_ms() + WATCH_LOAD_MS) == -1)
+		return;
+	t->loaded = true;
+	(void)tls_server_rehearse(t->server);
+}
+
+void
+tls_service_watch(struct tls_service *t)
+{
+	t->watch.fire = look_for_changes;
+	loop_timer(&t->watch, WATCH_EVERY_MS);
 }
 
 /* What was in use stays so where `keys` cannot be asked now. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/config.h"
+#include "common/loop.h"
 #include "common/tls.h"
 
 /*
@@ -22,6 +23,7 @@ struct tls_service {
 	uint64_t tickets;   /* kinds of listeners whose clients get some */
 	int64_t timeout_ms; /* of a handshake */
 	bool loaded;	    /* `keys` has been asked, once at least */
+	struct timer watch; /* a parent's */
 };
 
 /*
@@ -37,6 +39,12 @@ void tls_service_init(struct tls_service *, const struct config *,
  * there is one (logged).
  */
 void tls_service_begin(struct tls_service *);
+
+/*
+ * In a pool's parent, behind loop_init(): take over what changes, a few
+ * seconds later, so that workers that are forked from then on share it, too.
+ */
+void tls_service_watch(struct tls_service *);
 
 /*
  * Is there TLS for the next client?  Takes over what has changed.  NULL: no.

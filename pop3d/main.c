@@ -224,6 +224,7 @@ serve_pool(struct service *service)
 	enter_folder(&service->config);
 	tls_service_begin(&service->tls);
 	loop_init();
+	tls_service_watch(&service->tls);
 	return prefork_run(&rules);
 }
 

@@ -158,6 +158,7 @@ serve_listeners(struct service *service)
 	enter_folder(&service->config);
 	tls_service_begin(&service->tls);
 	loop_init();
+	tls_service_watch(&service->tls);
 	return prefork_run(&rules);
 }
 

@@ -468,6 +468,28 @@ def test_workers_share_their_parents_certificates(make_smtpd):
         client.close()
 
 
+def test_parents_take_changes_over(ca, make_smtpd):
+    """Workers that begin after a change find it in what they inherit."""
+    smtpd = make_smtpd(extra=ONE, pairs=[ca.issue(NAME)])
+    only_worker(smtpd)
+    smtpd.keys.requests.clear()
+    smtpd.keys.change(ca.issue(NAME))
+
+    def asked(verb):
+        return sum(p.verb == verb for p in smtpd.keys.requests)
+    end = time.monotonic() + SECONDS
+    while not asked("sign") and time.monotonic() < end:
+        time.sleep(0.01)  # the parent looks every five seconds
+    assert asked("certificate") == 1
+    smtpd.keys.requests.clear()
+    for _ in range(2):  # the first one's worker is older than the change
+        with secured(smtpd, anybody(), "submission") as c:
+            assert serial(c) == ca.serial
+            c.ehlo()
+            assert c.command("AUTH PLAIN " + plain(ANN, PASSWORD)) == 235
+    assert asked("certificate") == 1
+
+
 def test_without_keys(make_smtpd):
     """`keys` fails: what was in use stays announced, a handshake fails, and
     all is well when it is back."""
