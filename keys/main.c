@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* keys: the owner of private keys, ticket keys and relay passwords. */
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -14,6 +13,7 @@
 #include "common/privileges.h"
 #include "common/program.h"
 #include "keys/answers.h"
+#include "keys/memory.h"
 #include "keys/pairs.h"
 #include "keys/sandbox.h"
 #include "keys/tickets.h"
@@ -23,8 +23,7 @@ static const char usage[] = "usage: keys [-Vh] [-c file]\n"
 			    "Started by postrider(8); with -t by its tools, "
 			    "to try a key.\n";
 
-/* For 1,024 RSA keys twice; what is not used is not there. */
-enum { SECURE_HEAP = 8 << 20, SECURE_PIECE = 64, RENEW_MS = 60000 };
+enum { RENEW_MS = 60000 };
 
 /* A handshake takes no longer (common/tls.h). */
 enum { FORGET_MS = 60000 };
@@ -161,15 +160,10 @@ static const struct control_handlers handlers = {
 
 /* -- in order -- */
 
-/*
- * Memory for keys that is neither swapped out nor dumped, with guards around
- * it; and nothing of what the system's openssl.cnf says.
- */
 static void
 prepare_openssl(void)
 {
-	if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1 ||
-	    CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_PIECE) != 1)
+	if (!memory_prepare())
 		log_event(LEVEL_WARNING, "no locked memory");
 	if (!tickets_rotate()) {
 		log_event(LEVEL_ERROR, "no random numbers");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "keys/trial.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -9,6 +8,7 @@
 #include "common/inherit.h"
 #include "common/privileges.h"
 #include "common/sandbox.h"
+#include "keys/memory.h"
 
 static const char *
 look(int certificate, int key_fd, char *reason)
@@ -40,7 +40,7 @@ trial_run(void)
 	key = inherit_find("tls-key");
 	if (certificate == -1 || key == -1)
 		return EX_USAGE;
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	(void)memory_prepare();
 	privileges_drop(ACCOUNT_KEYS, "/", false);
 	sandbox_enter(&(struct sandbox){.nfolders = 0});
 	wrong = look(certificate, key, reason);

@@ -585,6 +585,8 @@ def memory(pid):
                                                   "[vvar_vclock]")):
                 continue
             start, end = (int(n, 16) for n in first.split("-"))
+            if end - start > 1 << 30:
+                continue  # a sanitizer's shadow
             try:
                 f.seek(start)
                 yield line, f.read(end - start)
