@@ -178,6 +178,29 @@ predecessor(const struct pair *p)
 }
 
 static bool
+is_named(const struct pair *old)
+{
+	for (size_t i = 0; i < coming.n; i++) {
+		const struct pair *p = &coming.items[i];
+
+		if (p->path != NULL && p->key_path != NULL &&
+		    strcmp(p->path, old->path) == 0 &&
+		    strcmp(p->key_path, old->key_path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What stood in this place of a config that named other files. */
+static struct pair *
+former(size_t index)
+{
+	struct pair *old = index < in_use.n ? &in_use.items[index] : NULL;
+
+	return old != NULL && old->chain != NULL && !is_named(old) ? old : NULL;
+}
+
+static bool
 complete(struct pair *p)
 {
 	p->fd = chain_file_make(p->chain);
@@ -194,23 +217,24 @@ complete(struct pair *p)
  * True when that is the new one.
  */
 static bool
-choose(struct pair *p)
+choose(struct pair *p, size_t index)
 {
 	struct pair *old = predecessor(p);
+	bool same =
+	    old != NULL && is_good(p) && is_same_chain(p->chain, old->chain);
 
-	if (old != NULL &&
-	    (!is_good(p) || is_same_chain(p->chain, old->chain))) {
-		if (!is_good(p))
-			log_event(LEVEL_WARNING, "certificate kept",
-			    log_text("what", p->path));
-		pair_free(p);
-		*p = *old;
-		*old = (struct pair){.fd = -1};
-		return false;
-	}
-	if (is_good(p) && complete(p))
+	if (is_good(p) && !same && complete(p))
 		return true;
+	if (old == NULL)
+		old = former(index);
 	pair_free(p);
+	if (old == NULL)
+		return false;
+	if (!same)
+		log_event(LEVEL_WARNING, "certificate kept",
+		    log_text("what", old->path));
+	*p = *old;
+	*old = (struct pair){.fd = -1};
 	return false;
 }
 
@@ -226,7 +250,7 @@ end_round(bool starting)
 		char id[CERTIFICATE_ID_SIZE];
 
 		memcpy(id, before, strlen(before) + 1);
-		changed |= choose(&coming.items[i]);
+		changed |= choose(&coming.items[i], i);
 		if (!is_good(&coming.items[i]))
 			continue;
 		changed |= strcmp(id, coming.items[i].id) != 0;

@@ -11,7 +11,8 @@
 /*
  * The certificates in use, with their keys.  Files come in rounds, each a
  * whole set (common/control.h); a pair that is no good leaves in place the
- * one that came from the same files before.
+ * one that came from the same files before or, where the config was changed
+ * to name others, the one that it named in their place.
  */
 struct pair {
 	char *path, *key_path;
