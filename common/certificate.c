@@ -11,7 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 256 << 10, CHAIN_MAX = 32, RSA_BITS_MIN = 2048 };
+enum {
+	FILE_MAX = 256 << 10,
+	CHAIN_MAX = 32,
+	RSA_BITS_MIN = 2048,
+	RSA_BITS_MAX = 8192, /* TLS_KEY_SIGNATURE_MAX of common/tls_key.h */
+	/* As OpenSSL counts at TLS_SECURITY_LEVEL (common/tls.h). */
+	SECURITY_BITS_MIN = 112
+};
 
 static void *
 fail(char *reason, const char *why)
@@ -97,11 +104,42 @@ is_end(void)
 	    ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
+/*
+ * A TLS server would not take it, and its others with it.  How a root is
+ * signed, which signed itself, is nobody's affair.
+ */
+static const char *
+why_weak(X509 *x)
+{
+	EVP_PKEY *key = X509_get0_pubkey(x);
+	int bits = -1;
+
+	if (key == NULL || EVP_PKEY_get_security_bits(key) < SECURITY_BITS_MIN)
+		return "a certificate in it has too weak a key";
+	if ((X509_get_extension_flags(x) & EXFLAG_SS) == 0 &&
+	    X509_get_signature_info(x, NULL, NULL, &bits, NULL) == 1 &&
+	    bits < SECURITY_BITS_MIN)
+		return "a certificate in it is signed by way of too weak a "
+		       "digest";
+	return NULL;
+}
+
+static const char *
+find_weak(STACK_OF(X509) *chain)
+{
+	const char *wrong = NULL;
+
+	for (int i = 0; wrong == NULL && i < sk_X509_num(chain); i++)
+		wrong = why_weak(sk_X509_value(chain, i));
+	return wrong;
+}
+
 static STACK_OF(X509) *
 read_chain(BIO *bio, char *reason)
 {
 	STACK_OF(X509) *chain = sk_X509_new_null();
 	bool encrypted = false;
+	const char *wrong;
 	X509 *x;
 
 	if (chain == NULL)
@@ -116,13 +154,13 @@ read_chain(BIO *bio, char *reason)
 			return fail(reason, "more than 32 certificates");
 		}
 	}
-	if (is_end() && sk_X509_num(chain) > 0) {
-		ERR_clear_error();
+	wrong = !is_end()             ? "a certificate in it is damaged"
+	    : sk_X509_num(chain) == 0 ? "no certificate in it (PEM)"
+				      : find_weak(chain);
+	ERR_clear_error();
+	if (wrong == NULL)
 		return chain;
-	}
-	fail(reason,
-	    is_end() ? "no certificate in it (PEM)"
-		     : "a certificate in it is damaged");
+	fail(reason, wrong);
 	certificate_free_chain(chain);
 	return NULL;
 }
@@ -179,6 +217,8 @@ why_not_usable(EVP_PKEY *key)
 		return "no RSA, EC or Ed25519 key";
 	if (strcmp(type, "rsa") == 0 && EVP_PKEY_get_bits(key) < RSA_BITS_MIN)
 		return "an RSA key of less than 2048 bits";
+	if (strcmp(type, "rsa") == 0 && EVP_PKEY_get_bits(key) > RSA_BITS_MAX)
+		return "an RSA key of more than 8192 bits";
 	if (strcmp(type, "ecdsa") == 0 && !is_known_curve(key))
 		return "an EC key on none of P-256, P-384, P-521";
 	return NULL;

@@ -34,6 +34,9 @@ enum { TLS_ERROR_MAX = 256 };
 /* What a session may last for that begins a handshake, at most. */
 enum { TLS_HANDSHAKE_MS = 60000 };
 
+/* SSL_CTX_set_security_level(3)'s: 112 bits. */
+enum { TLS_SECURITY_LEVEL = 2 };
+
 struct tls_server;
 
 /*

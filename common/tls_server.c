@@ -313,6 +313,8 @@ make_context(struct tls_server *server, struct tls_server *callbacks)
 		(const unsigned char *)server->alpn,
 		(unsigned)strlen(server->alpn)) != 1)
 		return false;
+	/* Whatever openssl.cnf says: as common/certificate.c has judged. */
+	SSL_CTX_set_security_level(context, TLS_SECURITY_LEVEL);
 	SSL_CTX_set_timeout(context, TICKET_LIFETIME);
 	SSL_CTX_set_app_data(context, callbacks);
 	SSL_CTX_set_cert_cb(context, on_hello, callbacks);

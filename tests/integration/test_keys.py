@@ -9,6 +9,7 @@ import pwd
 import re
 import secrets
 import stat
+import subprocess
 
 import pytest
 from cryptography import x509
@@ -388,6 +389,36 @@ def test_reload_brings_another_set(start, ca):
     assert found[1][0] == old
 
 
+def test_reload_to_a_bad_pair_leaves_the_old_one(start, ca):
+    """Other files, not only others in their place."""
+    one, two = ca.issue("a.test"), ca.issue("b.test")
+    suite = start(one)
+    speaker = Speaker(suite)
+    before = speaker.serials()
+    missing = one[0] + ".gone", one[1]
+    suite.extra = lines(missing, two)
+    readable(suite, two)
+    suite.reload()
+    line = suite.wait_log("certificate refused")
+    assert line["what"] == missing[0]
+    suite.wait_log(lambda l: " certificate kept " in l.text
+                   and l["what"] == one[0])
+    assert speaker.peer.receive().verb == "changed"
+    found = speaker.certificates()
+    assert [c[0].serial_number for _, c in found] == [
+        before[0], before[0] + 1]
+    data = verify_content()
+    assert speaker.sign(found[0][0], "ecdsa-sha256",
+                        data).verb == "signed"
+    # And gone as soon as what the config names is there.
+    ca.issue("c.test", stem="c", key=serialization.load_pem_private_key(
+        open(one[1], "rb").read(), None))
+    os.rename(os.path.join(ca.folder, "c.pem"), missing[0])
+    wait_taken(suite, missing[0], 1)
+    assert speaker.peer.receive().verb == "changed"
+    assert speaker.serials() == [before[0] + 2, before[0] + 1]
+
+
 # -- as a client sees it --
 
 def serial_of(client):
@@ -446,6 +477,16 @@ def small_rsa():
     return rsa.generate_private_key(65537, 1024)
 
 
+def large_rsa():
+    """Of 8676 bits, at once: Mersenne's primes."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    p, q, e = 2 ** 4423 - 1, 2 ** 4253 - 1, 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    return rsa.RSAPrivateNumbers(
+        p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p),
+        rsa.RSAPublicNumbers(e, p * q)).private_key()
+
+
 def spoil_key(octets):
     def spoil(pair):
         write(pair[1], octets, 0o600)
@@ -485,6 +526,22 @@ def encrypt(pair):
     return pair[1]
 
 
+def sign_weakly(pair):
+    """OpenSSL serves no such certificate, nor any beside it."""
+    folder = os.path.dirname(pair[0])
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True,
+                       capture_output=True)
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+            "/CN=Old Authority", "-keyout", "old.key", "-out", "old.pem")
+    openssl("req", "-new", "-key", pair[1], "-subj", f"/CN={HOSTNAME}",
+            "-out", "weak.csr")
+    openssl("x509", "-req", "-in", "weak.csr", "-CA", "old.pem", "-CAkey",
+            "old.key", "-set_serial", "7", "-sha1", "-out", pair[0])
+    return pair[0]
+
+
 BAD = {
     "another's key": (spoil_key(new_key().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
@@ -494,6 +551,10 @@ BAD = {
     "a short RSA key": (spoil_key(small_rsa().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption())), "less than 2048"),
+    "a long RSA key": (spoil_key(large_rsa().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption())), "more than 8192"),
+    "a weak signature": (sign_weakly, "too weak a digest"),
     "a passphrase": (encrypt, "passphrase"),
     "a damaged certificate": (spoil_certificate, "damaged"),
     "no certificate": (remove(0), "No such file"),
