@@ -89,8 +89,13 @@ become_service(const struct unit *u, int control)
 
 	loop_after_fork();
 	signal(SIGPIPE, SIG_DFL);
-	/* Its own group: the terminal's ^C is for the supervisor alone. */
-	setsid();
+	/*
+	 * Its own group: the terminal's ^C is for the supervisor alone.  No
+	 * session of its own: Linux shares the processors out between those
+	 * first (sched(7), autogroup), and who is nice in one, as those who
+	 * check passwords are, would be so to nobody in the others.
+	 */
+	(void)setpgid(0, 0);
 	redirect_standard();
 	inherit_add(&gifts, "log", u->log_writer); /* first, at LOG_PLACE */
 	inherit_add(&gifts, "control", control);
@@ -335,7 +340,7 @@ instance_ask_status(struct instance *i)
 void
 instance_kill(struct instance *i)
 {
-	/* The child's setsid() may still be ahead of it. */
+	/* The child's setpgid() may still be ahead of it. */
 	if (kill(-i->pid, SIGKILL) == -1 && i->state != INSTANCE_ORPHANS)
 		kill(i->pid, SIGKILL);
 }

@@ -469,6 +469,15 @@ def test_what_a_service_inherits(house):
     assert len(fds) <= 9, fds
 
 
+def test_services_are_one_session(house):
+    """Linux shares the processors out between sessions (autogroup): nobody's
+    niceness counts for who is in another.  Signals go to groups."""
+    s = house().suite.start()
+    for pid in descendants(s.pid):
+        assert os.getsid(pid) == os.getsid(s.pid)
+        assert os.getpgid(pid) != os.getpgid(s.pid)
+
+
 def test_supervisor_dies(house):
     """Its services finish and end; the next suite takes over at once."""
     s = house().suite.start()
