@@ -52,6 +52,21 @@ hash_of(const struct login *login)
 	return login->exists ? login->user.hash : "";
 }
 
+/*
+ * Only what looks as it should is stored: who can break into a checker, which
+ * reads what clients say, is not to write an entry of his own with it.
+ */
+static void
+keep_new(struct login *login, const char *hash, const char *scram)
+{
+	struct scram_verifier verifier;
+
+	if (hash != NULL && password_check_hash(hash) == NULL)
+		memcpy(login->new_hash, hash, strlen(hash) + 1);
+	if (scram != NULL && scram_read(scram, &verifier))
+		memcpy(login->new_scram, scram, strlen(scram) + 1);
+}
+
 static void
 verified(struct pool_job *job, const struct packet *p)
 {
@@ -67,10 +82,7 @@ verified(struct pool_job *job, const struct packet *p)
 		login_later(login, "no time to verify");
 		return;
 	}
-	if (hash != NULL)
-		memcpy(login->new_hash, hash, strlen(hash) + 1);
-	if (scram != NULL)
-		memcpy(login->new_scram, scram, strlen(scram) + 1);
+	keep_new(login, hash, scram);
 	login_settle(login, right == 1, "wrong password");
 }
 

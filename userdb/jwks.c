@@ -63,7 +63,7 @@ static void
 looked_at(struct pool_job *job, const struct packet *p)
 {
 	uint64_t serial, count;
-	const char *reason;
+	const char *reason = NULL;
 	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
 	    ATTRIBUTE_NUMBER("count", &count),
 	    ATTRIBUTE_TEXT_OPTIONAL("reason", PROTOCOL_TEXT_MAX, &reason)};
