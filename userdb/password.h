@@ -30,7 +30,8 @@ int password_hash(
 
 /*
  * Takes as long as the hash is expensive.  With "" (no hash, no such user) as
- * long as a new hash of this cost would, and is false.
+ * long as a new hash of this cost would, and is false; with a hash of another
+ * kind than ours as long as both, unless it is true.
  */
 bool password_verify(const char *password, unsigned cost, const char *hash);
 
