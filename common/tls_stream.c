@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
+
 /* -- rules -- */
 
 /* What both sides do alike (RFC 9325 sections 3 and 4). */
@@ -220,14 +222,42 @@ shake(struct stream *s, struct tls_session *t, char *error)
 	}
 }
 
+/*
+ * OpenSSL goes on reading while records without data come in, whose ends are
+ * not the ends of what it reads at once: after the deadline there is nothing
+ * more to be read (A21).
+ */
+static long
+before_read(BIO *bio, int what, const char *octets, size_t n, int i, long l,
+    int rc, size_t *done)
+{
+	const struct stream *s = (void *)BIO_get_callback_arg(bio);
+
+	(void)octets, (void)n, (void)i, (void)l, (void)done;
+	if (what != BIO_CB_READ || clock_left(s->deadline) != 0)
+		return rc;
+	BIO_set_retry_read(bio);
+	errno = EAGAIN;
+	return -1;
+}
+
+static bool
+use_descriptors(SSL *ssl, struct stream *s)
+{
+	if (SSL_set_rfd(ssl, s->in) != 1 || SSL_set_wfd(ssl, s->out) != 1)
+		return false;
+	BIO_set_callback_ex(SSL_get_rbio(ssl), before_read);
+	BIO_set_callback_arg(SSL_get_rbio(ssl), (char *)s);
+	return true;
+}
+
 enum tls_result
 tls_handshake(struct stream *s, struct tls_session *t, char *error)
 {
 	enum tls_result result = TLS_CLOSED;
 
 	snprintf(error, TLS_ERROR_MAX, "connection closed");
-	if (SSL_set_rfd(t->ssl, s->in) == 1 &&
-	    SSL_set_wfd(t->ssl, s->out) == 1 && stream_flush(s) == STREAM_OK)
+	if (use_descriptors(t->ssl, s) && stream_flush(s) == STREAM_OK)
 		result = shake(s, t, error);
 	if (result == TLS_OK)
 		stream_layer(s, &layer, t);

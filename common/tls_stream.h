@@ -17,7 +17,7 @@ struct tls_session {
 /*
  * Shake hands over a stream's descriptors, within its deadline; the SSL
  * object is made ready and becomes the session's, which becomes the stream's
- * with TLS_OK, and is freed with anything else.
+ * with TLS_OK, and is freed with anything else.  The stream stays where it is.
  */
 enum tls_result tls_handshake(
     struct stream *, struct tls_session *, char *error);

@@ -525,6 +525,42 @@ records_without_data(void **state)
 	tls_server_free(server);
 }
 
+static void
+say_hello(struct peer *p)
+{
+	char octet;
+
+	(void)SSL_write(p->ssl, "hello\r\n", 7);
+	(void)SSL_read(p->ssl, &octet, 1);
+}
+
+/* Not even what waits there, for it might be without an end. */
+static void
+nothing_is_read_after_the_deadline(void **state)
+{
+	struct tls_server *server = make_server(1, &a_ec);
+	struct peer p = {.context = openssl, .talk = say_hello};
+	char error[TLS_ERROR_MAX], octets[16];
+	struct stream s;
+	short events = 0;
+
+	(void)state;
+	assert_int_equal(accept_peer(server, &p, &s, error), TLS_OK);
+	assert_int_equal(stream_wait(&s, POLLIN), STREAM_OK);
+	stream_limit(&s, 0);
+	assert_int_equal(
+	    s.layer->read(s.layer_context, octets, sizeof(octets), &events),
+	    -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(events, POLLIN);
+	assert_false(stream_has_input(&s));
+	stream_limit(&s, SOON);
+	assert_true(stream_has_input(&s));
+	end_peer(&p, &s);
+	SSL_SESSION_free(p.session);
+	tls_server_free(server);
+}
+
 static ssize_t
 read_nothing(void *context, void *octets, size_t n, short *events)
 {
@@ -876,6 +912,7 @@ main(void)
 	    cmocka_unit_test(tickets),
 	    cmocka_unit_test(silence_and_dripping_end),
 	    cmocka_unit_test(records_without_data),
+	    cmocka_unit_test(nothing_is_read_after_the_deadline),
 	    cmocka_unit_test(a_layer_that_is_kept_busy),
 	    cmocka_unit_test(no_renegotiation),
 	    cmocka_unit_test(teardown),
