@@ -57,7 +57,6 @@ exchange(struct pop3 *p, enum sasl_mechanism mechanism, const char *initial)
 	enum stream_result result;
 	enum sasl_talk outcome;
 
-	p->saw_password = true;
 	pop3_login_init(p, &login);
 	sasl_server_begin(&server, mechanism, &login_backend, &login, &channel,
 	    p->config->hostname, mechanisms_of(p));
@@ -81,6 +80,7 @@ pop3_auth(struct pop3 *p, struct span args)
 	const char *initial;
 	enum sasl_mechanism mechanism;
 
+	p->saw_password = true; /* however it is answered */
 	memcpy(text, args.data, args.len);
 	text[args.len] = '\0';
 	stream_wipe(&p->stream);

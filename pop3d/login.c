@@ -111,13 +111,13 @@ pop3_pass(struct pop3 *p, struct span args)
 	char password[POP3_COMMAND_MAX + 1];
 	struct login login;
 
+	p->saw_password = true; /* however it is answered */
 	if (refuse_passwords(p))
 		return;
 	if (p->user[0] == '\0') {
 		pop3_error(p, "USER comes first");
 		return;
 	}
-	p->saw_password = true;
 	memcpy(password, args.data, args.len);
 	password[args.len] = '\0';
 	stream_wipe(&p->stream);

@@ -191,7 +191,8 @@ wrong_protocol(struct session *s, const char *argument)
 enum {
 	AFTER_HELO = 1, /* not before HELO or EHLO */
 	ALONE = 2,      /* nothing may be sent behind it before its answer */
-	FRUITLESS = 4   /* too many without a message are a nuisance (A21) */
+	FRUITLESS = 4,  /* too many without a message are a nuisance (A21) */
+	SECRET = 8      /* a password may stand in it, however it is answered */
 };
 
 struct command {
@@ -207,7 +208,7 @@ static const struct command commands[] = {
     {"MAIL", smtp_mail, LINE_MAX_PATH, AFTER_HELO | FRUITLESS},
     {"RCPT", smtp_rcpt, LINE_MAX_PATH, AFTER_HELO},
     {"DATA", smtp_data, LINE_MAX_COMMAND, AFTER_HELO | ALONE},
-    {"AUTH", smtp_auth, LINE_MAX_AUTH, AFTER_HELO | ALONE},
+    {"AUTH", smtp_auth, LINE_MAX_AUTH, AFTER_HELO | ALONE | SECRET},
     {"RSET", smtp_rset, LINE_MAX_COMMAND, FRUITLESS},
     {"NOOP", smtp_noop, LINE_MAX_COMMAND, FRUITLESS},
     {"VRFY", smtp_vrfy, LINE_MAX_PATH, FRUITLESS},
@@ -249,6 +250,8 @@ run_command(struct session *s, size_t length)
 	const char *argument = command_split(s->line.data, verb);
 	const struct command *c = find_command(verb);
 
+	if (c->flags & SECRET)
+		s->saw_password = true;
 	if ((c->flags & FRUITLESS) && ++s->fruitless > FRUITLESS_MAX)
 		s->errors++;
 	if (length > c->limit)

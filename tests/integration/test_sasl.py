@@ -548,6 +548,21 @@ def test_who_saw_a_secret_serves_nobody_else(make, kind, mechanism, said):
         assert children(house.service.process.pid) != [pid]
 
 
+@pytest.mark.parametrize("kind,said", [
+    (SmtpHouse, b"AUTH PLAIN %s\r\nNOOP\r\n" % plain(ANN, PASSWORD).encode()),
+    (PopHouse, b"AUTH PLAIN %s\r\nNOOP\r\n" % plain(ANN, PASSWORD).encode()),
+    (PopHouse, b"PASS %s\r\n" % PASSWORD.encode())])
+def test_who_refused_a_secret_serves_nobody_else(make, kind, said):
+    """Said ahead or out of turn, it was there all the same."""
+    name = "smtpd" if kind is SmtpHouse else "pop3d"
+    house = make(kind, [f"{name}-processes 1", "spare-processes 1"])
+    with house.connect() as line:
+        [pid] = children(house.service.process.pid)
+        assert line.raw(said)[0] not in ("yes", "more")
+    wait_gone(pid)
+    assert house.logins.asked == []
+
+
 @pytest.mark.parametrize("step,said", [
     ("login", ["PLAIN", plain(ANN, PASSWORD)]),
     ("token", ["XOAUTH2", xoauth2()]),
