@@ -685,9 +685,7 @@ def test_only_keys_has_a_key(start, ca, kind):
             scheme = {"ecdsa": "ecdsa-sha256", "rsa": "rsa-pss-sha256"}[kind]
             assert speaker.sign(key, scheme, verify_content()).verb == "signed"
         client = suite.smtp()
-        client.ehlo()
-        if client.has_extn("starttls"):
-            client.starttls()
+        client.starttls()
         client.quit()
         found = holders(suite, secrets_of(pair[1]))
         # In keys they are found, so the search is one.
