@@ -54,13 +54,19 @@ needs_certificate(void)
 }
 
 static void
-begin_serving(void)
+warn_of_none(void)
 {
-	serving = true;
 	if (pairs_count() == 0)
 		log_event(LEVEL_WARNING, "no certificate",
 		    log_text("reason",
 			"\"tls-certificate\" names none: there is no TLS"));
+}
+
+static void
+begin_serving(void)
+{
+	serving = true;
+	warn_of_none();
 	clients_begin(answer_request);
 	control_ready();
 }
@@ -89,6 +95,8 @@ take_file(const struct control_file *f)
 	if (result == PAIRS_CHANGED) {
 		clients_tell_change();
 		loop_timer(&forgetting, FORGET_MS);
+		if (serving)
+			warn_of_none();
 	}
 	pairs_announce();
 	if (!serving)

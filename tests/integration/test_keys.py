@@ -419,6 +419,22 @@ def test_reload_to_a_bad_pair_leaves_the_old_one(start, ca):
     assert speaker.serials() == [before[0] + 2, before[0] + 1]
 
 
+def test_reload_to_no_certificate_is_told(start, ca):
+    """None is named, and none is at the default place."""
+    suite = start(ca.issue("a.test"))
+    speaker = Speaker(suite)
+    assert len(speaker.certificates()) == 1
+    assert "no certificate" not in suite.log_text()
+    for name in ("cert.pem", "key.pem"):
+        if os.path.exists(suite.path("tls", name)):
+            os.unlink(suite.path("tls", name))
+    suite.extra = []
+    suite.reload()
+    suite.wait_log("no certificate")
+    assert speaker.peer.receive().verb == "changed"
+    assert speaker.certificates() == []
+
+
 # -- as a client sees it --
 
 def serial_of(client):
