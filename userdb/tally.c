@@ -161,6 +161,26 @@ hear(struct watch *w, uint32_t events)
 		disconnect("ledger talks nonsense");
 }
 
+/*
+ * What a ledger that hangs does not take is dropped.  The connection stays:
+ * one after the other would fill the queue of those that it has not accepted,
+ * and behind a full one connect(2) waits.
+ */
+static bool
+say(const struct packet *p)
+{
+	switch (ipc_send(ledger.watch.fd, p, 0)) {
+	case IPC_OK:
+		return true;
+	case IPC_TIMEOUT:
+		warn("ledger takes no questions");
+		return false;
+	default:
+		disconnect("ledger has ended");
+		return false;
+	}
+}
+
 void
 tally_ask(struct tally *t)
 {
@@ -175,8 +195,7 @@ tally_ask(struct tally *t)
 	packet_number(&p, "serial", t->serial);
 	packet_text(&p, "client", t->client);
 	packet_text(&p, "user", t->user);
-	if (ipc_send(ledger.watch.fd, &p, 0) != IPC_OK) {
-		disconnect("ledger takes no questions");
+	if (!say(&p)) {
 		t->done(t, true);
 		return;
 	}
@@ -202,6 +221,5 @@ tally_tell(const char *client, const char *user, enum tally_result result)
 	packet_text(&p, "client", client);
 	packet_text(&p, "user", user);
 	packet_text(&p, "result", results[result]);
-	if (ipc_send(ledger.watch.fd, &p, 0) != IPC_OK)
-		disconnect("ledger takes no questions");
+	(void)say(&p);
 }

@@ -593,3 +593,25 @@ def test_an_app_password_sends_and_reads_mail(suite):
     client.quit()
     assert "app=phone" in suite.log_text()
     assert app not in suite.log_text()
+
+
+def test_a_ledger_that_hangs_is_not_connected_to_again(counted):
+    """Else its queue fills up, and connect(2) behind a full one waits."""
+    d, ledger = counted
+    peers = [d.peer("role-smtpd") for _ in range(200)]
+    peers[0].login("ann", "wrong", wait=False)
+    assert ledger.receive().verb == "attempt"
+    assert peers[0].receive()["verdict"] == "login-failed"
+    for _ in range(3):
+        for peer in peers:
+            peer.login("ann", "wrong", wait=False)
+        for peer in peers:
+            assert peer.receive()["verdict"] in ("login-failed", "login-later")
+    ledger.listener.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        ledger.listener.accept()
+    # What it has kept it may answer late.
+    while ledger.receive().verb != "attempt":
+        pass
+    assert d.log().count("logins not counted") == 1
+    assert d.crashes() == 0
