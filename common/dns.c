@@ -177,6 +177,7 @@ dns_addresses(struct dns *d, const char *host, int family,
 {
 	enum dns_status six = DNS_NO_DATA, four = DNS_NO_DATA;
 	int64_t deadline = dns_limit(d);
+	char canonical[DNS_NAME_MAX + 1];
 	bool secure = true;
 
 	*n = 0;
@@ -187,10 +188,14 @@ dns_addresses(struct dns *d, const char *host, int family,
 	}
 	if (six == DNS_NO_NAME)
 		return DNS_NO_NAME;
+	memcpy(canonical, d->canonical, sizeof(canonical));
 	if (family != AF_INET6) {
 		four =
 		    add_addresses(d, host, DNS_TYPE_A, deadline, out, max, n);
 		secure = secure && (d->secure || is_silence(four));
+		/* Nor may it hide where the TLSA records are. */
+		if (six == DNS_FOUND && four != DNS_FOUND)
+			memcpy(d->canonical, canonical, sizeof(canonical));
 	}
 	d->secure = secure && *n > 0;
 	if (*n > 0)

@@ -383,6 +383,24 @@ def test_silence_about_one_family_takes_no_security_away(lookup, scripted):
                          "trusted"))[2] is False
 
 
+@pytest.mark.parametrize("failing", [b"\1a", b"\1b"])
+@pytest.mark.parametrize("lost", [1, 28])
+def test_silence_about_one_family_hides_no_alias(
+        lookup, scripted, lost, failing):
+    """Nor the name whose TLSA records count."""
+    def answer(query, tcp):
+        kind = query[-3]
+        if kind == lost and failing in query[12:15]:
+            return query[:2] + b"\x81\x82" + query[4:]  # SERVFAIL
+        if b"\1a" in query[12:15]:
+            return reply(query, (5, b"\1b\4test\0"), flags=0x8180 | AD)
+        return reply(query, (1, b"\x7f\0\0\1") if kind == 1 else
+                     (28, b"\0" * 15 + b"\1"), flags=0x8180 | AD)
+    server = scripted(answer)
+    assert secure(lookup("any", "a.test", server.address, "trusted")) == (
+        "found", ["::1" if lost == 1 else "127.0.0.1"], True, "b.test")
+
+
 @pytest.mark.parametrize("data,status,line", [
     (b"\3\1\1abc", "found", "3 1 1 616263"),
     (b"\xff\xff\xffx", "found", "255 255 255 78"),
