@@ -86,6 +86,7 @@ use_target(struct session *s, const struct target *target,
 			job_host_failed(job, &s->failure);
 			break;
 		}
+		memcpy(s->domain, job->domain, sizeof(s->domain));
 		answered = true;
 		session_deliver(s, job);
 	} while (!session_is_open(s) && s->failure.status == OUTCOME_NONE &&
@@ -176,5 +177,4 @@ attempt_run(struct deliver *d, struct session *s, struct job *job)
 	if (job->nopen > 0 && route_find(&route, d, job->domain, &job->failure))
 		try_hosts(s, job, &route);
 	job_give_up(job);
-	memcpy(s->domain, job->domain, sizeof(s->domain));
 }

@@ -550,6 +550,21 @@ def test_a_session_serves_several_messages(validated, keys):
     assert len(server.sessions) == 1 and len(server.messages) == 3
 
 
+def test_a_session_stays_its_domains(validated, keys):
+    """Also when a message to another one in between went nowhere."""
+    first = one_host(validated, keys, zone="plain.test")
+    other = validated.server("127.0.0.2", tls=keys.context("good"))
+    validated.dns.zone("other.test", "@ MX 10 mx\nmx A 127.0.0.2",
+                       signed=False)
+    validated.start(trusting(keys), trusted=True, ledger=True)
+    job(validated, "plain.test")
+    result, = validated.queue.job("bob@other.test", domain="other.test",
+                                  sender="no address")
+    assert result["status"] == "failed"
+    job(validated, "other.test")
+    assert len(first.messages) == len(other.messages) == 1
+
+
 def test_a_weaker_policy_is_not_carried_over(validated, keys):
     """Two domains with one host; the second's policy is stricter."""
     server = one_host(validated, keys, zone="plain.test",
