@@ -64,6 +64,17 @@ session_fail(struct session *s, const char *dsn, const char *reason)
 	session_end(s, dsn, text);
 }
 
+/*
+ * Where a policy says who the server has to be, what is said before TLS may
+ * be anybody's word, and nobody's word bounces mail.
+ */
+static bool
+is_nobody_yet(const struct session *s)
+{
+	return s->demand != NULL && s->tls.summary[0] == '\0' &&
+	    strcmp(policy_verifier(s->demand->policy.level), "no") != 0;
+}
+
 void
 session_refused(struct session *s)
 {
@@ -72,6 +83,10 @@ session_refused(struct session *s)
 		return;
 	}
 	outcome_reply(&s->failure, &s->reply, s->target.relay);
+	if (s->failure.status == FAILED && is_nobody_yet(s)) {
+		s->failure.status = DEFERRED;
+		s->failure.dsn[0] = '4';
+	}
 	close_with(s);
 }
 

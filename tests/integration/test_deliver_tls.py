@@ -465,6 +465,21 @@ def test_the_id_goes_to_ledger(validated, keys):
                   {"domain": "other.test"}]
 
 
+@pytest.mark.parametrize("policy,status", [("dane", "deferred"),
+                                           ("none", "failed")])
+def test_a25_nobody_bounces_mail_before_tls(validated, keys, policy, status):
+    """Who stands on the line could say so as well as the host."""
+    refuse = {"reply": lambda session, command:
+              "554 5.3.2 go away" if command == "" else None}
+    one_host(validated, keys,
+             keys.spki("good") if policy == "dane" else None, **refuse)
+    validated.start(trusting(keys), trusted=True, ledger=True)
+    result, = validated.queue.job("bob@dane.test", domain="dane.test")
+    assert result["status"] == status, result
+    assert "go away" in result["text"]
+    assert result["dsn"] == ("4.3.2" if policy == "dane" else "5.3.2")
+
+
 def test_without_a_trusted_resolver_there_is_no_dane(validated, keys):
     server = one_host(validated, keys, "3 1 1 " + "00" * 32)
     validated.start(trusting(keys), ledger=True)
