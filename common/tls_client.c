@@ -25,7 +25,10 @@ static const char ciphers[] =
 
 /* -- the trust store -- */
 
-/* What is no certificate, or one that is there already, adds nothing. */
+/*
+ * What is no certificate, or one that is there already, adds nothing; one that
+ * cannot be read does not hide those behind it.
+ */
 static bool
 load_trust(SSL_CTX *context, const char *pem, size_t n)
 {
@@ -34,8 +37,10 @@ load_trust(SSL_CTX *context, const char *pem, size_t n)
 	X509 *certificate;
 	bool fine = bio != NULL;
 
-	while (fine &&
-	    (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+	while (fine && BIO_pending(bio) > 0) {
+		certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+		if (certificate == NULL)
+			continue;
 		fine = X509_STORE_add_cert(store, certificate) == 1;
 		X509_free(certificate);
 	}
