@@ -32,6 +32,7 @@ enum {
 
 struct worker {
 	int fd;    /* to the parent; EOF there means stop */
+	int set;   /* of what it waits for; -1: not made yet */
 	bool busy; /* as last told */
 	size_t seat;
 };
@@ -141,39 +142,80 @@ accept_one(struct worker *w, int listener, size_t which)
 	return fd == -1 ? -1 : admit(w, fd, which, &client);
 }
 
-int
-worker_accept(struct worker *w, const int *listeners, size_t n, size_t *which)
-{
-	struct pollfd pollers[LISTENERS + 1];
-	int fd;
+enum { STOP = LISTENERS }; /* among the marks of what is watched */
 
-	if (n > LISTENERS)
-		n = LISTENERS;
-	for (size_t i = 0; i < n; i++)
-		pollers[i] =
-		    (struct pollfd){.fd = listeners[i], .events = POLLIN};
-	pollers[n] = (struct pollfd){.fd = w->fd, .events = POLLIN};
-	seats_leave(w->seat);
-	tell(w, false);
-	for (;;) {
-		if (poll(pollers, (nfds_t)n + 1, -1) == -1) {
-			if (errno == EINTR)
-				continue;
-			return -1;
-		}
-		if (pollers[n].revents != 0)
-			return -1;
-		for (size_t i = 0; i < n; i++) {
-			if (pollers[i].revents == 0)
-				continue;
-			fd = accept_one(w, listeners[i], i);
-			if (fd == -1)
-				continue;
-			tell(w, true);
-			*which = i;
+static int
+watch_for(int set, int fd, uint32_t events, uint32_t mark)
+{
+	struct epoll_event event = {.events = events, .data.u32 = mark};
+
+	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+}
+
+/*
+ * A connection wakes one worker, not all that wait: the set is each one's
+ * own, for those of an inherited set would be woken together.
+ */
+static int
+watch_listeners(const struct worker *w, const int *listeners, size_t n)
+{
+	int set = epoll_create1(EPOLL_CLOEXEC);
+	int rc = set == -1 ? -1 : watch_for(set, w->fd, EPOLLIN, STOP);
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = watch_for(
+		    set, listeners[i], EPOLLIN | EPOLLEXCLUSIVE, (uint32_t)i);
+	if (rc == 0)
+		return set;
+	log_errno(LEVEL_ERROR, "cannot watch", pool.rules->service);
+	if (set != -1)
+		close(set);
+	return -1;
+}
+
+/*
+ * What woke us may have woken nobody else, so it is looked at before a stop;
+ * -1 when there is neither.
+ */
+static int
+accept_any(struct worker *w, const int *listeners,
+    const struct epoll_event *events, int n, size_t *which)
+{
+	for (int i = 0; i < n; i++) {
+		size_t mark = events[i].data.u32;
+		int fd =
+		    mark == STOP ? -1 : accept_one(w, listeners[mark], mark);
+
+		if (fd != -1) {
+			*which = mark;
 			return fd;
 		}
 	}
+	return -1;
+}
+
+int
+worker_accept(struct worker *w, const int *listeners, size_t n, size_t *which)
+{
+	struct epoll_event events[LISTENERS + 1];
+	int fd = -1, ready;
+
+	seats_leave(w->seat);
+	tell(w, false);
+	if (w->set == -1)
+		w->set = watch_listeners(
+		    w, listeners, n > LISTENERS ? LISTENERS : n);
+	if (w->set == -1)
+		return -1;
+	while (fd == -1 && !worker_stopping(w)) {
+		ready = epoll_wait(w->set, events, LISTENERS + 1, -1);
+		if (ready == -1 && errno != EINTR)
+			return -1;
+		fd = accept_any(w, listeners, events, ready, which);
+	}
+	if (fd != -1)
+		tell(w, true);
+	return fd;
 }
 
 /* -- in the parent -- */
@@ -241,7 +283,7 @@ hear_member(struct watch *w, uint32_t events)
 static _Noreturn void
 become_worker(int fd, size_t seat)
 {
-	struct worker self = {.fd = fd, .busy = false, .seat = seat};
+	struct worker self = {.fd = fd, .set = -1, .busy = false, .seat = seat};
 	const struct prefork *rules = pool.rules;
 
 	loop_after_fork();
