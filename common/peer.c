@@ -45,6 +45,9 @@ outgoing_free(struct outgoing *o)
 static void
 cut(struct peer *peer, const char *why)
 {
+	if (peer->dropped)
+		return;
+	peer->dropped = true;
 	log_event(LEVEL_WARNING, "peer dropped", log_text("role", peer->role),
 	    log_text("reason", why));
 	shutdown(peer->watch.fd, SHUT_RDWR);
@@ -243,6 +246,7 @@ peer_begin(struct peer *peer, int fd)
 	peer->later = (struct timer){.fire = flush_later};
 	peer->first = peer->last = NULL;
 	peer->queued = 0;
+	peer->dropped = false;
 	if (peer->most == 0)
 		peer->most = PACKETS_KEPT;
 	if (loop_watch(&peer->watch) == 0) {

@@ -22,7 +22,8 @@ struct peer {
 	const char *role;   /* for the log */
 	struct outgoing *first, *last;
 	size_t queued, most; /* packets kept, and their bound */
-	void *context;	     /* for who sets drained */
+	bool dropped;        /* cut off, and said so */
+	void *context;       /* for who sets drained */
 	/*
 	 * A packet has come; its descriptors that are not detached are closed
 	 * afterwards.  False: it is malformed; the peer is dropped.
