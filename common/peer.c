@@ -16,7 +16,8 @@ enum {
 	PACKETS_KEPT = 512,
 	FLIGHT_PAUSE_MS = 20,
 	ACCEPT_A_TURN = 64,
-	ACCEPT_PAUSE_MS = 200
+	ACCEPT_PAUSE_MS = 200,
+	ROLES_MAX = 16
 };
 
 /* Who is connected; most are known to nobody else but the kernel. */
@@ -24,6 +25,12 @@ static struct peer *connected;
 
 /* Whose callback runs; NULL as soon as that one has ended. */
 static struct peer *serving;
+
+/* How many of a role are connected. */
+static struct tally {
+	const char *role;
+	size_t n;
+} tallies[ROLES_MAX];
 
 struct outgoing {
 	struct outgoing *next;
@@ -41,7 +48,10 @@ outgoing_free(struct outgoing *o)
 	free(o);
 }
 
-/* The reader then sees an end, and closed() is called in its turn. */
+/*
+ * The reader then sees an end, and closed() is called in its turn; until then
+ * what had come before may be answered in vain.
+ */
 static void
 cut(struct peer *peer, const char *why)
 {
@@ -215,9 +225,40 @@ ready(struct watch *w, uint32_t events)
 	serving = NULL;
 }
 
+/* NULL: more roles than any program has. */
+static struct tally *
+tally_of(const char *role)
+{
+	for (size_t i = 0; i < ROLES_MAX; i++) {
+		if (tallies[i].role == NULL)
+			tallies[i].role = role;
+		if (strcmp(tallies[i].role, role) == 0)
+			return &tallies[i];
+	}
+	return NULL;
+}
+
+size_t
+peer_count(const char *role)
+{
+	const struct tally *tally = tally_of(role);
+
+	return tally != NULL ? tally->n : 0;
+}
+
+static void
+count(const struct peer *peer, size_t change)
+{
+	struct tally *tally = peer->role != NULL ? tally_of(peer->role) : NULL;
+
+	if (tally != NULL)
+		tally->n += change;
+}
+
 static void
 enlist(struct peer *peer)
 {
+	count(peer, 1);
 	peer->previous = NULL;
 	peer->next = connected;
 	if (connected != NULL)
@@ -228,6 +269,7 @@ enlist(struct peer *peer)
 static void
 delist(struct peer *peer)
 {
+	count(peer, (size_t)-1);
 	if (peer->next != NULL)
 		peer->next->previous = peer->previous;
 	if (peer->previous != NULL)

@@ -49,6 +49,9 @@ void peer_send(struct peer *, const struct packet *);
 /* Everything has been taken by the socket. */
 bool peer_is_clear(const struct peer *);
 
+/* How many peers of that role there are between begin and end. */
+size_t peer_count(const char *role);
+
 /* A listening socket of a role. */
 struct listener {
 	struct watch watch;

@@ -6,6 +6,7 @@
 #include "common/inherit.h"
 #include "common/log.h"
 #include "common/privileges.h"
+#include "common/share.h"
 
 static bool started_by_root;
 
@@ -45,7 +46,7 @@ accepted(struct listener *l, int fd)
 {
 	struct role *r = container_of(l, struct role, listener);
 
-	if (may_speak(r, fd))
+	if (may_speak(r, fd) && !share_is_taken(r->name, peer_count(r->name)))
 		r->came(r, fd);
 	else
 		close(fd);

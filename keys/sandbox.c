@@ -10,7 +10,7 @@
 #include "common/sandbox.h"
 #include "keys/relay.h"
 
-enum { FOLDERS_MAX = 64, FILES_MAX = 16384 };
+enum { FOLDERS_MAX = 64, FILES_MAX = 32768 };
 
 struct folders {
 	size_t n;

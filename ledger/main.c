@@ -27,7 +27,7 @@
 #include "ledger/sts.h"
 
 enum {
-	FILES_MAX = 16384, /* deliver's workers are that many, and more */
+	FILES_MAX = 32768, /* a third for deliver's workers (common/share.h) */
 	FLUSH_MS = 1000,
 	FLUSH_MORE_MS = 20,
 	SWEEP_MS = 1000,

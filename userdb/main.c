@@ -16,7 +16,8 @@
 static const char usage[] = "usage: userdb [-Vh] [-c file]\n"
 			    "Started by postrider(8).\n";
 
-enum { FILES_MAX = 8192 };
+/* A third of them for smtpd's workers (common/share.h). */
+enum { FILES_MAX = 32768 };
 
 static struct service service;
 

@@ -11,6 +11,7 @@
 #include "common/inherit.h"
 #include "common/log.h"
 #include "common/privileges.h"
+#include "common/share.h"
 
 enum {
 	WAITING_MAX = 1 << 20,
@@ -47,6 +48,7 @@ static size_t nlisteners;
 
 static bool started_by_root;
 static struct peer *peers;
+static size_t connected[ROLES];
 static struct peer *heard; /* whose request is being answered; NULL: gone */
 static peer_request *on_request;
 static peer_gone *on_gone;
@@ -106,6 +108,7 @@ drop(struct peer *peer, const char *reason)
 		peer->first = answer->next;
 		free(answer);
 	}
+	connected[peer->role]--;
 	*peer->link = peer->next;
 	if (peer->next != NULL)
 		peer->next->link = peer->link;
@@ -287,6 +290,7 @@ add_peer(int fd, enum role role)
 	if (peers != NULL)
 		peers->link = &peer->next;
 	peers = peer;
+	connected[role]++;
 	(void)set_events(peer);
 }
 
@@ -298,7 +302,9 @@ incoming(struct watch *w, uint32_t events)
 
 	(void)events;
 	if (fd >= 0) {
-		if (may_speak(fd, l->role))
+		if (may_speak(fd, l->role) &&
+		    !share_is_taken(
+			roles[l->role].listener, connected[l->role]))
 			add_peer(fd, l->role);
 		else
 			close(fd);

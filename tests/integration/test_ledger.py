@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """ledger by itself: its sockets from inside, its journal on the disk."""
 import base64
+import contextlib
 import os
 import pwd
 import random
@@ -385,7 +386,34 @@ def test_a_peer_that_does_not_read(ledger):
                 if "peer dropped" in ledger.log():
                     raise
     wait_for(lambda: "does not read" in ledger.log(), ledger.path("stderr"))
+    deaf.close()
     assert may(other) == 0
+    assert ledger.log().count("peer dropped") == 1
+
+
+def test_a_role_has_but_its_share_of_descriptors():
+    """Who broke into one speaker does not keep the others out."""
+    with contextlib.closing(Ledger()) as ledger:
+        ledger.start(files=96)
+        greedy = [ledger.peer("role-deliver") for _ in range(95)]
+        assert hung_up(greedy[-1])
+        userdb = ledger.peer()
+        assert may(userdb) == 0
+        assert not hung_up(greedy[0])
+        assert ledger.log().count(
+            "peer refused role=role-deliver "
+            'reason="too many connections"') == 1
+        for peer in greedy:
+            peer.close()
+        assert may(userdb) == 0  # and has seen those go that went before
+        assert not hung_up(ledger.peer("role-deliver"))
+
+
+def hung_up(peer):
+    try:
+        return peer.call("destination", host="mx.example.test") is None
+    except BrokenPipeError:
+        return True
 
 
 def test_roles_are_apart(ledger):

@@ -527,6 +527,19 @@ def test_a_peer_that_does_not_read_harms_nobody(make):
     assert done.returncode == 65 and "at most 500" in done.stderr
 
 
+def test_a_role_has_but_its_share_of_descriptors(make):
+    """Who broke into smtpd does not keep pop3d from logging in."""
+    d = make()
+    d.add("ann@example.test")
+    d.start(files=96)
+    mailbox = d.owner("mailbox")
+    greedy = [d.peer("role-smtpd") for _ in range(110)]
+    assert greedy[-1].is_closed()
+    answer, _ = d.peer("role-pop3d").login("ann", "secret")
+    assert answer["verdict"] == "login-ok"
+    mailbox.close()
+
+
 # -- processes --
 
 def test_killed_server_is_replaced_at_once(daemon):

@@ -20,12 +20,15 @@ PATHS = {"role-smtpd": "smtpd/userdb", "role-pop3d": "pop3d/userdb",
 
 # Descriptors as sd_listen_fds(3) wants them, with the program's own pid.
 LAUNCH = """
-import fcntl, os, sys
+import fcntl, os, resource, sys
 n = int(sys.argv[1])
 high = [fcntl.fcntl(int(f), fcntl.F_DUPFD, 200) for f in sys.argv[3:3 + n]]
 for i, f in enumerate(high):
     os.dup2(f, 3 + i)
 os.closerange(3 + n, 400)
+files = int(os.environ.pop("TEST_FILES", 0))
+if files:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 env = dict(os.environ, LISTEN_FDS=str(n), LISTEN_FDNAMES=sys.argv[2],
            LISTEN_PID=str(os.getpid()))
 os.execve(sys.argv[3 + n], sys.argv[3 + n:], env)
@@ -151,7 +154,7 @@ class Daemon:
 
     # -- the program --
 
-    def launch(self):
+    def launch(self, files=0):
         for role in ROLES:
             if role not in self.sockets:
                 path = self.path("run", PATHS[role])
@@ -169,11 +172,14 @@ class Daemon:
                 [sys.executable, "-c", LAUNCH, str(len(fds)),
                  ":".join(names), *map(str, fds), program("userdb"),
                  "-c", self.config],
-                pass_fds=fds, stdout=log, stderr=log, **self._as_user())
+                pass_fds=fds, stdout=log, stderr=log,
+                env=dict(os.environ, TEST_FILES=str(files)),
+                **self._as_user())
         return self
 
-    def start(self):
-        self.launch()
+    def start(self, files=0):
+        """files: how many descriptors it may have."""
+        self.launch(files)
         assert self.control_receive().verb == "ready", self.log()
         return self
 
