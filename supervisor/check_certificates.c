@@ -133,6 +133,10 @@ check_certificates(const struct config *config)
 		covered |= check_pair(&list->items[i], config->hostname);
 	if (!covered)
 		report_warning("no certificate covers the host name %s: "
-			       "clients that verify it will not go on",
-		    config->hostname);
+			       "clients that verify it will not go on%s",
+		    config->hostname,
+		    config->certificates_guessed
+			? " (remove certificate and key, and \"postrider "
+			  "init\" makes new ones)"
+			: "");
 }

@@ -181,9 +181,26 @@ make_folders(const struct config *config, bool dry)
 	return EX_CANTCREAT;
 }
 
+static bool
+knows_hostname(const struct config *config)
+{
+	return strchr(config->hostname, '.') != NULL;
+}
+
+/* Where the config names none and at the default place there is neither. */
+static bool
+wants_certificate(const struct config *config)
+{
+	const struct config_certificate *where = &config->certificates.items[0];
+
+	return config->certificates_guessed &&
+	    access(where->certificate, F_OK) != 0 &&
+	    access(where->key, F_OK) != 0;
+}
+
 /*
- * Where the config names none and at the default place there is neither: a
- * first try has TLS, too.
+ * So that a first try has TLS, too.  A certificate for a name that is about to
+ * be changed would stay, and no client would take it.
  */
 static int
 make_certificate(const struct config *config, bool dry)
@@ -191,9 +208,7 @@ make_certificate(const struct config *config, bool dry)
 	const struct config_certificate *where = &config->certificates.items[0];
 	int code;
 
-	if (!config->certificates_guessed ||
-	    access(where->certificate, F_OK) == 0 ||
-	    access(where->key, F_OK) == 0)
+	if (!wants_certificate(config) || !knows_hostname(config))
 		return EX_OK;
 	code = folder_make_above(where->certificate, dry);
 	if (code == EX_OK)
@@ -209,10 +224,14 @@ make_certificate(const struct config *config, bool dry)
 static void
 advise(const struct config *config, const char *path)
 {
-	if (strchr(config->hostname, '.') == NULL)
+	if (!knows_hostname(config))
 		printf("Set \"hostname\" in %s: this machine's full name is "
-		       "not known.\n",
-		    path);
+		       "not known.%s\n",
+		    path,
+		    wants_certificate(config)
+			? "  Then run \"postrider init\" again: it makes the "
+			  "certificate for that name."
+			: "");
 	if (config->domains.n == 0)
 		printf("Set \"domain\" in %s: no mail is at home here yet.\n",
 		    path);

@@ -124,6 +124,27 @@ def test_certificate(fresh, as_root):
     assert "self-signed" not in fresh.run("postrider", "init").stdout
 
 
+def test_certificate_waits_for_the_name(make_suite, as_root):
+    """None for a name that must be changed: it would stay."""
+    suite = make_suite(hostname="mail")
+    if not suite.root:
+        pytest.skip("an ordinary user gets none")
+    suite.write_config()
+    said = suite.run("postrider", "init").stdout
+    assert "self-signed" not in said
+    assert re.search(r'^Set "hostname" .*"postrider init" again', said, re.M)
+    assert not os.path.exists(suite.path("tls", "cert.pem"))
+    suite.hostname = "mail.example.test"
+    suite.write_config()
+    said = suite.run("postrider", "init").stdout
+    assert "self-signed certificate for mail.example.test" in said
+    assert "covers the host name" not in check(suite)
+    suite.hostname = "other.example.test"
+    suite.write_config()
+    assert re.search("covers the host name other.*remove certificate and key",
+                     check(suite))
+
+
 def test_default_config(make_suite):
     """Where there is no config, init writes one that check understands."""
     suite = make_suite(root=False)
