@@ -60,10 +60,20 @@ def build_folder():
     raise RuntimeError("no built postrider; set POSTRIDER_BUILD")
 
 
+def _defined(name):
+    with open(os.path.join(build_folder(), "build.h")) as f:
+        return bool(re.search(rf"^#define {name} 1", f.read(), re.M))
+
+
 def has(feature):
     """Was it built with that?  "CURL", "SECCOMP", ... of build.h."""
-    with open(os.path.join(build_folder(), "build.h")) as f:
-        return re.search(rf"^#define HAVE_{feature} 1", f.read(), re.M)
+    return _defined(f"HAVE_{feature}")
+
+
+def sanitized():
+    """Built with sanitizers, which have memory of their own and keep what
+    was freed?"""
+    return _defined("SANITIZERS")
 
 
 @functools.cache

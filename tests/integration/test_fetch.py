@@ -14,7 +14,7 @@ from dnsserver import dns  # noqa: F401
 from httpsserver import HttpsServer, reply
 from internal import Peer, Service, account_of, children, status_of
 from pki import Authority
-from suite import SECONDS, build_folder, has
+from suite import SECONDS, build_folder, has, sanitized
 
 pytestmark = pytest.mark.skipif(not has("CURL"),
                                 reason="built without libcurl")
@@ -392,6 +392,7 @@ def test_owners_come_and_go(resolver, ca, server):
         assert get(fetch.ledger())["result"] == "ok"
 
 
+@pytest.mark.skipif(sanitized(), reason="sanitizers have memory of their own")
 def test_memory_is_bounded(fetch):
     fetch.ledger()
     fetch.ledger()  # both have shut themselves in

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from internal import Packet, Pop3House, children, status_of
-from suite import SECONDS, program
+from suite import SECONDS, program, sanitized
 
 ANN = "ann@example.test"
 MESSAGES = [
@@ -493,7 +493,7 @@ def private_kib(pid):
 
 
 def test_an_idle_session_is_small(full):
-    if "ASAN_OPTIONS" in os.environ or sanitized():
+    if sanitized():
         pytest.skip("sanitizers have memory of their own")
     with Raw(full, ANN) as c:
         c.ask("STAT")
@@ -503,11 +503,6 @@ def test_an_idle_session_is_small(full):
     print("private memory of an idle session: pop3d %d KiB, mailbox %d KiB"
           % sizes)
     assert sizes[0] < 250 and sizes[1] < 400
-
-
-def sanitized():
-    with open(program("pop3d"), "rb") as f:
-        return b"__asan_init" in f.read()
 
 
 def test_inetd(full):

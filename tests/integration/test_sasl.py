@@ -22,7 +22,7 @@ from internal import Pop3House, children, wait_gone
 from logins import Logins, Scram, ScramClient, b64
 from pki import Authority
 from smtpd_fakes import ANN, PASSWORD, Smtpd, plain
-from suite import SECONDS, can_trace
+from suite import SECONDS, can_trace, sanitized
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2ln-_~+/=="
 EVERYTHING = [
@@ -659,8 +659,9 @@ def check_memory(house, connect):
         wait_gone(pid)
 
 
-needs_tracing = pytest.mark.skipif(not can_trace(),
-                                   reason="may not look into a process")
+needs_tracing = pytest.mark.skipif(not can_trace() or sanitized(),
+                                   reason="may not look into a process, or "
+                                   "terabytes of it")
 
 
 @needs_tracing

@@ -15,8 +15,8 @@ from internal import Pop3House, children
 from keys_fake import Keys
 from pki import Authority
 from smtpd_fakes import ANN, PASSWORD, Client, Smtpd, plain
-from suite import SECONDS, LogLine
-from test_smtpd_faults import private_memory, sanitized
+from suite import SECONDS, LogLine, sanitized
+from test_smtpd_faults import private_memory
 
 NAME = "mail.example.test"
 ONE = ["smtpd-processes 1", "spare-processes 1"]
