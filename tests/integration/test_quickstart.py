@@ -50,6 +50,7 @@ def test_message_travels_and_travels_again(quickstart):
             assert line in done.stdout, (line, done.stdout)
     stopped = quickstart("stop")
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    assert f"Nothing runs in {quickstart.demo}" in stopped.stdout
     assert not processes_of(quickstart.demo)
 
 
