@@ -8,12 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
+
+#include "common/log.h"
 
 static struct sockaddr_un address;
 static socklen_t size;
 static int fd = -1;
+
+/* Whom READY=1 does not reach ends us: worth a moment of waiting. */
+static void
+limit_waiting(void)
+{
+	const struct timeval second = {.tv_sec = 1};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &second, sizeof(second));
+}
 
 void
 notify_open(void)
@@ -29,6 +41,7 @@ notify_open(void)
 			address.sun_path[0] = '\0';
 		size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
 		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		limit_waiting();
 	}
 	unsetenv("NOTIFY_SOCKET");
 }
@@ -36,10 +49,10 @@ notify_open(void)
 void
 notify_say(const char *assignments)
 {
-	if (fd >= 0)
-		(void)sendto(fd, assignments, strlen(assignments),
-		    MSG_NOSIGNAL | MSG_DONTWAIT,
-		    (const struct sockaddr *)&address, size);
+	if (fd >= 0 &&
+	    sendto(fd, assignments, strlen(assignments), MSG_NOSIGNAL,
+		(const struct sockaddr *)&address, size) == -1)
+		log_errno(LEVEL_WARNING, "cannot tell", "service manager");
 }
 
 void
