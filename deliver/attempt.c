@@ -9,7 +9,8 @@
 #include "deliver/session.h"
 
 enum {
-	CONNECTIONS_MAX = 10, /* tried for one job */
+	CONNECTIONS_MAX = 10, /* tried for one job, a host that is refused
+			       * before counting as one */
 	SESSIONS_MAX = 3,     /* that came about, for one job */
 	/* a job's time: so many smtp-timeouts, a slow line's for its content,
 	 * and in the end always less than the queue's patience */
@@ -117,19 +118,24 @@ refuse(struct deliver *d, const struct target *target,
 		ledger_remember(&d->ledger, &told);
 }
 
-/* True when the host came to a conversation. */
+/*
+ * True when the host came to a conversation.  A policy is about a host, not
+ * its addresses: where there are ten of them, one refusal is enough.
+ */
 static bool
-try_target(struct session *s, struct job *job, const struct route *route,
+try_target(struct session *s, struct job *job, struct route *route,
     const struct target *target, struct sts *sts)
 {
 	static struct demand demand;
 	bool answered = false;
 
 	demand_find(&demand, route, target, sts);
-	if (demand.policy.level == POLICY_REFUSE)
+	if (demand.policy.level == POLICY_REFUSE) {
 		refuse(s->deliver, target, &demand, job);
-	else
+		route_leave_out(route, target);
+	} else {
 		answered = use_target(s, target, &demand, job);
+	}
 	demand_free(&demand);
 	return answered;
 }

@@ -300,3 +300,19 @@ route_next(struct route *r)
 		resolve_group(r);
 	return r->at < r->ntargets ? &r->targets[r->at++] : NULL;
 }
+
+void
+route_leave_out(struct route *r, const struct target *refused)
+{
+	size_t kept = r->at;
+
+	for (size_t i = r->at; i < r->ntargets; i++) {
+		const struct target *t = &r->targets[i];
+
+		if (!dns_name_equal(t->host, refused->host) ||
+		    netaddr_port(&t->address) !=
+			netaddr_port(&refused->address))
+			r->targets[kept++] = *t;
+	}
+	r->ntargets = kept;
+}

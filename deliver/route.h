@@ -55,6 +55,12 @@ bool route_find(struct route *, struct deliver *, const char *domain,
 /* The next to try; NULL at the end. */
 const struct target *route_next(struct route *);
 
+/*
+ * That target's host is not to be used at that port: its other addresses are
+ * left out of what is still to be tried.
+ */
+void route_leave_out(struct route *, const struct target *);
+
 /* -- the rules, pure -- */
 
 /* Equal preferences in random order; random(n) gives 0 to n - 1. */

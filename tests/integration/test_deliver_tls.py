@@ -465,6 +465,21 @@ def test_the_id_goes_to_ledger(validated, keys):
                   {"domain": "other.test"}]
 
 
+def test_a_host_that_is_refused_counts_once(validated, keys):
+    """However many addresses it has: a worse one that will do is reached."""
+    server = validated.server("127.0.0.2", tls=keys.context("good"))
+    addresses = "\n".join(f"a.mx A 127.0.1.{i + 1}" for i in range(12))
+    validated.dns.zone(
+        "plain.test", f"@ MX 10 a.mx\n@ MX 20 b.mx\n{addresses}\n"
+        'b.mx A 127.0.0.2\n_mta-sts TXT "v=STSv1; id=1;"', signed=False)
+    validated.start(trusting(keys), ledger=True)
+    validated.ledger.policies = {"plain.test": [
+        ("mode", "enforce"), ("id", "1"), ("mx", "b.mx.plain.test")]}
+    job(validated, "plain.test")
+    assert len(lines_with(validated, "host skipped")) == 1
+    assert server.sessions and server.sessions[0].tls
+
+
 @pytest.mark.parametrize("policy,status", [("dane", "deferred"),
                                            ("none", "failed")])
 def test_a25_nobody_bounces_mail_before_tls(validated, keys, policy, status):
