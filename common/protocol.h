@@ -245,10 +245,15 @@
  *					address of the login, or where there is
  *					none what was typed (both are counted
  *					alike)
- *   <- attempt serial= verdict= [wait=]	verdict ok|refused; wait: seconds until
+ *   <- attempt serial= verdict= [wait=]	verdict ok|wait|refused; after wait
+ *					another comes, when others' outcomes
+ *					did, within 20 s; wait: seconds until
  *					it would be ok
- *   -> outcome client= user= result=	of an attempt that was ok; result good|
- *					wrong|unknown; no answer
+ *   -> outcome [serial=] client= user= result=
+ *					of an attempt that was ok, or is given
+ *					up (none), within 60 s; result good|
+ *					wrong|unknown|none (nobody looked); no
+ *					answer; no serial: ledger was not asked
  * role-deliver, one at a time on a connection:
  *   -> sts domain= [id=]		MTA-STS (RFC 8461); id: of the TXT
  *					record as it is now, absent when there

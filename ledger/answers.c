@@ -13,29 +13,65 @@
 #include "ledger/ledger.h"
 #include "ledger/logins.h"
 #include "ledger/lookups.h"
+#include "ledger/underway.h"
 
 /* -- userdb -- */
+
+static void look_again(struct timer *);
+
+enum { LOOK_AGAIN_MS = 1000 };
+
+static struct timer again = {.fire = look_again};
+
+static void
+answer_attempt(
+    struct peer *peer, uint64_t serial, const char *verdict, uint32_t wait)
+{
+	static struct packet answer;
+
+	packet_start(&answer, "attempt");
+	packet_number(&answer, "serial", serial);
+	packet_text(&answer, "verdict", verdict);
+	if (wait > 0)
+		packet_number(&answer, "wait", wait);
+	peer_send(peer, &answer);
+}
+
+static void
+decided(void *asker, uint64_t serial, uint32_t wait)
+{
+	answer_attempt(asker, serial, wait == 0 ? "ok" : "refused", wait);
+}
+
+/* Something was over, or a second is. */
+static void
+look_again(struct timer *timer)
+{
+	if (underway_decide(clock_now(), decided))
+		loop_timer(timer, LOOK_AGAIN_MS);
+}
 
 static bool
 attempt(struct peer *peer, struct packet *p)
 {
-	static struct packet answer;
+	static const char *const verdicts[] = {[UNDERWAY_GOES] = "ok",
+	    [UNDERWAY_WAITS] = "wait",
+	    [UNDERWAY_REFUSED] = "refused"};
 	const char *client, *user;
 	uint64_t serial;
 	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
 	    ATTRIBUTE_TEXT("client", PROTOCOL_NAME_MAX, &client),
 	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user)};
+	enum underway verdict;
 	uint32_t wait;
 
 	if (!packet_read(p, "attempt", set, 3, 0))
 		return false;
-	wait = logins_attempt(client, user, clock_now());
-	packet_start(&answer, "attempt");
-	packet_number(&answer, "serial", serial);
-	packet_text(&answer, "verdict", wait == 0 ? "ok" : "refused");
-	if (wait > 0)
-		packet_number(&answer, "wait", wait);
-	peer_send(peer, &answer);
+	verdict =
+	    underway_begin(peer, serial, client, user, clock_now(), &wait);
+	answer_attempt(peer, serial, verdicts[verdict], wait);
+	if (verdict == UNDERWAY_WAITS)
+		look_again(&again);
 	return true;
 }
 
@@ -44,20 +80,24 @@ outcome(struct peer *peer, struct packet *p)
 {
 	static const char *const results[] = {[LOGINS_GOOD] = "good",
 	    [LOGINS_WRONG] = "wrong",
-	    [LOGINS_UNKNOWN] = "unknown"};
+	    [LOGINS_UNKNOWN] = "unknown",
+	    [LOGINS_NONE] = "none"};
 	const char *client, *user, *result;
+	uint64_t serial;
 	const struct attribute set[] = {
+	    ATTRIBUTE_NUMBER_OPTIONAL("serial", &serial),
 	    ATTRIBUTE_TEXT("client", PROTOCOL_NAME_MAX, &client),
 	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user),
 	    ATTRIBUTE_TEXT("result", PROTOCOL_NAME_MAX, &result)};
 
-	(void)peer;
-	if (!packet_read(p, "outcome", set, 3, 0))
+	if (!packet_read(p, "outcome", set, 4, 0))
 		return false;
-	for (int i = LOGINS_GOOD; i <= LOGINS_UNKNOWN; i++)
+	for (int i = LOGINS_GOOD; i <= LOGINS_NONE; i++)
 		if (strcmp(result, results[i]) == 0) {
 			logins_outcome(
 			    client, user, (enum logins_result)i, clock_now());
+			underway_end(peer, serial);
+			look_again(&again);
 			return true;
 		}
 	return false;
@@ -78,6 +118,7 @@ userdb_packet(struct peer *peer, struct packet *p)
 static void
 closed(struct peer *peer)
 {
+	underway_gone(peer);
 	peer_end(peer);
 	free(peer);
 }

@@ -81,23 +81,84 @@ source_wait(const struct prefix *client, time_t now)
 	    logins_limits.network);
 }
 
+void
+logins_key(struct logins_key *key, const char *client, const char *given)
+{
+	*key = (struct logins_key){0};
+	fold(given, key->user);
+	if (prefix_of(client, &key->client))
+		key->network = prefix_network(&key->client);
+}
+
+static struct known *
+known_of(const struct logins_key *key, time_t now)
+{
+	return key->client.version != 0
+	    ? known_find(key->user, &key->client, now)
+	    : NULL;
+}
+
+bool
+logins_is_known(const struct logins_key *key, time_t now)
+{
+	return known_of(key, now) != NULL;
+}
+
+uint32_t
+logins_wait(const struct logins_key *key, time_t now)
+{
+	struct known *known = known_of(key, now);
+	uint32_t wait, other;
+
+	if (known != NULL)
+		return longer(0, &known->failed, now, logins_limits.client);
+	other = user_wait(key->user, now);
+	if (key->client.version == 0)
+		return other;
+	wait = source_wait(&key->client, now);
+	return wait > other ? wait : other;
+}
+
 uint32_t
 logins_attempt(const char *client, const char *given, time_t now)
 {
-	char user[LOGINS_USER_MAX + 1];
-	struct prefix prefix;
-	struct known *known;
-	uint32_t wait, other;
+	struct logins_key key;
 
-	fold(given, user);
-	if (!prefix_of(client, &prefix))
-		return user_wait(user, now);
-	known = known_find(user, &prefix, now);
+	logins_key(&key, client, given);
+	return logins_wait(&key, now);
+}
+
+static bool
+fits(const struct window *w, unsigned busy, time_t now, unsigned limit)
+{
+	unsigned failed =
+	    w != NULL ? window_count(w, logins_limits.window, now) : 0;
+
+	return failed < limit && busy < limit - failed;
+}
+
+bool
+logins_have_room(
+    const struct logins_key *key, const struct logins_busy *busy, time_t now)
+{
+	const struct known *known = known_of(key, now);
+	const struct target *target = target_find(key->user);
+	const struct source *from, *around;
+
 	if (known != NULL)
-		return longer(0, &known->failed, now, logins_limits.client);
-	wait = source_wait(&prefix, now);
-	other = user_wait(user, now);
-	return wait > other ? wait : other;
+		return fits(
+		    &known->failed, busy->client, now, logins_limits.client);
+	if (!fits(target != NULL ? &target->failed : NULL, busy->user, now,
+		logins_limits.user))
+		return false;
+	if (key->client.version == 0)
+		return true;
+	from = source_find(&key->client);
+	around = source_find(&key->network);
+	return fits(from != NULL ? &from->failed : NULL, busy->client, now,
+		   logins_limits.client) &&
+	    fits(around != NULL ? &around->failed : NULL, busy->network, now,
+		logins_limits.network);
 }
 
 /* -- outcomes -- */
@@ -180,6 +241,8 @@ logins_outcome(const char *client, const char *given, enum logins_result result,
 	bool counted = prefix_of(client, &prefix);
 
 	fold(given, user);
+	if (result == LOGINS_NONE)
+		return;
 	if (result != LOGINS_GOOD)
 		failed(&prefix, user, now);
 	else if (counted)

@@ -34,7 +34,12 @@ enum {
 	LOGINS_KNOWN_MAX = 16  /* clients known as one user's */
 };
 
-enum logins_result { LOGINS_GOOD, LOGINS_WRONG, LOGINS_UNKNOWN };
+enum logins_result {
+	LOGINS_GOOD,
+	LOGINS_WRONG,
+	LOGINS_UNKNOWN,
+	LOGINS_NONE /* nobody looked; counts for nothing */
+};
 
 void logins_begin(const struct logins_limits *);
 /* Other limits, of a new config; what was counted goes on counting. */
@@ -47,6 +52,28 @@ void logins_end(void);
  * is no IP address is not counted itself.
  */
 uint32_t logins_attempt(const char *client, const char *user, time_t now);
+
+/* -- the same for attempts under way (ledger/underway.h) -- */
+
+struct logins_key {
+	struct prefix client, network;  /* version 0: no IP address */
+	char user[LOGINS_USER_MAX + 1]; /* folded */
+};
+
+/* Those under way that count as this one would. */
+struct logins_busy {
+	unsigned client, network, user;
+};
+
+void logins_key(struct logins_key *, const char *client, const char *user);
+uint32_t logins_wait(const struct logins_key *, time_t now);
+
+/* Is the client known as the user's?  Then busy->client alone matters. */
+bool logins_is_known(const struct logins_key *, time_t now);
+
+/* If all those failed, would this one still be allowed? */
+bool logins_have_room(
+    const struct logins_key *, const struct logins_busy *, time_t now);
 
 /* What came of one that might.  Logs when a limit is reached. */
 void logins_outcome(

@@ -53,6 +53,7 @@ login_forget(struct login *login)
 		at = &(*at)->next;
 	*at = login->next;
 	nlogins--;
+	tally_withdraw(&login->tally);
 	if (login->end >= 0)
 		close(login->end);
 	login_wipe(login->secret);
@@ -75,7 +76,6 @@ login_gone(struct peer *peer)
 		if (login->peer != peer)
 			continue;
 		pool_withdraw(&login->job);
-		tally_withdraw(&login->tally);
 		handover_withdraw(&login->handover);
 		login_forget(login);
 	}
@@ -228,12 +228,10 @@ handed_over(struct handover *h, bool taken)
 /* -- its way -- */
 
 static void
-count(const struct login *login, enum tally_result result)
+count(struct login *login, enum tally_result result)
 {
 	if (login->end >= 0)
-		tally_tell(login->client,
-		    login->given[0] != '\0' ? login->canonical : login->client,
-		    result);
+		tally_tell(&login->tally, result);
 }
 
 void

@@ -10,7 +10,11 @@
 #include "common/log.h"
 #include "common/loop.h"
 
-enum { PATIENCE_MS = 2000, AGAIN_MS = 1000 };
+enum {
+	PATIENCE_MS = 2000,
+	WAIT_MS = 30000, /* after it said that it needs time */
+	AGAIN_MS = 1000
+};
 
 static void hear(struct watch *, uint32_t events);
 static void give_up(struct timer *);
@@ -90,22 +94,7 @@ disconnect(const char *reason)
 }
 
 static void
-give_up(struct timer *timer)
-{
-	int64_t now = clock_monotonic_ms();
-
-	while (ledger.first != NULL && ledger.first->deadline <= now) {
-		struct tally *t = take_first();
-
-		warn("ledger does not answer");
-		t->done(t, true);
-	}
-	if (ledger.first != NULL)
-		loop_timer(timer, ledger.first->deadline - now);
-}
-
-void
-tally_withdraw(struct tally *t)
+unlink_tally(struct tally *t)
 {
 	struct tally **at = &ledger.first;
 
@@ -118,18 +107,52 @@ tally_withdraw(struct tally *t)
 		ledger.last = at;
 }
 
+/* Those that were told to wait stand among the others. */
+static struct tally *
+most_urgent(void)
+{
+	struct tally *found = ledger.first;
+
+	for (struct tally *t = found; t != NULL; t = t->next)
+		if (t->deadline < found->deadline)
+			found = t;
+	return found;
+}
+
 static void
-answered(uint64_t serial, bool allowed)
+give_up(struct timer *timer)
+{
+	int64_t now = clock_monotonic_ms();
+	struct tally *t;
+
+	while ((t = most_urgent()) != NULL && t->deadline <= now) {
+		unlink_tally(t);
+		warn("ledger does not answer");
+		t->done(t, true);
+	}
+	if (t != NULL)
+		loop_timer(timer, t->deadline - now);
+}
+
+static void
+answered(uint64_t serial, const char *verdict)
 {
 	struct tally *t = ledger.first;
+	bool refused = strcmp(verdict, "refused") == 0;
 
 	while (t != NULL && t->serial != serial)
 		t = t->next;
 	if (t == NULL)
 		return;
 	ledger.warned = false;
-	tally_withdraw(t);
-	t->done(t, allowed);
+	if (strcmp(verdict, "wait") == 0) {
+		t->deadline = clock_monotonic_ms() + WAIT_MS;
+		return;
+	}
+	unlink_tally(t);
+	if (refused)
+		t->serial = 0;
+	t->done(t, !refused);
 }
 
 static void
@@ -156,7 +179,7 @@ hear(struct watch *w, uint32_t events)
 	good = packet_read(&p, "attempt", set, 3, 0);
 	packet_close(&p);
 	if (good)
-		answered(serial, strcmp(verdict, "refused") != 0);
+		answered(serial, verdict);
 	else
 		disconnect("ledger talks nonsense");
 }
@@ -186,6 +209,7 @@ tally_ask(struct tally *t)
 {
 	static struct packet p;
 
+	t->serial = 0;
 	if (!is_connected()) {
 		t->done(t, true);
 		return;
@@ -196,30 +220,51 @@ tally_ask(struct tally *t)
 	packet_text(&p, "client", t->client);
 	packet_text(&p, "user", t->user);
 	if (!say(&p)) {
+		t->serial = 0;
 		t->done(t, true);
 		return;
 	}
 	t->next = NULL;
 	t->deadline = clock_monotonic_ms() + PATIENCE_MS;
-	if (ledger.first == NULL)
+	if (ledger.timer.slot == 0 || ledger.timer.due > t->deadline)
 		loop_timer(&ledger.timer, PATIENCE_MS);
 	*ledger.last = t;
 	ledger.last = &t->next;
 }
 
+/* That ledger has ended shows in hear(): nobody here expects a done(). */
+static void
+tell(struct tally *t, const char *result)
+{
+	static struct packet p;
+
+	if (ledger.watch.fd >= 0) {
+		packet_start(&p, "outcome");
+		if (t->serial != 0)
+			packet_number(&p, "serial", t->serial);
+		packet_text(&p, "client", t->client);
+		packet_text(&p, "user", t->user);
+		packet_text(&p, "result", result);
+		if (ipc_send(ledger.watch.fd, &p, 0) == IPC_TIMEOUT)
+			warn("ledger takes no questions");
+	}
+	t->serial = 0;
+}
+
 void
-tally_tell(const char *client, const char *user, enum tally_result result)
+tally_tell(struct tally *t, enum tally_result result)
 {
 	static const char *const results[] = {[TALLY_GOOD] = "good",
 	    [TALLY_WRONG] = "wrong",
 	    [TALLY_UNKNOWN] = "unknown"};
-	static struct packet p;
 
-	if (ledger.watch.fd < 0)
-		return;
-	packet_start(&p, "outcome");
-	packet_text(&p, "client", client);
-	packet_text(&p, "user", user);
-	packet_text(&p, "result", results[result]);
-	(void)say(&p);
+	tell(t, results[result]);
+}
+
+void
+tally_withdraw(struct tally *t)
+{
+	unlink_tally(t);
+	if (t->serial != 0)
+		tell(t, "none");
 }

@@ -84,6 +84,9 @@ def may(peer, client="192.0.2.1", user="ann@example.test"):
     answer = peer.call("attempt", serial=7, client=client, user=user)
     assert answer.verb == "attempt" and answer["serial"] == "7"
     assert answer["verdict"] == ("refused" if answer.get("wait") else "ok")
+    if answer["verdict"] == "ok":
+        peer.send("outcome", serial=7, client=client, user=user,
+                  result="none")
     return int(answer.get("wait") or 0)
 
 
@@ -125,6 +128,60 @@ def test_an_answer_each(ledger):
         userdb.send("attempt", serial=i, client=f"192.0.2.{i}", user="x")
     assert [userdb.receive()["serial"] for _ in range(200)] == [
         str(i) for i in range(200)]
+
+
+def outcome(peer, serial, user, result, client="192.0.2.1"):
+    peer.send("outcome", serial=serial, client=client, user=user,
+              result=result)
+
+
+def test_guesses_at_the_same_moment(ledger):
+    """Not more than the limit go, whatever becomes of them."""
+    userdb, other = ledger.peer(), ledger.peer()
+    for i in range(60):
+        userdb.send("attempt", serial=i, client="192.0.2.1", user=f"u{i}")
+    verdicts = [userdb.receive()["verdict"] for _ in range(60)]
+    assert verdicts == ["ok"] * 5 + ["wait"] * 55
+    assert other.call("attempt", serial=1, client="192.0.2.1", user="x")[
+        "verdict"] == "wait"
+    # Nobody looked at the first one, so another goes instead.
+    outcome(userdb, 0, "u0", "none")
+    answer = userdb.receive()
+    assert (answer["serial"], answer["verdict"]) == ("5", "ok")
+    for i in range(1, 6):
+        outcome(userdb, i, f"u{i}", "wrong")
+    answers = [userdb.receive() for _ in range(54)]
+    assert {a["verdict"] for a in answers} == {"refused"}
+    assert all(int(a["wait"]) > 3000 for a in answers)
+    assert {int(a["serial"]) for a in answers} == set(range(6, 60))
+    assert other.receive()["verdict"] == "refused"
+
+
+def test_many_log_in_at_the_same_moment(ledger):
+    """Fifty people behind one address, all of them good."""
+    userdb = ledger.peer()
+    for i in range(50):
+        userdb.send("attempt", serial=i, client="192.0.2.1", user=f"u{i}")
+    going = 0
+    while going < 50:
+        answer = userdb.receive()
+        if answer["verdict"] == "wait":
+            continue
+        assert answer["verdict"] == "ok"
+        going += 1
+        outcome(userdb, answer["serial"], f"u{answer['serial']}", "good")
+
+
+def test_attempts_of_a_userdb_that_died(ledger):
+    userdb, other = ledger.peer(), ledger.peer()
+    for i in range(6):
+        userdb.send("attempt", serial=i, client="192.0.2.1", user="x")
+    assert [userdb.receive()["verdict"] for _ in range(6)] == [
+        "ok"] * 5 + ["wait"]
+    answer = other.call("attempt", serial=1, client="192.0.2.1", user="x")
+    assert answer["verdict"] == "wait"
+    userdb.close()
+    assert other.receive()["verdict"] == "ok"
 
 
 def test_the_postmaster_looks(ledger):

@@ -496,8 +496,9 @@ def test_ledger_is_asked_before_and_told_after(counted):
             "attempt", "192.0.2.1", canonical)
         ledger.answer(attempt, "ok")
         outcome = ledger.receive()
-        assert outcome.pairs == [("client", "192.0.2.1"), ("user", canonical),
-                                 ("result", result)]
+        assert outcome.pairs == [
+            ("serial", attempt["serial"]), ("client", "192.0.2.1"),
+            ("user", canonical), ("result", result)]
         assert smtpd.receive()["verdict"] == (
             "login-ok" if result == "good" else "login-failed")
         end.close()
@@ -525,6 +526,33 @@ def test_who_is_refused_is_not_looked_at(counted):
     # Nothing was told about them.
     smtpd.login("ann", "secret", wait=False)
     assert ledger.receive().verb == "attempt"
+
+
+def test_ledger_has_time_where_it_says_so(counted):
+    """A login that is to wait does so beyond the patience with a ledger that
+    says nothing, and one that is given up is told of."""
+    d, ledger = counted
+    first, second, third = (d.peer("role-smtpd") for _ in range(3))
+    first.login("ann", "secret", wait=False)
+    waits = ledger.receive()
+    ledger.answer(waits, "wait")
+    second.login("ann", "secret", wait=False)
+    silent = ledger.receive()
+    # Of this one nothing is heard, which shows when two seconds are over.
+    assert second.receive()["verdict"] == "login-ok"
+    assert ledger.receive()["serial"] == silent["serial"]
+    assert len(re.findall(r" login client=", d.log())) == 1
+    ledger.answer(waits, "ok")
+    assert first.receive()["verdict"] == "login-ok"
+    told = ledger.receive()
+    assert (told["serial"], told["result"]) == (waits["serial"], "good")
+    third.login("ann", "secret", wait=False)
+    gone = ledger.receive()
+    ledger.answer(gone, "wait")
+    third.close()
+    told = ledger.receive()
+    assert (told["serial"], told["result"]) == (gone["serial"], "none")
+    assert d.crashes() == 0
 
 
 def test_without_ledger_logins_go_on(counted):

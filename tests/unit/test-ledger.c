@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "ledger/logins_rows.h"
+#include "ledger/underway.h"
 
 /* A clock of the test's own: every function is told the time. */
 enum { START = 1800000000, HOUR = 3600, DAY = 86400 };
@@ -297,6 +298,189 @@ clients_without_an_address(void **state)
 	assert_false(may("local", "ann@a.test", START));
 }
 
+/* -- attempts under way -- */
+
+static int asker; /* whose address stands for userdb */
+static uint64_t serial;
+static unsigned went, refused; /* of those that waited */
+
+static enum underway
+begins(const char *client, const char *user, time_t now)
+{
+	uint32_t wait;
+
+	return underway_begin(&asker, ++serial, client, user, now, &wait);
+}
+
+static void
+decided(void *who, uint64_t which, uint32_t wait)
+{
+	assert_ptr_equal(who, &asker);
+	assert_in_range(which, 1, serial);
+	went += wait == 0;
+	refused += wait > 0;
+}
+
+/* True: some still wait. */
+static bool
+decide(time_t now)
+{
+	went = refused = 0;
+	return underway_decide(now, decided);
+}
+
+static void
+ends(uint64_t which, const char *client, const char *user,
+    enum logins_result result, time_t now)
+{
+	logins_outcome(client, user, result, now);
+	underway_end(&asker, which);
+}
+
+static void
+afresh(void **state)
+{
+	fresh(state);
+	underway_gone(&asker);
+	serial = 0;
+}
+
+/* So many at once, whatever users they name: the limit goes, and no more. */
+static void
+many_guesses_at_once(void **state)
+{
+	char user[32];
+	unsigned goes = 0;
+
+	afresh(state);
+	guess("192.0.2.1", "x", 2, START);
+	for (int i = 0; i < 100; i++) {
+		snprintf(user, sizeof(user), "user%d", i);
+		goes += begins("192.0.2.1", user, START) == UNDERWAY_GOES;
+	}
+	assert_int_equal(goes, 3);
+	assert_int_equal(begins("198.51.100.1", "x", START), UNDERWAY_GOES);
+	assert_true(decide(START));
+	assert_int_equal(went + refused, 0);
+	for (uint64_t i = 1; i <= 3; i++) {
+		ends(i, "192.0.2.1", "x", LOGINS_WRONG, START);
+		assert_int_equal(decide(START), i < 3);
+		assert_int_equal(went, 0);
+	}
+	assert_int_equal(refused, 97);
+}
+
+static void
+many_guesses_at_once_from_a_network(void **state)
+{
+	char client[32];
+	unsigned goes = 0, at_user = 0;
+
+	afresh(state);
+	for (int i = 0; i < 100; i++) {
+		snprintf(client, sizeof(client), "192.0.2.%d", i);
+		goes += begins(client, client, START) == UNDERWAY_GOES;
+		snprintf(client, sizeof(client), "10.%d.0.1", i);
+		at_user += begins(client, i % 2 ? "Ann" : "ann", START) ==
+		    UNDERWAY_GOES;
+	}
+	assert_int_equal(goes, 20);
+	assert_int_equal(at_user, 10);
+}
+
+/* Behind one address, all of them good: a little later, but all. */
+static void
+many_people_at_once(void **state)
+{
+	char user[32];
+	unsigned in = 0;
+
+	afresh(state);
+	for (int i = 1; i <= 50; i++) {
+		snprintf(user, sizeof(user), "user%d", i);
+		in += begins("192.0.2.1", user, START) == UNDERWAY_GOES;
+	}
+	assert_int_equal(in, 5);
+	for (uint64_t i = 1; i <= 50; i++) {
+		snprintf(user, sizeof(user), "user%d", (int)i);
+		ends(i, "192.0.2.1", user, LOGINS_GOOD, START);
+		(void)decide(START);
+		assert_int_equal(refused, 0);
+		in += went;
+	}
+	assert_int_equal(in, 50);
+}
+
+/* A place that is known waits for nobody else, but has its own limit. */
+static void
+a_known_place_while_others_guess(void **state)
+{
+	unsigned goes = 0;
+
+	afresh(state);
+	logins_outcome("192.0.2.1", "ann@a.test", LOGINS_GOOD, START);
+	for (int i = 0; i < 30; i++) {
+		(void)begins("192.0.2.1", "bob@a.test", START);
+		(void)begins("192.0.2.2", "ann@a.test", START);
+	}
+	for (int i = 0; i < 30; i++)
+		goes +=
+		    begins("192.0.2.1", "ann@a.test", START) == UNDERWAY_GOES;
+	assert_int_equal(goes, 5);
+	underway_gone(&asker);
+	for (int i = 0; i < 5; i++)
+		(void)begins("192.0.2.1", "ann@a.test", START);
+	assert_int_equal(
+	    begins("192.0.2.1", "bob@a.test", START), UNDERWAY_GOES);
+}
+
+/* Where no outcome ever comes. */
+static void
+attempts_are_forgotten(void **state)
+{
+	afresh(state);
+	for (int i = 0; i < 5; i++)
+		(void)begins("192.0.2.1", "x", START);
+	assert_int_equal(begins("192.0.2.1", "x", START), UNDERWAY_WAITS);
+	assert_true(decide(START + UNDERWAY_WAIT_S - 1));
+	assert_false(decide(START + UNDERWAY_WAIT_S));
+	assert_int_equal(refused, 1);
+	assert_int_equal(
+	    begins("192.0.2.1", "x", START + UNDERWAY_S - 1), UNDERWAY_WAITS);
+	assert_false(decide(START + UNDERWAY_S));
+	assert_int_equal(went, 1);
+	/* Who asked is gone; a clock that was set back. */
+	underway_gone(&asker);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(
+		    begins("192.0.2.1", "x", START), UNDERWAY_GOES);
+	assert_int_equal(begins("192.0.2.1", "x", START), UNDERWAY_WAITS);
+	assert_false(decide(START - DAY));
+	assert_int_equal(went, 1);
+}
+
+static void
+attempts_are_bounded(void **state)
+{
+	char client[32];
+	unsigned goes = 0;
+
+	afresh(state);
+	for (unsigned i = 0; i < UNDERWAY_MAX + 10; i++) {
+		snprintf(
+		    client, sizeof(client), "%u.%u.0.1", 1 + i / 250, i % 250);
+		goes += begins(client, client, START) == UNDERWAY_GOES;
+	}
+	assert_int_equal(goes, UNDERWAY_MAX);
+	assert_int_equal(
+	    begins("192.0.2.1", "x", START + UNDERWAY_S - 1), UNDERWAY_REFUSED);
+	assert_int_equal(
+	    begins("192.0.2.1", "x", START + UNDERWAY_S), UNDERWAY_GOES);
+	underway_gone(&asker);
+	assert_int_equal(begins("192.0.2.1", "x", START), UNDERWAY_GOES);
+	underway_gone(&asker);
+}
+
 /* -- no sequence of failures from others locks anybody out -- */
 
 static uint32_t
@@ -442,6 +626,12 @@ main(void)
 	    cmocka_unit_test(a_place_is_known_for_a_while),
 	    cmocka_unit_test(forgetting),
 	    cmocka_unit_test(clients_without_an_address),
+	    cmocka_unit_test(many_guesses_at_once),
+	    cmocka_unit_test(many_guesses_at_once_from_a_network),
+	    cmocka_unit_test(many_people_at_once),
+	    cmocka_unit_test(a_known_place_while_others_guess),
+	    cmocka_unit_test(attempts_are_forgotten),
+	    cmocka_unit_test(attempts_are_bounded),
 	    cmocka_unit_test(nobody_is_locked_out_by_others),
 	    cmocka_unit_test(floods_push_out_the_flood),
 	    cmocka_unit_test(known_places_are_bounded),
