@@ -117,7 +117,9 @@
  *					when the database was changed meanwhile
  *   -> find user=
  *   <- found user= [system=]		one who is not disabled, or failed
- *   -> check user= password=		a login without a session
+ *   -> check user= password= [client=]	a login without a session; client: the
+ *					IP address it is for, not counted by
+ *					ledger without
  *   <- check verdict= [user=] [system=]
  *   -> salt address=			for a verifier that is to be set
  *   <- salt salt=			base64

@@ -18,6 +18,7 @@
 #include "common/config.h"
 #include "common/cursor.h"
 #include "common/ipc.h"
+#include "common/netaddr.h"
 #include "common/privileges.h"
 #include "common/program.h"
 #include "common/protocol.h"
@@ -115,6 +116,21 @@ ask(const struct config *config)
 	return result == IPC_OK ? RIGHT : fail(LATER, "no answer from userdb");
 }
 
+/* Whose password that is; Dovecot and tcpserver say so alike. */
+static void
+put_client(void)
+{
+	const char *said = getenv("TCPREMOTEIP");
+	struct sockaddr_storage address;
+	char client[NETADDR_TEXT_MAX];
+
+	if (said == NULL || !netaddr_parse(said, 0, &address))
+		return;
+	netaddr_unmap(&address);
+	netaddr_format(&address, client);
+	packet_text(&packet, "client", client);
+}
+
 static int
 check_password(
     const struct config *config, const struct question *q, struct mailbox *m)
@@ -129,6 +145,7 @@ check_password(
 	packet_start(&packet, "check");
 	packet_text(&packet, "user", q->user);
 	packet_text(&packet, "password", q->password);
+	put_client();
 	if ((code = ask(config)) != RIGHT)
 		return code;
 	if (!packet_read(&packet, "check", set, 3, 0))

@@ -10,6 +10,9 @@
 #include "userdb/pool.h"
 #include "userdb/tally.h"
 
+/* The client of a check that names none. */
+#define LOGIN_LOCAL "local"
+
 /*
  * A login under way.  login.c leads it from its request, by way of ledger,
  * its check, a second look at the user and the hand-over, to its answer; how

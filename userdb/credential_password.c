@@ -205,13 +205,14 @@ login_request(struct peer *peer, struct packet *p)
 bool
 login_check(struct peer *peer, struct packet *p)
 {
-	const char *user, *password;
+	const char *user, *password, *client;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user),
-	    ATTRIBUTE_TEXT("password", PROTOCOL_PASSWORD_MAX, &password)};
+	    ATTRIBUTE_TEXT("password", PROTOCOL_PASSWORD_MAX, &password),
+	    ATTRIBUTE_TEXT_OPTIONAL("client", PROTOCOL_NAME_MAX, &client)};
 
-	return packet_read(p, "check", set, 2, 0) &&
-	    begin(
-		login_new(peer, &credential_password, user, "local", NULL, -1),
+	return packet_read(p, "check", set, 3, 0) &&
+	    begin(login_new(peer, &credential_password, user,
+		      client != NULL ? client : LOGIN_LOCAL, NULL, -1),
 		password, 0);
 }

@@ -34,6 +34,16 @@ login_count(void)
 	return nlogins;
 }
 
+/*
+ * Whoever checks for a program that does not say for which client has nobody
+ * to count against.
+ */
+static bool
+login_is_counted(const struct login *login)
+{
+	return login->end >= 0 || strcmp(login->client, LOGIN_LOCAL) != 0;
+}
+
 /* -- its life -- */
 
 void
@@ -230,7 +240,7 @@ handed_over(struct handover *h, bool taken)
 static void
 count(struct login *login, enum tally_result result)
 {
-	if (login->end >= 0)
+	if (login_is_counted(login))
 		tally_tell(&login->tally, result);
 }
 
@@ -329,7 +339,7 @@ login_go(struct login *login)
 	login->tally.user =
 	    login->given[0] != '\0' ? login->canonical : login->client;
 	login->tally.done = counted;
-	if (login->end >= 0)
+	if (login_is_counted(login))
 		tally_ask(&login->tally);
 	else
 		counted(&login->tally, true);

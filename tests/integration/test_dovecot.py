@@ -90,6 +90,9 @@ def test_imap(databases):
                 checkpassword=program("postrider-checkpassword"))) as dovecot:
             try:
                 read(dovecot, suite)
+                if databases == BY_PROGRAM:
+                    assert ("login failed client=127.0.0.1 service=admin"
+                            in suite.log_text())
             except BaseException:
                 print(dovecot.log())
                 raise

@@ -715,6 +715,14 @@ def test_checkpassword(daemon):
     assert checkpassword(daemon, "nobody", "secret").returncode == 1
     assert checkpassword(daemon, "ann", "secret",
                          "/no/such/program").returncode == 111
+    # For whom it is.
+    for said, client in (("192.0.2.7", "192.0.2.7"),
+                         ("::ffff:192.0.2.8", "192.0.2.8"),
+                         ("2001:db8::1", "2001:db8::1"), ("x y", "local")):
+        assert checkpassword(daemon, "ann", "wrong", environment={
+            "TCPREMOTEIP": said}).returncode == 1
+        assert f"client={client} service=admin" in daemon.log().splitlines()[
+            -1]
     # Dovecot's look-up of a user without a password.
     asked = {"AUTHORIZED": "1"}
     done = checkpassword(daemon, "ann", "", environment=asked)

@@ -555,6 +555,26 @@ def test_ledger_has_time_where_it_says_so(counted):
     assert d.crashes() == 0
 
 
+def test_a_check_is_counted_where_it_says_for_whom(counted):
+    d, ledger = counted
+    admin = d.peer("role-admin")
+    admin.send("check", user="ann", password="wrong", client="192.0.2.9")
+    attempt = ledger.receive()
+    assert (attempt["client"], attempt["user"]) == (
+        "192.0.2.9", "ann@example.test")
+    ledger.answer(attempt, "ok")
+    told = ledger.receive()
+    assert (told["client"], told["result"]) == ("192.0.2.9", "wrong")
+    assert admin.receive()["verdict"] == "login-failed"
+    assert "login failed client=192.0.2.9 service=admin " in d.log()
+    admin.send("check", user="ann", password="secret", client="192.0.2.9")
+    ledger.answer(ledger.receive(), "refused", wait=5)
+    assert admin.receive()["verdict"] == "login-later"
+    # Without a client there is nobody to count against.
+    admin.send("check", user="ann", password="secret")
+    assert admin.receive()["verdict"] == "login-ok"
+
+
 def test_without_ledger_logins_go_on(counted):
     d, ledger = counted
     smtpd = d.peer("role-smtpd")
