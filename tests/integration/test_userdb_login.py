@@ -3,6 +3,7 @@
 SCRAM, CRAM-MD5 and APOP are said to compute, counts at ledger, makes hashes
 and verifiers anew, and keeps app passwords apart."""
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -627,6 +628,30 @@ def test_show_tells_of_failed_logins(suite):
     shown = suite.user_tool("show", "ann").stdout
     assert "failed   from 127.0.0.1, 20" in shown
     assert {f["client"] for f in failures()["failed"]} == {"127.0.0.1"}
+
+
+def at_once(suite, password, n=40):
+    """The replies to as many logins at the same moment."""
+    plain = base64.b64encode(b"\0ann@example.test\0" + password.encode())
+    clients = [suite.connect("submission") for _ in range(n)]
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(c.makefile("rb")) for c in clients]
+        for client, file in zip(clients, files):
+            stack.enter_context(client)
+            assert file.readline().startswith(b"220")
+            client.sendall(b"EHLO client.test\r\n")
+            while file.readline()[3:4] == b"-":
+                pass
+        for client in clients:
+            client.sendall(b"AUTH PLAIN " + plain + b"\r\n")
+        return [file.readline()[:3] for file in files]
+
+
+def test_logins_at_the_same_moment(suite):
+    """Of guesses, the limit of them is looked at; all that are good go."""
+    assert at_once(suite, suite.passwords["ann@example.test"]) == [b"235"] * 40
+    assert set(at_once(suite, "wrong")) <= {b"454", b"535"}
+    assert 0 < suite.log_text().count("login failed client=127.0.0.1 ") <= 20
 
 
 def test_an_app_password_sends_and_reads_mail(suite):
