@@ -96,7 +96,7 @@ class Queue(Owner):
         while (p := peer.receive()) is not None:
             self.requests.append(p)
             if p.verb == "abort":
-                self.aborted += 1
+                self._abort()
                 continue
             assert p.verb == "open", p
             self.at("open", peer)
@@ -122,7 +122,7 @@ class Queue(Owner):
                       fds=[writer, reader])
             p = peer.receive()
             if p is None or p.verb == "abort":
-                self.aborted += 1
+                self._abort()
                 os.close(reader)
                 return
             self.commit(peer, message, p)
@@ -136,7 +136,20 @@ class Queue(Owner):
                     self.messages.append(message)
                     self._news.notify_all()
             else:
-                self.aborted += 1
+                self._abort()
+
+    def _abort(self):
+        with self._news:
+            self.aborted += 1
+            self._news.notify_all()
+
+    def settled(self):
+        """How many messages there are, when none is on its way any more:
+        "synced" has no answer, so a client's 250 may be ahead of it."""
+        with self._news:
+            self._news.wait_for(lambda: len(self.messages) + self.aborted
+                                >= self.opened, 1)
+            return len(self.messages)
 
     def commit(self, peer, message, p):
         names = ["id", "sender", "start", "wire", "body", "utf8", "client",

@@ -749,7 +749,7 @@ def test_gsasl(smtp, mechanism):
                                        "OAUTHBEARER"])
 def test_curl_sends(smtp, mechanism):
     url = f"smtp://127.0.0.1:{smtp.service.ports['submission']}/x"
-    before = len(smtp.service.queue.messages)
+    before = smtp.service.queue.settled()
     for right in (True, False):
         secret = (["--user", f"{ANN}:", "--oauth2-bearer",
                    TOKEN if right else "bad"]
@@ -766,7 +766,7 @@ def test_curl_sends(smtp, mechanism):
                                        "scram-sha-256", "oauthbearer",
                                        "xoauth2"])
 def test_msmtp(smtp, mechanism):
-    before = len(smtp.service.queue.messages)
+    before = smtp.service.queue.settled()
     for right in (True, False):
         secret = TOKEN if "oauth" in mechanism else PASSWORD
         done = run("msmtp", "-C", "/dev/null", "--host=127.0.0.1",
@@ -780,7 +780,7 @@ def test_msmtp(smtp, mechanism):
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 def test_swaks(smtp, mechanism):
-    before = len(smtp.service.queue.messages)
+    before = smtp.service.queue.settled()
     for password in (PASSWORD, "wrong"):
         done = run("swaks", "--server", "127.0.0.1", "--port",
                    str(smtp.service.ports["submission"]), "--from", ANN,
@@ -791,7 +791,7 @@ def test_swaks(smtp, mechanism):
 
 
 def test_pythons_smtplib(smtp):
-    before = len(smtp.service.queue.messages)
+    before = smtp.service.queue.settled()
     message = email.message.EmailMessage()
     message["Subject"] = "hello"
     with smtplib.SMTP("127.0.0.1", smtp.service.ports["submission"]) as client:

@@ -22,6 +22,13 @@ ORDER = ["DEBUG", "OK", "INFO", "LOW", "WARN", "MEDIUM", "HIGH", "CRITICAL", "FA
 ITS_OWN = {"engine_problem", "old_fart", "scanTime"}
 
 
+def lost_its_ticket(finding):
+    """Its client sometimes ends before TLS 1.3's ticket has come, and then
+    has nothing to resume by."""
+    return (finding["id"] == "sessionresumption_ticket" and
+            finding["severity"] == "WARN")
+
+
 def scan(tool, suite, kind):
     """(its output, [findings]) on the port of that kind."""
     found = suite.path(f"testssl-{kind}.json")
@@ -64,7 +71,8 @@ def test_nothing_above_low(make_suite, tool, report):
             "TLS1_2", "TLS1_3", "cert_chain_of_trust"}, shown
         bad += [f"{kind}: {f['id']}: {f['severity']}: {f['finding']}"
                 for f in findings
-                if ORDER.index(f["severity"]) > ORDER.index("LOW")]
+                if ORDER.index(f["severity"]) > ORDER.index("LOW")
+                and not lost_its_ticket(f)]
     assert not bad, "\n".join(bad)
 
 

@@ -153,7 +153,7 @@ def test_no_login_on_port_25(smtpd, context):
 
 
 def test_trace_and_log(smtpd, context):
-    n = len(smtpd.queue.messages)
+    n = smtpd.queue.settled()
     with secured(smtpd, context) as c:
         c.ehlo()
         assert c.message() == 250
@@ -169,7 +169,7 @@ def test_trace_and_log(smtpd, context):
 
 
 def test_protocol_names(smtpd, context):
-    n = len(smtpd.queue.messages)
+    n = smtpd.queue.settled()
     with secured(smtpd, context, "submission") as c:
         c.ehlo()
         assert c.command("AUTH PLAIN " + plain(ANN, PASSWORD)) == 235
@@ -677,7 +677,7 @@ def idle_memory(pid):
 
 
 def test_large_message(smtpd, context):
-    n = len(smtpd.queue.messages)
+    n = smtpd.queue.settled()
     body = b"".join(b"%08d %s\r\n" % (i, b"x" * 500) for i in range(4000))
     with secured(smtpd, context) as c:
         c.ehlo()
@@ -688,7 +688,7 @@ def test_large_message(smtpd, context):
 
 def test_end_split_over_records(smtpd, context):
     """A1 under TLS: each octet of the end in a record of its own."""
-    n = len(smtpd.queue.messages)
+    n = smtpd.queue.settled()
     with secured(smtpd, context) as c:
         c.ehlo()
         c.envelope()
