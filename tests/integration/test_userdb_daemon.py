@@ -562,7 +562,8 @@ def test_hanging_server_is_killed(daemon):
 def test_killed_checker_is_replaced(daemon):
     daemon.owner("queue")
     before = set(daemon.processes()["userdb-checker"])
-    assert len(before) >= 2
+    # A processor is left to the others.
+    assert len(before) == max(1, min(8, os.cpu_count() - 1))
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     assert daemon.peer("role-smtpd").login("ann", "secret")[0][
