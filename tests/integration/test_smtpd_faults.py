@@ -332,7 +332,7 @@ def test_a_thousand_sessions_in_one_worker(make_smtpd):
     assert after[0] == before[0]
     if not sanitized():
         assert after[1] - before[1] < 50  # pages
-    assert after[2] <= before[2]
+    assert after[2] <= before[2] + 1  # the last one may still be closing
 
 
 def private_memory(pid):
