@@ -13,7 +13,8 @@ class Ours:
 
     def __init__(self, pair=None, extra=()):
         """pair: certificate and key, for TLS on all of its ports"""
-        lines = ["smtpd-processes 200", "pop3d-processes 200", *extra]
+        lines = ["smtpd-processes 200", "pop3d-processes 200",
+                 "max-client-sessions 200", *extra]
         kinds = ["smtp", "submission", "pop3"]
         if pair:
             lines += [f"tls-certificate {pair[0]}", f"tls-key {pair[1]}"]
@@ -34,6 +35,7 @@ class Ours:
         self.smtps_port = self.suite.ports.get("submissions")
         self.pop3s_port = self.suite.ports.get("pop3s")
         self.recipient = "u1@example.test"
+        self.inbox = self.maildir()
         self.address = "127.0.0.1"
         self.users = "u%d@example.test"
         self.owner = pwd.getpwnam("postrider-mail") if os.geteuid() == 0 \
@@ -62,6 +64,7 @@ class TunedPostfix(peers.Postfix):
         self.smtps_port = free_port()
         super().__init__("bench.test", "127.0.0.1")
         self.recipient = "bob@bench.test"
+        self.inbox = self.path("home", "bob")
 
     def _configure(self, nobody):
         super()._configure(nobody)
@@ -94,9 +97,6 @@ tlsmgr unix - - n 1000? 1 tlsmgr
 
     def pid(self):
         return self.process.pid
-
-    def folder_of(self, _n=1):
-        return self.maildir
 
 
 class Dovecot(peers.Peer):
