@@ -58,10 +58,27 @@ add_address(struct buf *out, const char *address)
 	buf_addc(out, '>');
 }
 
+static void
+add_recipient(struct buf *out, const struct recipient *r)
+{
+	char notify[DSN_NOTIFY_SIZE];
+
+	buf_adds(out, "recipient");
+	add_address(out, r->address);
+	dsn_write_notify(r->notify, notify);
+	if (r->notify != 0)
+		buf_addf(out, " notify=%s", notify);
+	if (r->orcpt != NULL) {
+		buf_adds(out, " orcpt=");
+		envelope_escape(out, r->orcpt, true);
+	}
+	buf_addc(out, '\n');
+}
+
 bool
 envelope_format(const struct envelope *e, struct buf *out)
 {
-	buf_adds(out, "postrider-envelope 1\n");
+	buf_addf(out, "postrider-envelope %d\n", ENVELOPE_VERSION);
 	add_number(out, "content", e->content);
 	add_number(out, "start", e->start);
 	add_number(out, "wire", e->wire);
@@ -77,11 +94,12 @@ envelope_format(const struct envelope *e, struct buf *out)
 		add_text(out, "login", e->login);
 	if (e->uid >= 0)
 		add_number(out, "uid", (uint64_t)e->uid);
-	for (size_t i = 0; i < e->n; i++) {
-		buf_adds(out, "recipient");
-		add_address(out, e->recipients[i].address);
-		buf_addc(out, '\n');
-	}
+	if (e->ret != DSN_RET_NONE)
+		add_text(out, "ret", dsn_ret_name(e->ret));
+	if (e->envid != NULL)
+		add_text(out, "envid", e->envid);
+	for (size_t i = 0; i < e->n; i++)
+		add_recipient(out, &e->recipients[i]);
 	add_number(out, "end", e->n);
 	return buf_ok(out);
 }
@@ -111,8 +129,8 @@ add_bounded(struct buf *out, const char *text, bool blanks)
 void
 envelope_outcome_line(struct buf *out, size_t index, const struct outcome *o)
 {
-	buf_addf(
-	    out, "%s %zu %" PRId64, outcome_verbs[o->state], index, o->when);
+	buf_addf(out, "%s %zu %" PRId64,
+	    o->relayed ? "relayed" : outcome_verbs[o->state], index, o->when);
 	if (o->state != RECIPIENT_BOUNCED) {
 		bool none = o->relay == NULL || o->relay[0] == '\0';
 
@@ -128,6 +146,43 @@ void
 envelope_attempt_line(struct buf *out, int64_t when, int64_t next)
 {
 	buf_addf(out, "attempt %" PRId64 " %" PRId64 "\n", when, next);
+}
+
+static void
+add_reported_line(struct buf *out, const char *verb, int64_t when,
+    const size_t *index, size_t n)
+{
+	buf_addf(out, "%s %" PRId64, verb, when);
+	for (size_t i = 0; i < n; i++)
+		buf_addf(out, " %zu", index[i]);
+	buf_addc(out, '\n');
+}
+
+void
+envelope_warned_line(
+    struct buf *out, int64_t when, const size_t *index, size_t n)
+{
+	add_reported_line(out, "warned", when, index, n);
+}
+
+void
+envelope_told_line(struct buf *out, int64_t when, const size_t *index, size_t n)
+{
+	add_reported_line(out, "told", when, index, n);
+}
+
+void
+envelope_held_line(struct buf *out, int64_t when, const char *why)
+{
+	buf_addf(out, "held %" PRId64 " ", when);
+	add_bounded(out, why, false);
+	buf_addc(out, '\n');
+}
+
+void
+envelope_released_line(struct buf *out, int64_t when)
+{
+	buf_addf(out, "released %" PRId64 "\n", when);
 }
 
 void

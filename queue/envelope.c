@@ -14,6 +14,7 @@ static void
 recipient_free(struct recipient *r)
 {
 	free(r->address);
+	free(r->orcpt);
 	free(r->relay);
 	free(r->text);
 }
@@ -35,6 +36,8 @@ envelope_free(struct envelope *e)
 	free(e->helo);
 	free(e->protocol);
 	free(e->login);
+	free(e->envid);
+	free(e->held);
 	envelope_init(e);
 }
 
@@ -99,6 +102,29 @@ replace(char **where, const char *text)
 }
 
 bool
+envelope_ask(
+    struct envelope *e, size_t index, const struct dsn_recipient *asked)
+{
+	struct recipient *r = &e->recipients[index];
+
+	r->notify = asked->notify;
+	return replace(&r->orcpt, asked->orcpt);
+}
+
+bool
+envelope_hold(struct envelope *e, int64_t when, const char *why)
+{
+	e->held_since = when;
+	return replace(&e->held, why);
+}
+
+void
+envelope_release(struct envelope *e)
+{
+	(void)replace(&e->held, NULL);
+}
+
+bool
 envelope_note(struct envelope *e, size_t index, const struct outcome *o)
 {
 	struct recipient *r = &e->recipients[index];
@@ -106,6 +132,7 @@ envelope_note(struct envelope *e, size_t index, const struct outcome *o)
 	if (!replace(&r->relay, o->relay) || !replace(&r->text, o->text))
 		return false;
 	r->state = o->state;
+	r->relayed = o->relayed;
 	r->when = o->when;
 	r->dsn[0] = '\0';
 	strncat(r->dsn, o->dsn != NULL ? o->dsn : "", ENVELOPE_DSN_MAX);

@@ -7,13 +7,14 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/dsn.h"
 
 /*
  * An envelope file: lines of text, described in postrider-spool(5).  The
  * part up to the end line is written at once and never changes; outcomes are
  * appended, each line in one write.
  *
- *	postrider-envelope 1
+ *	postrider-envelope 2	1 is read, too
  *	content OCTETS		of new/ID or cur/ID
  *	start OCTETS		of them, that stay in this house
  *	wire OCTETS		of all of it with CRLF
@@ -26,25 +27,37 @@
  *	protocol TEXT
  *	login TEXT		only with a login
  *	uid NUMBER		only from a local user
- *	recipient <ADDRESS>	one line each, numbered from 0
+ *	ret full|hdrs		what to return with a report, if asked
+ *	envid TEXT		the sender's name for it, if told
+ *	recipient <ADDRESS> [notify=WORD,...] [orcpt=TYPE;ADDRESS]
+ *				one line each, numbered from 0; what was asked
+ *				about reports (common/dsn.h)
  *	end COUNT
  *	delivered N TIME DSN RELAY TEXT
+ *	relayed N TIME DSN RELAY TEXT
+ *				delivered to a host that knows nothing of
+ *				reports: to tell of success is up to us
  *	deferred N TIME DSN RELAY TEXT
  *	failed N TIME DSN RELAY TEXT
  *	bounced N TIME TEXT	the sender knows (TEXT: the report's id)
  *	expanded N TIME <ADDRESS>...
  *				N was an alias; these follow the recipients
  *				that there are, and are numbered on
+ *	warned TIME N...	the sender was told that these are delayed
+ *	told TIME N...		the sender was told of these' success
+ *	held TIME TEXT		by the postmaster, and why
+ *	released TIME		no longer
  *	attempt TIME NEXT	an attempt ended, the next is due at NEXT
  *
  * Control characters, backslashes, ill-formed UTF-8, and where a blank ends
  * the field also blanks and ">", are written \xHH.
  */
 enum {
+	ENVELOPE_VERSION = 2,
 	ENVELOPE_RECIPIENTS_MAX = 10000,
 	ENVELOPE_DEPTH_MAX = 10, /* aliases of aliases */
 	ENVELOPE_TEXT_MAX = 512, /* of an outcome */
-	ENVELOPE_DSN_MAX = 12,	 /* 5.123.123 */
+	ENVELOPE_DSN_MAX = 12,   /* 5.123.123 */
 	ENVELOPE_FILE_MAX = 64 << 20,
 	/* Beyond this size outcomes that are not final are not recorded. */
 	ENVELOPE_FILE_SPARING = 16 << 20
@@ -53,36 +66,45 @@ enum {
 enum recipient_state {
 	RECIPIENT_PENDING, /* also when deferred */
 	RECIPIENT_DELIVERED,
-	RECIPIENT_FAILED,  /* for good, and the sender does not know it */
+	RECIPIENT_FAILED, /* for good, and the sender does not know it */
 	RECIPIENT_BOUNCED,
 	RECIPIENT_EXPANDED
 };
 
 struct recipient {
-	char *address;	/* owned, like all text here */
-	uint32_t hash;	/* of the address */
-	size_t parent;	/* the alias it came from; itself when from none */
+	char *address;  /* owned, like all text here */
+	uint32_t hash;  /* of the address */
+	size_t parent;  /* the alias it came from; itself when from none */
 	unsigned depth; /* aliases above it */
 	enum recipient_state state;
-	int64_t when; /* of the last outcome; 0: none */
+	unsigned notify; /* of enum dsn_notify; of those from aliases: 0 */
+	char *orcpt;     /* NULL: none */
+	bool relayed;    /* delivered, and to tell of it is up to us */
+	bool warned;     /* its delay was reported */
+	bool told;       /* its success was reported */
+	int64_t when;    /* of the last outcome; 0: none */
 	char dsn[ENVELOPE_DSN_MAX + 1];
 	char *relay, *text; /* of the last outcome, NULL: none */
 };
 
 struct envelope {
 	uint64_t content, start, wire;
-	int64_t time;	 /* seconds */
+	int64_t time;    /* seconds */
 	uint32_t micros; /* of the second; puts mailboxes in order */
 	char *sender, *client, *helo, *protocol;
 	char *login; /* NULL: none */
 	int64_t uid; /* -1: none */
 	bool eight_bit, utf8;
+	enum dsn_ret ret;
+	char *envid; /* NULL: none */
+	char *held;  /* why it is held; NULL: it is not */
+	int64_t held_since;
 	size_t n;
 	struct recipient *recipients;
 	unsigned attempts;
 	int64_t attempted, next; /* of the last attempt line; 0: none */
-	bool outcomes;		 /* it has any: it was acknowledged */
-	uint64_t whole;		 /* octets up to the last complete line */
+	bool outcomes;           /* it has any: it was acknowledged */
+	uint64_t whole;          /* octets up to the last complete line */
 };
 
 enum envelope_result {
@@ -110,6 +132,10 @@ bool envelope_format(const struct envelope *, struct buf *);
 bool envelope_add_recipient(
     struct envelope *, const char *address, size_t parent);
 
+/* What its sender asked (copied); false without memory. */
+bool envelope_ask(
+    struct envelope *, size_t index, const struct dsn_recipient *);
+
 /* Forget those from n on. */
 void envelope_truncate(struct envelope *, size_t n);
 
@@ -118,15 +144,30 @@ struct outcome {
 	enum recipient_state state; /* RECIPIENT_PENDING: deferred */
 	int64_t when;
 	const char *dsn, *relay, *text; /* relay NULL: none */
+	bool relayed; /* delivered, and to tell of it is up to us */
 };
 
 /* Note it here; false without memory, and nothing changed. */
 bool envelope_note(struct envelope *, size_t index, const struct outcome *);
 
 /* Its line, to be appended to the file. */
-void envelope_outcome_line(
-    struct buf *, size_t index, const struct outcome *);
+void envelope_outcome_line(struct buf *, size_t index, const struct outcome *);
 void envelope_attempt_line(struct buf *, int64_t when, int64_t next);
+
+/* That a report of delay, or of success, about these n was committed. */
+void envelope_warned_line(
+    struct buf *, int64_t when, const size_t *index, size_t n);
+void envelope_told_line(
+    struct buf *, int64_t when, const size_t *index, size_t n);
+
+/*
+ * It is held, and released.  The first two note it here (false: no memory),
+ * the others make the lines to be appended.
+ */
+bool envelope_hold(struct envelope *, int64_t when, const char *why);
+void envelope_release(struct envelope *);
+void envelope_held_line(struct buf *, int64_t when, const char *why);
+void envelope_released_line(struct buf *, int64_t when);
 
 /*
  * That this alias became the recipients from first on.  One line for all of

@@ -6,7 +6,8 @@
 
 /* Envelope files: what is understood is written again as it was. */
 
-#define HEAD "postrider-envelope 1\ncontent 100\nstart 10\nwire 110\ntime 5\n"
+#define REST "\ncontent 100\nstart 10\nwire 110\ntime 5\n"
+#define HEAD "postrider-envelope 2" REST
 #define TAIL "client 192.0.2.1\nhelo x\\x20y\nprotocol ESMTP\n"
 
 const struct fuzz_seed fuzz_seeds[] = {
@@ -19,6 +20,16 @@ const struct fuzz_seed fuzz_seeds[] = {
 		   "failed 2 8 5.1.1 mx[192.0.2.2]:25 550 no\n"
 		   "bounced 2 9 ID\ndeferred 3 9 4.0.0 - later\n"
 		   "attempt 9 300\n"),
+    FUZZ_SEED("postrider-envelope 1" REST "sender <>\nbody 7bit\nutf8 0\n" TAIL
+	      "recipient <a@b.test>\nend 1\n"),
+    FUZZ_SEED(HEAD "sender <s@b.test>\nbody 7bit\nutf8 0\n" TAIL
+		   "ret full\nenvid a\\x5cb\n"
+		   "recipient <a@b.test> notify=success,failure,delay "
+		   "orcpt=rfc822;x\\x20y\n"
+		   "recipient <b@b.test> notify=never\n"
+		   "recipient <c@b.test> orcpt=utf-8;\xc3\xbc@b.test\nend 3\n"
+		   "relayed 0 6 2.0.0 mx[192.0.2.2]:25 ok\nwarned 6 1 2\n"
+		   "told 7 0\nheld 8 why not\nreleased 9\n"),
     FUZZ_SEEDS_END,
 };
 

@@ -15,7 +15,7 @@ CONTENT = b"Subject: kept\n\ntext\n"
 
 
 def envelope(length=len(CONTENT), outcomes=""):
-    return (f"postrider-envelope 1\ncontent {length}\nstart 0\n"
+    return (f"postrider-envelope 2\ncontent {length}\nstart 0\n"
             f"wire {length + 4}\ntime 1700000000\nsender <>\nbody 7bit\n"
             f"utf8 0\nclient c\nhelo h\nprotocol ESMTP\n"
             f"recipient <{BOB}>\nend 1\n{outcomes}").encode()
@@ -35,7 +35,10 @@ ENVELOPES = {
     "longer-than-content": envelope(len(CONTENT) + 5),
     "shorter-than-content": envelope(len(CONTENT) - 5),
     "garbage": b"\x7fELF\0\1\2\3\nhello\n",
-    "version-2": WHOLE.replace(b"envelope 1", b"envelope 2"),
+    "version-1": WHOLE.replace(b"envelope 2", b"envelope 1"),
+    "version-3": WHOLE.replace(b"envelope 2", b"envelope 3"),
+    "asked": WHOLE.replace(b"test>\n", b"test> notify=delay orcpt=x;y\n"),
+    "asked-wrongly": WHOLE.replace(b"test>\n", b"test> notify=often\n"),
     "control": WHOLE.replace(b"client c", b"client \x1b"),
 }
 # What becomes of it: m delivered, s swept, q set aside, by content's place.
@@ -51,7 +54,10 @@ EXPECTED = {
     "longer-than-content":  ("s", "s", "q", "q"),
     "shorter-than-content": ("s", "q", "q", "q"),
     "garbage":              ("s", "q", "q", "q"),
-    "version-2":            ("s", "q", "q", "q"),
+    "version-1":            ("s", "m", "m", "q"),
+    "version-3":            ("s", "q", "q", "q"),
+    "asked":                ("s", "m", "m", "q"),
+    "asked-wrongly":        ("s", "q", "q", "q"),
     "control":              ("s", "q", "q", "q"),
 }
 PLACES = {"none": (), "new": ("new",), "cur": ("cur",),

@@ -11,7 +11,7 @@
 
 #include "queue/envelope.h"
 
-static const char sample[] = "postrider-envelope 1\n"
+static const char sample[] = "postrider-envelope 2\n"
 			     "content 100\n"
 			     "start 10\n"
 			     "wire 110\n"
@@ -24,9 +24,31 @@ static const char sample[] = "postrider-envelope 1\n"
 			     "protocol ESMTP\n"
 			     "login ann@example.test\n"
 			     "uid 1000\n"
-			     "recipient <x@example.test>\n"
-			     "recipient <\xc3\xbc@example.test>\n"
+			     "ret hdrs\n"
+			     "envid QQ 314\\x5c159\n"
+			     "recipient <x@example.test>"
+			     " notify=success,delay"
+			     " orcpt=x400;/a\\x20b\\x3e/\n"
+			     "recipient <\xc3\xbc@example.test>"
+			     " orcpt=utf-8;\xc3\xbc@example.test\n"
 			     "end 2\n";
+
+/* As releases before 0.3 wrote it. */
+static const char version_1[] = "postrider-envelope 1\n"
+				"content 100\n"
+				"start 10\n"
+				"wire 110\n"
+				"time 5\n"
+				"sender <>\n"
+				"body 7bit\n"
+				"utf8 0\n"
+				"client \n"
+				"helo \n"
+				"protocol ESMTP\n"
+				"recipient <x@example.test>\n"
+				"end 1\n"
+				"deferred 0 6 4.2.2 - mailbox full\n"
+				"attempt 6 300\n";
 
 static const char outcomes[] =
     "expanded 0 1700000001 <y@example.test> <z@example.test>\n"
@@ -34,6 +56,12 @@ static const char outcomes[] =
     "deferred 1 1700000002 4.2.2 - mailbox full\n"
     "failed 3 1700000002 5.1.1 mx[1.2.3.4]:25 550 no\\x0a such user\n"
     "bounced 3 1700000003 0123456789abcdef\n"
+    "held 1700000003 no\\x0a reason\n"
+    "released 1700000003\n"
+    "held 1700000004 spam run\n"
+    "warned 1700000003 1\n"
+    "relayed 1 1700000003 2.0.0 mx[1.2.3.4]:25 ok\n"
+    "told 1700000003 0 1\n"
     "attempt 1700000003 1700000303\n";
 
 static enum envelope_result
@@ -72,9 +100,21 @@ reads_everything(void **state)
 	assert_true(e.eight_bit && e.utf8 && e.outcomes);
 	assert_int_equal(e.n, 4);
 	assert_int_equal(e.recipients[0].state, RECIPIENT_EXPANDED);
-	assert_int_equal(e.recipients[1].state, RECIPIENT_PENDING);
-	assert_string_equal(e.recipients[1].text, "mailbox full");
-	assert_null(e.recipients[1].relay);
+	assert_int_equal(e.ret, DSN_RET_HDRS);
+	assert_string_equal(e.envid, "QQ 314\\159");
+	assert_int_equal(e.recipients[0].notify, DSN_SUCCESS | DSN_DELAY);
+	assert_string_equal(e.recipients[0].orcpt, "x400;/a b>/");
+	assert_int_equal(e.recipients[1].notify, 0);
+	assert_string_equal(
+	    e.recipients[1].orcpt, "utf-8;\xc3\xbc@example.test");
+	assert_true(e.recipients[1].warned && e.recipients[1].told);
+	assert_true(e.recipients[0].told && !e.recipients[0].warned);
+	assert_int_equal(e.recipients[1].state, RECIPIENT_DELIVERED);
+	assert_true(e.recipients[1].relayed && !e.recipients[2].relayed);
+	assert_string_equal(e.recipients[1].text, "ok");
+	assert_string_equal(e.held, "spam run");
+	assert_int_equal(e.held_since, 1700000004);
+	assert_null(e.recipients[2].orcpt);
 	assert_int_equal(e.recipients[2].state, RECIPIENT_DELIVERED);
 	assert_int_equal(e.recipients[2].parent, 0);
 	assert_int_equal(e.recipients[2].depth, 1);
@@ -86,6 +126,52 @@ reads_everything(void **state)
 	assert_int_equal(e.micros, 42);
 	assert_int_equal(e.whole, strlen(text));
 	envelope_free(&e);
+}
+
+static void
+reads_the_version_before(void **state)
+{
+	struct envelope e;
+
+	(void)state;
+	assert_int_equal(
+	    parse(&e, version_1, strlen(version_1)), ENVELOPE_WHOLE);
+	assert_string_equal(e.recipients[0].text, "mailbox full");
+	assert_int_equal(e.recipients[0].notify, 0);
+	assert_null(e.recipients[0].orcpt);
+	assert_null(e.recipients[0].relay);
+	assert_int_equal(e.ret, DSN_RET_NONE);
+	assert_null(e.envid);
+	assert_null(e.held);
+	assert_int_equal(e.next, 300);
+	envelope_free(&e);
+}
+
+static void
+lines_of_reports_and_holds_come_back(void **state)
+{
+	const size_t both[] = {0, 1};
+	struct envelope e;
+	struct buf b = BUF_INIT(65536);
+
+	(void)state;
+	buf_adds(&b, sample);
+	envelope_warned_line(&b, 7, both, 2);
+	envelope_told_line(&b, 8, both + 1, 1);
+	envelope_held_line(&b, 9, "a\nb");
+	assert_int_equal(parse(&e, b.data, b.len), ENVELOPE_WHOLE);
+	assert_true(e.recipients[0].warned && e.recipients[1].warned);
+	assert_true(!e.recipients[0].told && e.recipients[1].told);
+	assert_string_equal(e.held, "a\nb");
+	assert_int_equal(e.held_since, 9);
+	assert_true(envelope_hold(&e, 10, "again"));
+	assert_string_equal(e.held, "again");
+	envelope_free(&e);
+	envelope_released_line(&b, 11);
+	assert_int_equal(parse(&e, b.data, b.len), ENVELOPE_WHOLE);
+	assert_null(e.held);
+	envelope_free(&e);
+	buf_free(&b);
 }
 
 static void
@@ -181,8 +267,36 @@ refuses(void **state)
 	static const struct {
 		const char *what, *by;
 	} changes[] = {
-	    {"postrider-envelope 1", "postrider-envelope 2"},
-	    {"postrider-envelope 1", "Postrider-envelope 1"},
+	    {"postrider-envelope 2", "postrider-envelope 3"},
+	    {"postrider-envelope 2", "postrider-envelope 0"},
+	    {"postrider-envelope 2", "postrider-envelope "},
+	    {"postrider-envelope 2", "postrider-envelope 2 "},
+	    {"postrider-envelope 2", "Postrider-envelope 2"},
+	    {"ret hdrs", "ret body"},
+	    {"envid QQ 314", "envid QQ\\x0a314"},
+	    {"envid QQ 314", "envid \xc3\xbc"},
+	    {"notify=success,delay", "notify=success,never"},
+	    {"notify=success,delay", "notify=success,success"},
+	    {"notify=success,delay", "notify=success,"},
+	    {"notify=success,delay", "notify="},
+	    {"notify=success,delay", "notify=delay notify=delay"},
+	    {" notify=success,delay", " tell=success,delay"},
+	    {" notify=success,delay", "notify=success,delay"},
+	    {"orcpt=x400;", "orcpt=x400"},
+	    {"orcpt=x400;", "orcpt=;"},
+	    {"orcpt=x400;/a\\x20b\\x3e/", "orcpt=x400;"},
+	    {"orcpt=x400;/a\\x20b", "orcpt=x400;/a\\x0ab"},
+	    {"orcpt=x400;/a\\x20b", "orcpt=x400;/a b"},
+	    {"orcpt=x400;/a\\x20b", "orcpt=x400;/a\xc3\xbc"},
+	    {"warned 1700000003 1", "warned 1700000003"},
+	    {"warned 1700000003 1", "warned 1700000003 4"},
+	    {"warned 1700000003 1", "warned 1700000003 1 "},
+	    {"told 1700000003 0 1", "told 1700000003 0 9"},
+	    {"held 1700000003 ", "held 1700000003"},
+	    {"held 1700000003 ", "held x "},
+	    {"released 1700000003", "released 1700000003 1"},
+	    {"relayed 1", "relayed 0"}, /* an alias */
+	    {"relayed 1", "relayed 4"},
 	    {"content 100", "content -1"},
 	    {"content 100", "content 99999999999999999999"},
 	    {"content 100", "content 5"}, /* start lies behind it */
@@ -329,6 +443,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_everything),
+	    cmocka_unit_test(reads_the_version_before),
+	    cmocka_unit_test(lines_of_reports_and_holds_come_back),
 	    cmocka_unit_test(writes_what_it_reads),
 	    cmocka_unit_test(truncated_at_every_octet),
 	    cmocka_unit_test(zeros_from_every_octet),
