@@ -3,46 +3,89 @@
 #define QUEUE_ADMIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/peer.h"
 
 /*
  * What postrider-queue may ask on role-admin, one request at a time; and of
- * that, on role-public, anybody: list.
+ * that, on role-public, anybody: list.  Whoever asks chooses among messages
+ * himself, by what stands in their envelopes: queue hands out the index and
+ * the folder, and then does what it is told by id.
  *
- *	-> list
- *	<- message id= time= size= sender= login= uid= state= attempts= next=
- *	   recipients= pending= reason=
- *				the oldest first.  time, next: unix seconds
- *				(next 0: now); login "" and uid 4294967295:
- *				none; state incoming|active|waiting; recipients
- *				as the sender gave them; pending: those that
- *				wait; reason: the last outcome of one of them
+ * Looking.  states: incoming|active|ready|waiting|held; times are unix
+ * seconds, next 0: now.
+ *	-> index
+ *	<- folder +fd		spool/envelope, to read
+ *	<- index m="ID STATE ATTEMPTS NEXT" m=...
+ *				as many as fit, in any order; one that was
+ *				there all the time is named, others may be
  *	<- end count=
- *	   On role-public: one's own, by uid; everything for root and for the
- *	   user that the suite runs as; and behind each message a recipient
- *	   packet as below for each of the first LISTED_RECIPIENTS who wait.
  *	-> show id=
- *	<- message ...		as above
+ *	<- message id= time= size= sender= login= uid= state= attempts= next=
+ *	   recipients= pending= reason= [held=]
+ *				login "" and uid 4294967295: none; recipients
+ *				as the sender gave them; pending: those that
+ *				wait; reason: the last outcome of one of
+ *				them; held: why it is, when it is
  *	<- recipient index= address= parent= status= dsn= when= relay= text=
  *				each; status waiting|delivered|failed|bounced|
  *				alias; parent: index of the alias it is from,
  *				its own when from none
  *	<- end count=
+ *	-> attempt id=		of one that is being tried
+ *	<- attempt seconds= routing= local= remote=
+ *				since when, and how many recipients are with
+ *				userdb, with mailbox, with deliver; or idle
  *	-> cat id=
  *	<- content +fd		read-only
- *	-> flush [id=]		what waits is tried now
+ *	-> destinations [name=]	a domain or the host that takes its mail;
+ *				all there are
+ *	<- destination domain= host= state= window= running= waiting= next=
+ *	   code= text=		state open|limited|paused|resting; host "":
+ *				not known; next: of its probe; code, text: the
+ *				last words, when it is not open
+ *	<- end count=
+ *	-> rules
+ *	<- rule kind= name= time= reason=	each; kind login|sender|uid
+ *	<- end count=
+ *	-> list			on role-public: message packets, the oldest
+ *				first; one's own, by uid, everything for root
+ *				and for the user that the suite runs as;
+ *				behind each a recipient packet for each of the
+ *				first LISTED_RECIPIENTS who wait; then end
+ *
+ * Steering, up to ADMIN_IDS ids each:
+ *	-> flush id= ...	what waits, or is ready, is tried now
+ *	-> flush [name=]	all of it, or all to that destination; the
+ *				rests of all, or of that one, end
  *	<- flushed count=
- *	-> delete id=		no report to anybody; one that is being tried
+ *	-> requeue id= ...	the same, as if it had come just now
+ *	<- requeued count= active= [unknown=ID ...]
+ *	-> delete id= ...	no report to anybody; one that is being tried
  *				goes when that has ended
- *	<- deleted count=
- *	For an id that is not here
+ *	<- deleted count= active= [unknown=ID ...]
+ *	-> hold reason= id= ...	those that are held already keep their reason
+ *	<- held count= active= [unknown=ID ...]
+ *				their envelopes say so; whoever asked syncs
+ *				those before he believes it
+ *	-> release id= ...
+ *	<- released count= active= [unknown=ID ...]
+ *				active: of those counted, how many are being
+ *				tried and follow when that has ended
+ *	-> rule kind= name= reason=	what comes from there is held from now
+ *				on; name: a pattern (queue/pattern.h); a uid
+ *				as a number
+ *	-> rule-end kind= name=
+ *	<- rule found=0|1	it is on stable storage (found: there was such
+ *				a rule before)
+ *	<- failed reason=
+ *
+ * For an id of show, attempt or cat that is not here
  *	<- unknown id=
  */
-struct listing;
-
-enum { LISTED_RECIPIENTS = 100 };
+enum { LISTED_RECIPIENTS = 100, ADMIN_IDS = 256 };
 
 /* A connection on role-admin; fd becomes ours. */
 void admin_begin(int fd);
@@ -52,6 +95,7 @@ void admin_begin(int fd);
  * all, with the recipients or without.  Takes the peer's drained() for itself;
  * clears *where at its end.
  */
+struct listing;
 struct listing *listing_begin(
     struct peer *, int64_t uid, bool recipients, struct listing **where);
 void listing_free(struct listing *);
