@@ -186,6 +186,12 @@ envelope_released_line(struct buf *out, int64_t when)
 }
 
 void
+envelope_requeued_line(struct buf *out, int64_t when)
+{
+	buf_addf(out, "requeued %" PRId64 "\n", when);
+}
+
+void
 envelope_expanded_line(
     struct buf *out, const struct envelope *e, size_t index, size_t first)
 {

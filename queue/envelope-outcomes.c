@@ -149,7 +149,18 @@ read_released(struct reading *r)
 
 	if (!read_seconds(r, &when) || !read_at_end(r))
 		return false;
-	envelope_release(r->e);
+	envelope_release(r->e, when);
+	return true;
+}
+
+static bool
+read_requeued(struct reading *r)
+{
+	int64_t when;
+
+	if (!read_seconds(r, &when) || !read_at_end(r))
+		return false;
+	envelope_requeue(r->e);
 	return true;
 }
 
@@ -176,6 +187,7 @@ const struct field envelope_outcomes[] = {
     {"told", REPEATED, read_told},
     {"held", REPEATED, read_held},
     {"released", REPEATED, read_released},
+    {"requeued", REPEATED, read_requeued},
     {"attempt", REPEATED, read_attempt},
     {NULL, ONCE, NULL},
 };

@@ -115,13 +115,60 @@ bool
 envelope_hold(struct envelope *e, int64_t when, const char *why)
 {
 	e->held_since = when;
+	e->released = 0;
 	return replace(&e->held, why);
 }
 
 void
-envelope_release(struct envelope *e)
+envelope_release(struct envelope *e, int64_t when)
 {
+	e->released = when;
 	(void)replace(&e->held, NULL);
+}
+
+/* Something came of it, or of one of its members, that stays. */
+static void
+mark_settled(struct envelope *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		e->recipients[i].settled =
+		    e->recipients[i].state != RECIPIENT_PENDING &&
+		    e->recipients[i].state != RECIPIENT_EXPANDED;
+	/* Members stand behind their alias. */
+	for (size_t i = e->n; i-- > 0;)
+		if (e->recipients[i].settled)
+			e->recipients[e->recipients[i].parent].settled = true;
+}
+
+static void
+begin_anew(struct envelope *e, struct recipient *r)
+{
+	const struct recipient *parent = &e->recipients[r->parent];
+
+	if (r->settled)
+		return;
+	if (parent != r &&
+	    (parent->gone || parent->state == RECIPIENT_PENDING)) {
+		r->state = RECIPIENT_EXPANDED;
+		r->gone = true;
+	} else if (!r->gone) {
+		r->state = RECIPIENT_PENDING;
+	}
+	r->when = 0;
+	r->dsn[0] = '\0';
+	(void)replace(&r->relay, NULL);
+	(void)replace(&r->text, NULL);
+}
+
+void
+envelope_requeue(struct envelope *e)
+{
+	e->attempts = 0;
+	e->attempted = 0;
+	e->next = 0;
+	mark_settled(e);
+	for (size_t i = 0; i < e->n; i++)
+		begin_anew(e, &e->recipients[i]);
 }
 
 bool

@@ -47,6 +47,7 @@
  *	told TIME N...		the sender was told of these' success
  *	held TIME TEXT		by the postmaster, and why
  *	released TIME		no longer
+ *	requeued TIME		as if it had come just now (envelope_requeue())
  *	attempt TIME NEXT	an attempt ended, the next is due at NEXT
  *
  * Control characters, backslashes, ill-formed UTF-8, and where a blank ends
@@ -82,6 +83,9 @@ struct recipient {
 	bool relayed;    /* delivered, and to tell of it is up to us */
 	bool warned;     /* its delay was reported */
 	bool told;       /* its success was reported */
+	bool gone;       /* of an alias that is to be looked up again: it is
+	                  * nobody's any more, and EXPANDED */
+	bool settled;    /* envelope_requeue()'s */
 	int64_t when;    /* of the last outcome; 0: none */
 	char dsn[ENVELOPE_DSN_MAX + 1];
 	char *relay, *text; /* of the last outcome, NULL: none */
@@ -99,6 +103,7 @@ struct envelope {
 	char *envid; /* NULL: none */
 	char *held;  /* why it is held; NULL: it is not */
 	int64_t held_since;
+	int64_t released; /* when it was, if that was the last; 0: never */
 	size_t n;
 	struct recipient *recipients;
 	unsigned attempts;
@@ -165,9 +170,17 @@ void envelope_told_line(
  * the others make the lines to be appended.
  */
 bool envelope_hold(struct envelope *, int64_t when, const char *why);
-void envelope_release(struct envelope *);
+void envelope_release(struct envelope *, int64_t when);
 void envelope_held_line(struct buf *, int64_t when, const char *why);
 void envelope_released_line(struct buf *, int64_t when);
+
+/*
+ * As if it had come just now: attempts, and what was said about those who
+ * wait, are forgotten, and an alias of whose members none has an outcome that
+ * is final is one to be looked up again.
+ */
+void envelope_requeue(struct envelope *);
+void envelope_requeued_line(struct buf *, int64_t when);
 
 /*
  * That this alias became the recipients from first on.  One line for all of

@@ -30,6 +30,10 @@ const struct fuzz_seed fuzz_seeds[] = {
 		   "recipient <c@b.test> orcpt=utf-8;\xc3\xbc@b.test\nend 3\n"
 		   "relayed 0 6 2.0.0 mx[192.0.2.2]:25 ok\nwarned 6 1 2\n"
 		   "told 7 0\nheld 8 why not\nreleased 9\n"),
+    FUZZ_SEED(HEAD "sender <>\nbody 7bit\nutf8 0\n" TAIL
+		   "recipient <a@b.test>\nend 1\nexpanded 0 7 <e@f.test>\n"
+		   "deferred 1 9 4.0.0 - later\nrequeued 10\n"
+		   "expanded 0 11 <e@f.test>\nattempt 12 300\n"),
     FUZZ_SEEDS_END,
 };
 

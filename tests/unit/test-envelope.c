@@ -170,6 +170,61 @@ lines_of_reports_and_holds_come_back(void **state)
 	envelope_released_line(&b, 11);
 	assert_int_equal(parse(&e, b.data, b.len), ENVELOPE_WHOLE);
 	assert_null(e.held);
+	assert_int_equal(e.released, 11);
+	envelope_free(&e);
+	buf_free(&b);
+}
+
+/* 0 an alias to 2 and 3, 2 one to 4; 1 is nobody's member. */
+static void
+requeued_begins_anew(void **state)
+{
+	static const char head[] =
+	    "recipient <all@example.test>\nrecipient <x@example.test>\nend 2\n"
+	    "expanded 0 7 <a@example.test> <b@example.test>\n"
+	    "expanded 2 7 <c@example.test>\n"
+	    "deferred 1 8 4.2.2 - full\ndeferred 4 8 4.2.2 - full\n";
+	struct envelope e;
+	struct buf b = BUF_INIT(65536);
+	size_t start = (size_t)(strstr(version_1, "recipient") - version_1);
+
+	(void)state;
+	buf_add(&b, version_1, start);
+	buf_adds(&b, head);
+	buf_adds(&b, "attempt 8 9\n");
+	envelope_requeued_line(&b, 10);
+	assert_int_equal(parse(&e, b.data, b.len), ENVELOPE_WHOLE);
+	assert_int_equal(e.attempts, 0);
+	assert_int_equal(e.next, 0);
+	assert_int_equal(e.recipients[0].state, RECIPIENT_PENDING);
+	assert_int_equal(e.recipients[1].state, RECIPIENT_PENDING);
+	assert_null(e.recipients[1].text);
+	for (size_t i = 2; i < 5; i++)
+		assert_true(e.recipients[i].gone &&
+		    e.recipients[i].state == RECIPIENT_EXPANDED);
+	envelope_free(&e);
+	/* Looked up again, and requeued again: who is gone stays so. */
+	buf_adds(&b, "expanded 0 11 <c@example.test>\n");
+	envelope_requeued_line(&b, 12);
+	assert_int_equal(parse(&e, b.data, b.len), ENVELOPE_WHOLE);
+	assert_int_equal(e.recipients[0].state, RECIPIENT_PENDING);
+	for (size_t i = 2; i < 6; i++)
+		assert_true(e.recipients[i].gone);
+	assert_false(envelope_has_leaf(&e, "c@example.test"));
+	envelope_free(&e);
+	buf_reset(&b);
+	/* One member has it: the aliases above stay what they are. */
+	buf_add(&b, version_1, start);
+	buf_adds(&b, head);
+	buf_adds(&b, "delivered 4 9 2.0.0 - ok\n");
+	envelope_requeued_line(&b, 10);
+	assert_int_equal(parse(&e, b.data, b.len), ENVELOPE_WHOLE);
+	assert_int_equal(e.recipients[0].state, RECIPIENT_EXPANDED);
+	assert_int_equal(e.recipients[2].state, RECIPIENT_EXPANDED);
+	assert_int_equal(e.recipients[3].state, RECIPIENT_PENDING);
+	assert_int_equal(e.recipients[4].state, RECIPIENT_DELIVERED);
+	for (size_t i = 0; i < 5; i++)
+		assert_false(e.recipients[i].gone);
 	envelope_free(&e);
 	buf_free(&b);
 }
@@ -295,6 +350,8 @@ refuses(void **state)
 	    {"held 1700000003 ", "held 1700000003"},
 	    {"held 1700000003 ", "held x "},
 	    {"released 1700000003", "released 1700000003 1"},
+	    {"released 1700000003", "requeued"},
+	    {"released 1700000003", "requeued 1700000003 1"},
 	    {"relayed 1", "relayed 0"}, /* an alias */
 	    {"relayed 1", "relayed 4"},
 	    {"content 100", "content -1"},
@@ -445,6 +502,7 @@ main(void)
 	    cmocka_unit_test(reads_everything),
 	    cmocka_unit_test(reads_the_version_before),
 	    cmocka_unit_test(lines_of_reports_and_holds_come_back),
+	    cmocka_unit_test(requeued_begins_anew),
 	    cmocka_unit_test(writes_what_it_reads),
 	    cmocka_unit_test(truncated_at_every_octet),
 	    cmocka_unit_test(zeros_from_every_octet),
