@@ -93,6 +93,7 @@ struct config {
 	uint64_t tls_tickets;	   /* a set of 1 << enum listener_kind */
 	char *spool_dir, *mail_dir, *database_dir, *run_dir;
 	char *keys_dir, *ledger_dir;
+	uint64_t spool_reserve, spool_reserve_inodes; /* kept free */
 	struct config_servers dns_servers; /* none: resolv.conf */
 	struct config_ports smtp_ports;	   /* at least one */
 	char *relay_host;		   /* NULL: none; brackets kept */

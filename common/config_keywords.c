@@ -34,6 +34,12 @@ static const struct config_keyword keywords[] = {
 	true, take_kinds, AT(tls_tickets)},
     {"spool-dir", "path", LOCALSTATEDIR "/spool/postrider", NULL,
 	"messages on their way", false, take_path, AT(spool_dir)},
+    {"spool-reserve", "size", "64M", "0 to 1024G",
+	"space that new mail leaves free beside the spool, for outcomes and "
+	"reports; an eighth of the file system where that is less",
+	false, take_size, AT(spool_reserve)},
+    {"spool-reserve-inodes", "number", "1000", "0 to 1000000000",
+	"the same of inodes", false, take_number, AT(spool_reserve_inodes)},
     {"mail-dir", "path", LOCALSTATEDIR "/mail/postrider", NULL,
 	"Maildirs of virtual users, DOMAIN/USER", false, take_path,
 	AT(mail_dir)},

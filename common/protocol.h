@@ -134,9 +134,15 @@
  *
  * role-smtpd, role-public, and a login's end (role-userdb passes it):
  * one message at a time on a connection
- *   -> open [client-fd=1] [+fd]	fd: the client's TCP socket, when its
+ *   -> room size=			is there room for so many octets?
+ *   <- room verdict=			ok|disk-full; promises nothing
+ *   -> open [client-fd=1] [size=] [+fd]
+ *					fd: the client's TCP socket, when its
  *					address is one of relay-from's: queue
- *					asks the kernel for the address
+ *					asks the kernel for the address; size:
+ *					what the client said it will be.  The
+ *					answer may take some seconds while
+ *					deliveries cannot keep up
  *   <- opened id= time= +fd +fd	a file to write, the same to read;
  *					time: unix seconds, for Received
  *   <- refused verdict=

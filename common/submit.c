@@ -92,7 +92,31 @@ read_opened(struct submission *s, struct packet *p)
 }
 
 enum verdict
-submit_open(struct submission *s, int client_fd, int64_t deadline_ms)
+submit_room(struct submission *s, uint64_t size, int64_t deadline_ms)
+{
+	struct packet p;
+	const char *name;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &name)};
+	enum ipc_result result;
+	enum verdict verdict;
+
+	packet_start(&p, "room");
+	packet_number(&p, "size", size);
+	result = ipc_call(s->queue, &p, deadline_ms);
+	if (result != IPC_OK)
+		return result_verdict(s, result);
+	if (packet_read(&p, "room", set, 1, 0))
+		verdict = verdict_named(name);
+	else
+		verdict = lose(s, "malformed answer from queue");
+	packet_close(&p);
+	return verdict;
+}
+
+enum verdict
+submit_open(struct submission *s, int client_fd, uint64_t size,
+    int64_t deadline_ms)
 {
 	struct packet p;
 	enum ipc_result result;
@@ -105,6 +129,8 @@ submit_open(struct submission *s, int client_fd, int64_t deadline_ms)
 		packet_number(&p, "client-fd", 1);
 		packet_attach(&p, client_fd);
 	}
+	if (size > 0)
+		packet_number(&p, "size", size);
 	result = ipc_call(s->queue, &p, deadline_ms);
 	if (result != IPC_OK)
 		return result_verdict(s, result);

@@ -46,9 +46,20 @@ struct submit_envelope {
 	const char *client, *helo, *protocol; /* for the log; "" if unknown */
 };
 
-/* client_fd: the client's socket, when queue is to look who calls; or -1. */
-enum verdict submit_open(
-    struct submission *, int client_fd, int64_t deadline_ms);
+/*
+ * Is there room for a message of so many octets?  VERDICT_OK,
+ * VERDICT_DISK_FULL, or what is wrong with queue (and `lost`).
+ */
+enum verdict submit_room(
+    struct submission *, uint64_t size, int64_t deadline_ms);
+
+/*
+ * client_fd: the client's socket, when queue is to look who calls; or -1.
+ * size: octets that it is said to have, 0: unknown.  The answer may take
+ * some seconds while deliveries cannot keep up.
+ */
+enum verdict submit_open(struct submission *, int client_fd, uint64_t size,
+    int64_t deadline_ms);
 
 /* Closes the writer first: queue takes no file that anybody could change. */
 enum verdict submit_commit(

@@ -34,6 +34,8 @@ struct client {
 	char *login; /* NULL: none */
 	uid_t uid;   /* of CLIENT_PUBLIC */
 	bool relays; /* this message may leave the house */
+	uint64_t size;		 /* as declared, of CLIENT_OPEN and later */
+	bool promised;		 /* room for that */
 	struct reception reception;
 	int64_t opened_us;
 	struct envelope envelope;
@@ -53,6 +55,9 @@ struct routing {
 
 /* Begins or ends being busy with the state. */
 void client_state(struct client *, enum client_state);
+
+/* The room promised to it is its own (taken), or free again. */
+void client_settle(struct client *, bool taken);
 
 /* Back to idle, with nothing left of a message that was not synced. */
 void client_reset(struct client *);

@@ -12,6 +12,7 @@
 #include "queue/attempt.h"
 #include "queue/client.h"
 #include "queue/queue.h"
+#include "queue/room.h"
 
 /* -- the envelope -- */
 
@@ -125,6 +126,10 @@ check_content(struct client *c)
 	if (e->start > e->content || e->wire < e->content ||
 	    e->wire - e->content > e->content)
 		return VERDICT_INTERNAL;
+	/* Its octets are on the disk; may they stay, and is there room for
+	 * the envelope? */
+	if (c->role != CLIENT_REPORT && !room_for(0))
+		return VERDICT_DISK_FULL;
 	/* Who failed with many recipients must be told of all. */
 	if (c->role != CLIENT_REPORT && e->wire > TRACE_ROOM &&
 	    e->wire - TRACE_ROOM > queue.config.max_message_size)
@@ -270,6 +275,8 @@ commit(struct client *c)
 		return;
 	}
 	c->message->state = MESSAGE_UNSYNCED;
+	client_settle(c, true);
+	room_worked();
 	client_state(c, CLIENT_COMMITTED);
 	send_committed(c, envelope);
 	close(envelope);

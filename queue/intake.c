@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "queue/client.h"
 #include "queue/queue.h"
+#include "queue/room.h"
 
 /*
  * Anybody on this machine may connect to role-public: so many, so many of one
@@ -56,6 +57,14 @@ routing_release(struct routing *r)
 }
 
 void
+client_settle(struct client *c, bool taken)
+{
+	if (c->promised)
+		room_settle(c->size, taken);
+	c->promised = false;
+}
+
+void
 client_reset(struct client *c)
 {
 	char id[FS_ID_SIZE];
@@ -69,6 +78,7 @@ client_reset(struct client *c)
 		message_drop(c->message);
 	}
 	c->message = NULL;
+	client_settle(c, false);
 	spool_forget(&queue.spool, &c->reception);
 	if (c->routing != NULL)
 		routing_release(c->routing);
@@ -180,9 +190,10 @@ client_refuse_errno(struct client *c, const char *what)
 {
 	int reason = errno;
 
-	log_event(LEVEL_ERROR, "cannot take message",
-	    log_text("id", c->reception.id), log_text("what", what),
-	    log_text("reason", strerror(reason)));
+	if (!room_failed(reason))
+		log_event(LEVEL_ERROR, "cannot take message",
+		    log_text("id", c->reception.id), log_text("what", what),
+		    log_text("reason", strerror(reason)));
 	client_refuse(c, verdict_of_errno(reason), NULL);
 }
 
@@ -208,26 +219,48 @@ is_relay_client(int fd)
 }
 
 static bool
-on_open(struct client *c, struct packet *p)
+on_room(struct client *c, struct packet *p)
 {
 	static struct packet answer;
-	uint64_t client_fd;
-	const struct attribute set[] = {
-	    ATTRIBUTE_NUMBER_OPTIONAL("client-fd", &client_fd)};
+	uint64_t size;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("size", &size)};
+	enum verdict verdict;
+
+	if (!packet_read(p, "room", set, 1, 0))
+		return false;
+	verdict = room_for(size) ? VERDICT_OK : VERDICT_DISK_FULL;
+	packet_start(&answer, "room");
+	packet_text(&answer, "verdict", verdict_row(verdict)->name);
+	peer_send(&c->peer, &answer);
+	return true;
+}
+
+/* What is left is for our own reports. */
+static bool
+find_room(struct client *c)
+{
+	if (c->role == CLIENT_REPORT)
+		return true;
+	if (!room_for(c->size))
+		return false;
+	room_promise(c->size);
+	c->promised = true;
+	return true;
+}
+
+static void
+open_message(struct client *c)
+{
+	static struct packet answer;
 	int writer;
 
-	if (!packet_read(p, "open", set, 1, p->nfds) ||
-	    p->nfds != (client_fd == 1))
-		return false;
-	if (queue.draining) {
-		client_refuse(c, VERDICT_BUSY, NULL);
-		return true;
+	if (!find_room(c)) {
+		client_refuse(c, VERDICT_DISK_FULL, NULL);
+		return;
 	}
-	c->relays = c->role != CLIENT_SMTPD ||
-	    (client_fd == 1 && is_relay_client(p->fds[0]));
 	if (spool_receive(&queue.spool, &c->reception, &writer) == -1) {
 		client_refuse_errno(c, "open");
-		return true;
+		return;
 	}
 	c->opened_us = clock_now_us();
 	client_state(c, CLIENT_OPEN);
@@ -238,6 +271,26 @@ on_open(struct client *c, struct packet *p)
 	packet_attach(&answer, c->reception.reader);
 	peer_send(&c->peer, &answer);
 	close(writer);
+}
+
+static bool
+on_open(struct client *c, struct packet *p)
+{
+	uint64_t client_fd;
+	const struct attribute set[] = {
+	    ATTRIBUTE_NUMBER_OPTIONAL("client-fd", &client_fd),
+	    ATTRIBUTE_NUMBER_OPTIONAL("size", &c->size)};
+
+	if (!packet_read(p, "open", set, 2, p->nfds) ||
+	    p->nfds != (client_fd == 1))
+		return false;
+	if (queue.draining) {
+		client_refuse(c, VERDICT_BUSY, NULL);
+		return true;
+	}
+	c->relays = c->role != CLIENT_SMTPD ||
+	    (client_fd == 1 && is_relay_client(p->fds[0]));
+	open_message(c);
 	return true;
 }
 
@@ -281,6 +334,7 @@ static const struct command {
 	unsigned states; /* bits by enum client_state */
 	bool (*handle)(struct client *, struct packet *);
 } commands[] = {
+    {"room", 1u << CLIENT_IDLE, on_room},
     {"open", 1u << CLIENT_IDLE, on_open},
     {"commit", 1u << CLIENT_OPEN, client_on_commit},
     {"recipient", 1u << CLIENT_ENVELOPE, client_on_recipient},

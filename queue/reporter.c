@@ -65,7 +65,7 @@ hand_in(struct submission *s, struct report *r)
 	    .client = "",
 	    .helo = "",
 	    .protocol = "report"};
-	enum verdict verdict = submit_open(s, -1, deadline);
+	enum verdict verdict = submit_open(s, -1, 0, deadline);
 
 	if (verdict != VERDICT_OK)
 		return verdict;

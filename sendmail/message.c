@@ -136,7 +136,7 @@ attempt(struct message *m, struct submission *s, struct submit_envelope *e,
     int64_t deadline)
 {
 	struct buf trace = BUF_INIT(16384);
-	enum verdict verdict = submit_open(s, -1, deadline);
+	enum verdict verdict = submit_open(s, -1, 0, deadline);
 
 	if (verdict == VERDICT_OK) {
 		verdict = write_and_commit(m, s, e, &trace, deadline);

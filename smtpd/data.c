@@ -39,7 +39,8 @@ open_message(struct session *s, struct message *m)
 	enum verdict verdict;
 
 	*m = (struct message){.session = s, .headers = BUF_INIT(HEADERS_MAX)};
-	verdict = owners_open(s->owners, client_fd, &m->submission);
+	verdict = owners_open(
+	    s->owners, client_fd, s->transaction.size, &m->submission);
 	if (!verdict_is_success(verdict))
 		return verdict;
 	m->start = received_headers(

@@ -22,6 +22,9 @@ ask_about_sender(struct session *s, const struct mail_command *mail)
 		address_format(&mail->sender, text);
 		facts.owned = owners_may_send(s->owners, s->login, text);
 	}
+	/* A size beyond the limit is refused for good, whatever the room. */
+	if (mail->size > 0 && mail->size <= facts.max_size)
+		facts.room = owners_room(s->owners, mail->size);
 	return policy_sender(&s->facts, &facts);
 }
 
@@ -48,6 +51,7 @@ smtp_mail(struct session *s, const char *argument)
 	t->sender = mail.sender;
 	address_format(&t->sender, t->sender_text);
 	t->body_8bit = mail.body_8bit;
+	t->size = mail.size;
 	t->utf8 = mail.utf8;
 	t->utf8_address = mail.sender.utf8;
 	if (!verdict_is_success(verdict)) {

@@ -133,8 +133,22 @@ owners_forget_login(struct owners *o)
 	drop(&o->login);
 }
 
-enum verdict
-owners_open(struct owners *o, int client_fd, struct submission *message)
+/* A question to queue that begins something: a message, or nothing yet. */
+typedef enum verdict queue_question(
+    struct submission *, int client_fd, uint64_t size, int64_t deadline);
+
+static enum verdict
+question_room(
+    struct submission *s, int client_fd, uint64_t size, int64_t deadline)
+{
+	(void)client_fd;
+	return submit_room(s, size, deadline);
+}
+
+/* As with userdb: a connection that is closed is once made anew. */
+static enum verdict
+ask_queue(struct owners *o, queue_question *question, int client_fd,
+    uint64_t size, struct submission *message)
 {
 	int64_t deadline = owners_deadline();
 	bool kept = o->queue >= 0;
@@ -143,14 +157,14 @@ owners_open(struct owners *o, int client_fd, struct submission *message)
 	*message = (struct submission){.writer = -1, .reader = -1};
 	if (o->login >= 0) {
 		message->queue = o->login;
-		return submit_open(message, -1, deadline);
+		return question(message, -1, size, deadline);
 	}
 	for (;;) {
 		if (!connect_to("queue", &o->queue))
 			return VERDICT_INTERNAL;
 		message->queue = o->queue;
 		message->lost = false;
-		verdict = submit_open(message, client_fd, deadline);
+		verdict = question(message, client_fd, size, deadline);
 		if (!message->lost)
 			return verdict;
 		drop(&o->queue);
@@ -158,6 +172,23 @@ owners_open(struct owners *o, int client_fd, struct submission *message)
 			return verdict;
 		kept = false;
 	}
+}
+
+enum verdict
+owners_room(struct owners *o, uint64_t size)
+{
+	struct submission asked;
+	enum verdict verdict = ask_queue(o, question_room, -1, size, &asked);
+
+	owners_done(o, &asked);
+	return verdict;
+}
+
+enum verdict
+owners_open(struct owners *o, int client_fd, uint64_t size,
+    struct submission *message)
+{
+	return ask_queue(o, submit_open, client_fd, size, message);
 }
 
 void

@@ -38,12 +38,15 @@ enum verdict owners_may_send(
 void owners_take_login(struct owners *, int end);
 void owners_forget_login(struct owners *);
 
+/* Has queue room for so many octets?  VERDICT_OK, or why not. */
+enum verdict owners_room(struct owners *, uint64_t size);
+
 /*
  * Open a message at queue, over the login's end if there is one; client_fd
  * as submit_open() takes it.
  */
-enum verdict owners_open(
-    struct owners *, int client_fd, struct submission *message);
+enum verdict owners_open(struct owners *, int client_fd, uint64_t size,
+    struct submission *message);
 
 /* Call when the message is done: forgets a connection that was lost. */
 void owners_done(struct owners *, const struct submission *message);

@@ -26,6 +26,8 @@ policy_sender(
 		return sender->owned;
 	if (sender->declared_size > sender->max_size)
 		return VERDICT_TOO_BIG;
+	if (!verdict_is_success(sender->room)) /* RFC 1870 section 6.1 */
+		return sender->room;
 	return VERDICT_SENDER_OK;
 }
 

@@ -30,6 +30,7 @@ struct policy_sender {
 	enum verdict owned;    /* userdb: may this login send as that? */
 	uint64_t declared_size; /* 0: none */
 	uint64_t max_size;
+	enum verdict room; /* queue: is there room for that size? */
 };
 enum verdict policy_sender(
     const struct policy_client *, const struct policy_sender *);

@@ -26,6 +26,7 @@ struct transaction {
 	struct address sender;
 	char sender_text[ADDRESS_TEXT_MAX + 1];
 	bool body_8bit, utf8; /* as MAIL asked */
+	uint64_t size;        /* as MAIL said, 0: it did not */
 	bool utf8_address;    /* sender or a recipient is not ASCII */
 	char **recipients;    /* owned, each owned */
 	size_t nrecipients;

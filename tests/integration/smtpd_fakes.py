@@ -89,6 +89,7 @@ class Queue(Owner):
         self.messages = []  # committed and synced
         self.aborted = 0
         self.opened = 0
+        self.room = 1 << 40  # octets
         self._news = threading.Condition()
         super().__init__(path)
 
@@ -97,6 +98,11 @@ class Queue(Owner):
             self.requests.append(p)
             if p.verb == "abort":
                 self._abort()
+                continue
+            if p.verb == "room":
+                self.at("room", peer)
+                peer.send("room", verdict="ok" if int(p["size"]) <= self.room
+                          else "disk-full")
                 continue
             assert p.verb == "open", p
             self.at("open", peer)

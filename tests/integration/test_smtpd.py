@@ -362,6 +362,26 @@ def test_declared_size(make_smtpd):
         assert c.command("MAIL FROM:<a@b> SIZE=2048") == 250
 
 
+def test_room_for_the_declared_size(smtpd):
+    """RFC 1870: refused before it is sent; queue hears the size again when
+    the message begins.  A size beyond the limit is no question of room."""
+    before = len(smtpd.queue.requests)
+    smtpd.queue.room = 1000
+    with smtpd.client() as c:
+        c.ehlo()
+        assert c.command("MAIL FROM:<a@b> SIZE=1001") == 452
+        assert c.enhanced == "4.3.1"
+        assert c.command(f"MAIL FROM:<a@b> SIZE={4 << 30}") == 552
+        assert c.command("MAIL FROM:<a@b> SIZE=1000") == 250
+        assert c.command(f"RCPT TO:<{ANN}>") == 250
+        assert c.data(b"x: y\r\n.\r\n") == 250
+        assert c.message() == 250
+    smtpd.queue.room = 1 << 40
+    opens = [dict(p.attributes).get("size")
+             for p in smtpd.queue.requests[before:] if p.verb == "open"]
+    assert opens == ["1000", None]
+
+
 def test_counted_size(make_smtpd):
     smtpd = make_smtpd(extra=["max-message-size 2K"])
     with smtpd.client() as c:

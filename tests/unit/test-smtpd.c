@@ -206,6 +206,10 @@ senders_are_judged(void **state)
 		VERDICT_SENDER_NOT_OWNED},
 	    {&user, {false, VERDICT_INTERNAL, 0, 100}, VERDICT_INTERNAL},
 	    {&user, {true, VERDICT_SENDER_OK, 0, 100}, VERDICT_SENDER_OK},
+	    {&stranger, {false, VERDICT_SENDER_OK, 50, 100, VERDICT_DISK_FULL},
+		VERDICT_DISK_FULL},
+	    {&stranger, {false, VERDICT_SENDER_OK, 101, 100, VERDICT_DISK_FULL},
+		VERDICT_TOO_BIG},
 	};
 
 	(void)state;

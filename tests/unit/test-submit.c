@@ -168,7 +168,7 @@ submit(struct submission *s, int64_t patience)
 	    .helo = "",
 	    .protocol = "local"};
 	enum verdict verdict =
-	    submit_open(s, -1, clock_monotonic_ms() + patience);
+	    submit_open(s, -1, 0, clock_monotonic_ms() + patience);
 
 	if (verdict != VERDICT_OK)
 		return verdict;
