@@ -91,9 +91,9 @@ def _move(path):
 
 
 @contextlib.contextmanager
-def accounted(make):
+def accounted(name, make):
     """make(): a server; it gets .group."""
-    group = Group(make.name)
+    group = Group(name)
     try:
         with group.entered():
             server = make()

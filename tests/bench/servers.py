@@ -10,6 +10,7 @@ from suite import Suite, free_port
 
 class Ours:
     name = "postrider"
+    fewer, durable = 1, True  # see rooted.py
 
     def __init__(self, pair=None, extra=()):
         """pair: certificate and key, for TLS on all of its ports"""
@@ -57,12 +58,14 @@ class Ours:
 class TunedPostfix(peers.Postfix):
     """Debian's Postfix without its artificial throttles."""
     name = "postfix"
+    fewer, durable = 1, True
 
-    def __init__(self, pair=None):
-        """pair: certificate and key, for STARTTLS and for smtps_port"""
+    def __init__(self, pair=None, main=""):
+        """pair: certificate and key, for STARTTLS and for smtps_port;
+        main: further lines of main.cf"""
         self.pair = pair
         self.smtps_port = free_port()
-        super().__init__("bench.test", "127.0.0.1")
+        super().__init__("bench.test", "127.0.0.1", main=main)
         self.recipient = "bob@bench.test"
         self.inbox = self.path("home", "bob")
 
