@@ -81,6 +81,13 @@ enum relay_tls {
 	RELAY_TLS_VERIFIED	 /* and that it is who it should be */
 };
 
+/* To whom smtpd offers DSN (RFC 3461). */
+enum offer_dsn {
+	OFFER_DSN_TRUSTED, /* those who may relay */
+	OFFER_DSN_EVERYBODY,
+	OFFER_DSN_NOBODY
+};
+
 /* Durations are in seconds, sizes in octets. */
 struct config {
 	char *hostname;
@@ -106,10 +113,14 @@ struct config {
 	uint64_t max_recipients, max_line_length, max_hops, max_errors;
 	uint64_t smtp_timeout, pop3_timeout, queue_lifetime;
 	uint64_t retry_minimum, retry_maximum;
+	uint64_t delay_warning;     /* 0: never */
+	uint64_t bounce_size_limit; /* of a message that is returned whole */
+	char *bounce_copy;          /* NULL: nobody gets one */
 	char *log_file; /* NULL: syslog */
 	struct config_list source_addresses; /* at most one a family */
 	enum address_family address_family;
 	uint64_t minimum_uid;
+	enum offer_dsn offer_dsn;
 	bool junk_folder; /* junk folder */
 	bool system_users;
 	char *postmaster; /* NULL: postmaster@ the first domain */

@@ -53,6 +53,7 @@ config_take take_servers;     /* struct config_servers */
 config_take take_ports;	      /* struct config_ports */
 config_take take_relay_host;  /* relay_host and relay_port */
 config_take take_mechanisms;  /* uint64_t, a set (common/sasl.h) */
+config_take take_offer_dsn;   /* enum offer_dsn */
 config_take take_relay_tls;   /* enum relay_tls */
 config_take take_networks;    /* struct config_nets */
 config_take take_sources;     /* struct config_list of addresses */

@@ -186,6 +186,17 @@ take_mechanisms(
 }
 
 bool
+take_offer_dsn(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	int place = choose(r, k, value);
+
+	if (place != -1)
+		*(enum offer_dsn *)config_member(r, k) = (enum offer_dsn)place;
+	return place != -1;
+}
+
+bool
 take_relay_tls(
     struct config_reader *r, const struct config_keyword *k, const char *value)
 {

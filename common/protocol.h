@@ -147,11 +147,16 @@
  *					time: unix seconds, for Received
  *   <- refused verdict=
  *   -> commit id= sender= start= wire= body= utf8= client= helo= protocol=
- *					start: octets before the part that
+ *	[ret=] [envid=]			start: octets before the part that
  *					may leave this house; wire: octets as
  *					CRLF, all of it; body 7bit|8bitmime;
- *					utf8 0|1; the writer is closed
- *   -> recipient address=		each
+ *					utf8 0|1; ret full|hdrs; the writer is
+ *					closed
+ *   -> recipient address= [notify=] [orcpt=]
+ *					each; notify never, or of success,
+ *					failure,delay; ret, envid, notify and
+ *					orcpt: RFC 3461, xtext undone
+ *					(common/dsn.h)
  *   -> end count=
  *   <- committed +fd +fd		content and envelope, read-only: the
  *					peer starts writing both out, then
@@ -165,16 +170,19 @@
  *					name recipients that are not local
  * role-deliver, the worker speaks first:
  *   -> ready
- *   <- job id= sender= domain= start= size= wire= body= utf8= count= +fd
- *   <- recipient index= address=	each
+ *   <- job id= sender= domain= start= size= wire= body= utf8= count=
+ *	[ret=] [envid=] +fd
+ *   <- recipient index= address= [notify=] [orcpt=]
+ *					each
  *   -> result index= status= dsn= relay= text= [delay=] [tls=] [verified=]
- *					each; status delivered|deferred|failed,
+ *	[dsn-passed=1]			each; status delivered|deferred|failed,
  *					dsn an enhanced code, relay host[addr]:
  *					port, text the remote reply or ours,
  *					delay seconds before and since MAIL,
  *					"0.082/0.004"; tls PROTOCOL:CIPHER or
  *					no, of what was delivered, verified
- *					dane|sts|pkix|no
+ *					dane|sts|pkix|no; dsn-passed 1: the
+ *					host took over to report to the sender
  *   -> done id=			then ready again
  * role-public also, role-admin: see queue/admin.c
  *
@@ -253,10 +261,9 @@
  *					address of the login, or where there is
  *					none what was typed (both are counted
  *					alike)
- *   <- attempt serial= verdict= [wait=]	verdict ok|wait|refused; after wait
- *					another comes, when others' outcomes
- *					did, within 20 s; wait: seconds until
- *					it would be ok
+ *   <- attempt serial= verdict= [wait=]	verdict ok|wait|refused; after
+ *wait another comes, when others' outcomes did, within 20 s; wait: seconds
+ *until it would be ok
  *   -> outcome [serial=] client= user= result=
  *					of an attempt that was ok, or is given
  *					up (none), within 60 s; result good|

@@ -142,6 +142,18 @@ submit_open(struct submission *s, int client_fd, uint64_t size,
 	return verdict;
 }
 
+static void
+add_asked(struct packet *p, const struct dsn_recipient *asked)
+{
+	char notify[DSN_NOTIFY_SIZE];
+
+	dsn_write_notify(asked->notify, notify);
+	if (asked->notify != 0)
+		packet_text(p, "notify", notify);
+	if (asked->orcpt != NULL)
+		packet_text(p, "orcpt", asked->orcpt);
+}
+
 static enum ipc_result
 send_envelope(struct submission *s, const struct submit_envelope *e,
     struct packet *p, int64_t deadline_ms)
@@ -158,10 +170,16 @@ send_envelope(struct submission *s, const struct submit_envelope *e,
 	packet_text(p, "client", e->client);
 	packet_text(p, "helo", e->helo);
 	packet_text(p, "protocol", e->protocol);
+	if (e->ret != DSN_RET_NONE)
+		packet_text(p, "ret", dsn_ret_name(e->ret));
+	if (e->envid != NULL)
+		packet_text(p, "envid", e->envid);
 	result = ipc_send(s->queue, p, deadline_ms);
 	for (size_t i = 0; i < e->nrecipients && result == IPC_OK; i++) {
 		packet_start(p, "recipient");
 		packet_text(p, "address", e->recipients[i]);
+		if (e->asked != NULL)
+			add_asked(p, &e->asked[i]);
 		result = ipc_send(s->queue, p, deadline_ms);
 	}
 	if (result != IPC_OK)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "common/dsn.h"
 #include "common/protocol.h"
 #include "common/verdict.h"
 
@@ -39,6 +40,9 @@ struct submit_envelope {
 	const char *sender;            /* "": the null reverse-path */
 	const char *const *recipients; /* at least one */
 	size_t nrecipients;
+	const struct dsn_recipient *asked; /* of each; NULL: of none */
+	enum dsn_ret ret;
+	const char *envid; /* NULL: none */
 	uint64_t start; /* octets before the part that may leave the house */
 	uint64_t wire;  /* octets of the whole content with CRLF line ends */
 	bool eight_bit; /* BODY=8BITMIME, RFC 6152 */

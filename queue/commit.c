@@ -56,6 +56,7 @@ client_on_commit(struct client *c, struct packet *p)
 {
 	struct envelope *e = &c->envelope;
 	const char *id, *sender, *body, *client, *helo, *protocol;
+	const char *ret, *envid;
 	uint64_t utf8;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
@@ -67,6 +68,8 @@ client_on_commit(struct client *c, struct packet *p)
 	    ATTRIBUTE_TEXT("client", PROTOCOL_TEXT_MAX, &client),
 	    ATTRIBUTE_TEXT("helo", PROTOCOL_TEXT_MAX, &helo),
 	    ATTRIBUTE_TEXT("protocol", PROTOCOL_NAME_MAX, &protocol),
+	    ATTRIBUTE_TEXT_OPTIONAL("ret", PROTOCOL_NAME_MAX, &ret),
+	    ATTRIBUTE_TEXT_OPTIONAL("envid", DSN_ENVID_MAX, &envid),
 	};
 
 	if (!packet_read(p, "commit", set, sizeof(set) / sizeof(set[0]), 0) ||
@@ -74,13 +77,17 @@ client_on_commit(struct client *c, struct packet *p)
 		return false;
 	if (strcmp(body, "8bitmime") != 0 && strcmp(body, "7bit") != 0)
 		return false;
+	if ((ret != NULL && !dsn_read_ret(ret, &e->ret)) ||
+	    (envid != NULL && !dsn_is_envid(envid)))
+		return false;
 	e->eight_bit = body[0] == '8';
 	e->utf8 = utf8 == 1;
 	e->uid = c->role == CLIENT_PUBLIC ? (int64_t)c->uid : -1;
 	e->time = c->opened_us / 1000000;
 	e->micros = (uint32_t)(c->opened_us % 1000000);
 	client_state(c, CLIENT_ENVELOPE);
-	if (!copy_texts(c, sender, client, helo, protocol))
+	if (!copy_texts(c, sender, client, helo, protocol) ||
+	    (envid != NULL && (e->envid = strdup(envid)) == NULL))
 		note_verdict(c, VERDICT_BUSY, SIZE_MAX);
 	else if (sender[0] != '\0' && !is_address(sender))
 		note_verdict(c, VERDICT_BAD_SENDER, SIZE_MAX);
@@ -90,16 +97,23 @@ client_on_commit(struct client *c, struct packet *p)
 bool
 client_on_recipient(struct client *c, struct packet *p)
 {
-	const char *address;
+	const char *address, *notify;
+	struct dsn_recipient asked = {.notify = 0};
 	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
+	    ATTRIBUTE_TEXT_OPTIONAL("notify", PROTOCOL_NAME_MAX, &notify),
+	    ATTRIBUTE_TEXT_OPTIONAL("orcpt", DSN_ORCPT_MAX, &asked.orcpt),
+	};
 
-	if (!packet_read(p, "recipient", set, 1, 0))
+	if (!packet_read(p, "recipient", set, 3, 0) ||
+	    (notify != NULL && !dsn_read_notify(notify, &asked.notify)) ||
+	    (asked.orcpt != NULL && !dsn_is_orcpt(asked.orcpt)))
 		return false;
 	if (c->envelope.n == ENVELOPE_RECIPIENTS_MAX)
 		note_verdict(c, VERDICT_TOO_MANY_RECIPIENTS, SIZE_MAX);
 	else if (!envelope_add_recipient(&c->envelope,
-		     is_address(address) ? address : "?", c->envelope.n))
+		     is_address(address) ? address : "?", c->envelope.n) ||
+	    !envelope_ask(&c->envelope, c->envelope.n - 1, &asked))
 		note_verdict(c, VERDICT_BUSY, SIZE_MAX);
 	else if (!is_address(address))
 		note_verdict(c, VERDICT_BAD_RECIPIENT, SIZE_MAX);

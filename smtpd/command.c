@@ -77,7 +77,9 @@ enum { PARAMETERS_MAX = 8, WORD_MAX = 600 };
 
 struct parameter {
 	const char *keyword;
-	struct reply (*take)(struct mail_command *, const char *value);
+	/* Into the struct mail_command, or rcpt_command. */
+	struct reply (*take)(void *, const char *value);
+	bool dsn; /* one of RFC 3461 */
 };
 
 static bool
@@ -90,8 +92,10 @@ take_decimal(const char *text, uint64_t *out)
 }
 
 static struct reply
-take_size(struct mail_command *mail, const char *value)
+take_size(void *command, const char *value)
 {
+	struct mail_command *mail = command;
+
 	if (value == NULL || !take_decimal(value, &mail->size))
 		return bad_parameter("bad value of SIZE");
 	mail->has_size = true;
@@ -99,8 +103,10 @@ take_size(struct mail_command *mail, const char *value)
 }
 
 static struct reply
-take_body(struct mail_command *mail, const char *value)
+take_body(void *command, const char *value)
 {
+	struct mail_command *mail = command;
+
 	if (value != NULL && strcasecmp(value, "8BITMIME") == 0)
 		mail->body_8bit = true;
 	else if (value == NULL || strcasecmp(value, "7BIT") != 0)
@@ -109,8 +115,10 @@ take_body(struct mail_command *mail, const char *value)
 }
 
 static struct reply
-take_smtputf8(struct mail_command *mail, const char *value)
+take_smtputf8(void *command, const char *value)
 {
+	struct mail_command *mail = command;
+
 	if (value != NULL)
 		return bad_parameter("SMTPUTF8 has no value");
 	mail->utf8 = true;
@@ -119,20 +127,74 @@ take_smtputf8(struct mail_command *mail, const char *value)
 
 /* RFC 4954 section 5: who submitted it first; not believed, not used. */
 static struct reply
-take_auth(struct mail_command *mail, const char *value)
+take_auth(void *command, const char *value)
 {
-	(void)mail;
+	(void)command;
 	if (value == NULL || value[0] == '\0')
 		return bad_parameter("AUTH needs a value");
 	return fine;
 }
 
+/* RFC 3461 section 4.3 */
+static struct reply
+take_ret(void *command, const char *value)
+{
+	struct mail_command *mail = command;
+
+	return value != NULL && dsn_read_ret(value, &mail->ret)
+	    ? fine
+	    : bad_parameter("RET is FULL or HDRS");
+}
+
+/* Section 4.4 */
+static struct reply
+take_envid(void *command, const char *value)
+{
+	struct mail_command *mail = command;
+
+	return value != NULL && dsn_read_envid(value, mail->envid)
+	    ? fine
+	    : bad_parameter("ENVID is at most 100 characters of xtext");
+}
+
+/* Section 4.1 */
+static struct reply
+take_notify(void *command, const char *value)
+{
+	struct rcpt_command *rcpt = command;
+
+	return value != NULL && dsn_read_notify(value, &rcpt->notify)
+	    ? fine
+	    : bad_parameter(
+		  "NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY");
+}
+
+/* Section 4.2; RFC 6533 section 3 */
+static struct reply
+take_orcpt(void *command, const char *value)
+{
+	struct rcpt_command *rcpt = command;
+
+	return value != NULL && dsn_read_orcpt(value, rcpt->utf8, rcpt->orcpt)
+	    ? fine
+	    : bad_parameter("ORCPT is a type, \";\" and xtext, "
+			    "at most 500 characters");
+}
+
 static const struct parameter mail_parameters[] = {
-    {"SIZE", take_size},
-    {"BODY", take_body},
-    {"SMTPUTF8", take_smtputf8},
-    {"AUTH", take_auth},
-    {NULL, NULL},
+    {"SIZE", take_size, false},
+    {"BODY", take_body, false},
+    {"SMTPUTF8", take_smtputf8, false},
+    {"AUTH", take_auth, false},
+    {"RET", take_ret, true},
+    {"ENVID", take_envid, true},
+    {NULL, NULL, false},
+};
+
+static const struct parameter rcpt_parameters[] = {
+    {"NOTIFY", take_notify, true},
+    {"ORCPT", take_orcpt, true},
+    {NULL, NULL, false},
 };
 
 /* Ends word at its "="; NULL when it has none. */
@@ -161,7 +223,7 @@ next_word(const char *text, char out[WORD_MAX + 1])
 
 static struct reply
 read_parameters(
-    const char *text, const struct parameter *known, struct mail_command *mail)
+    const char *text, const struct parameter *known, bool dsn, void *command)
 {
 	char word[WORD_MAX + 1];
 	unsigned seen = 0;
@@ -174,13 +236,13 @@ read_parameters(
 		while (known[i].keyword != NULL &&
 		    strcasecmp(known[i].keyword, word) != 0)
 			i++;
-		if (known[i].keyword == NULL)
+		if (known[i].keyword == NULL || (known[i].dsn && !dsn))
 			return (struct reply){
 			    555, "5.5.4", "unsupported parameter"};
 		if ((seen & 1U << i) != 0)
 			return bad_parameter("parameter given twice");
 		seen |= 1U << i;
-		wrong = known[i].take(mail, value);
+		wrong = known[i].take(command, value);
 		if (wrong.smtp != 0)
 			return wrong;
 	}
@@ -223,7 +285,7 @@ behind_keyword(const char *argument, const char *keyword)
 }
 
 struct reply
-command_mail(const char *argument, struct mail_command *mail)
+command_mail(const char *argument, bool dsn, struct mail_command *mail)
 {
 	const char *text = behind_keyword(argument, "FROM:"), *bad;
 	struct reply wrong;
@@ -235,25 +297,26 @@ command_mail(const char *argument, struct mail_command *mail)
 	    read_path(text, ADDRESS_NULL | ADDRESS_UTF8, &mail->sender, &text);
 	if (bad != NULL)
 		return (struct reply){501, "5.1.7", bad};
-	wrong = read_parameters(text, mail_parameters, mail);
+	wrong = read_parameters(text, mail_parameters, dsn, mail);
 	if (wrong.smtp == 0 && mail->sender.utf8 && !mail->utf8)
 		return no_utf8_sender;
 	return wrong;
 }
 
 struct reply
-command_rcpt(const char *argument, bool utf8, struct address *recipient)
+command_rcpt(
+    const char *argument, bool utf8, bool dsn, struct rcpt_command *rcpt)
 {
-	static const struct parameter none[] = {{NULL, NULL}};
 	const char *text = behind_keyword(argument, "TO:"), *bad;
 
+	*rcpt = (struct rcpt_command){.utf8 = utf8};
 	if (text == NULL)
 		return bad_parameter("syntax: RCPT TO:<address>");
 	bad = read_path(
-	    text, ADDRESS_POSTMASTER | ADDRESS_UTF8, recipient, &text);
+	    text, ADDRESS_POSTMASTER | ADDRESS_UTF8, &rcpt->recipient, &text);
 	if (bad != NULL)
 		return (struct reply){501, "5.1.3", bad};
-	if (recipient->utf8 && !utf8)
+	if (rcpt->recipient.utf8 && !utf8)
 		return no_utf8_recipient;
-	return read_parameters(text, none, NULL);
+	return read_parameters(text, rcpt_parameters, dsn, rcpt);
 }

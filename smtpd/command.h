@@ -8,6 +8,7 @@
 
 #include "common/address.h"
 #include "common/cursor.h"
+#include "common/dsn.h"
 
 /*
  * What stands on a command line, RFC 5321 section 4.1.1.  Pure: nothing here
@@ -41,12 +42,25 @@ struct mail_command {
 	struct address sender;
 	bool has_size, body_8bit, utf8;
 	uint64_t size; /* as declared, RFC 1870 */
+	enum dsn_ret ret;
+	char envid[DSN_ENVID_MAX + 1]; /* "": none */
 };
 
-/* The argument of MAIL or RCPT.  Code 0, or what to answer. */
-struct reply command_mail(const char *argument, struct mail_command *);
+struct rcpt_command {
+	struct address recipient;
+	unsigned notify;               /* of enum dsn_notify */
+	char orcpt[DSN_ORCPT_MAX + 1]; /* "": none */
+	bool utf8;                     /* MAIL said SMTPUTF8 */
+};
+
+/*
+ * The argument of MAIL or RCPT.  Code 0, or what to answer.  utf8: MAIL said
+ * SMTPUTF8; dsn: EHLO said DSN, else its parameters are not known.
+ */
+struct reply command_mail(
+    const char *argument, bool dsn, struct mail_command *);
 struct reply command_rcpt(
-    const char *argument, bool utf8, struct address *recipient);
+    const char *argument, bool utf8, bool dsn, struct rcpt_command *);
 
 /*
  * The name a client gives itself.  Nonsense is allowed (section 4.1.4), but

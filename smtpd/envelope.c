@@ -40,7 +40,7 @@ smtp_mail(struct session *s, const char *argument)
 		session_refuse(s, 503, "5.5.1", "one MAIL at a time");
 		return;
 	}
-	wrong = command_mail(argument, &mail);
+	wrong = command_mail(argument, session_offers_dsn(s), &mail);
 	if (wrong.smtp != 0) {
 		session_log_malformed(s, argument, &wrong);
 		session_refuse(s, wrong.smtp, wrong.enhanced, wrong.text);
@@ -53,6 +53,8 @@ smtp_mail(struct session *s, const char *argument)
 	t->body_8bit = mail.body_8bit;
 	t->size = mail.size;
 	t->utf8 = mail.utf8;
+	t->ret = mail.ret;
+	memcpy(t->envid, mail.envid, sizeof(t->envid));
 	t->utf8_address = mail.sender.utf8;
 	if (!verdict_is_success(verdict)) {
 		session_log_refusal(s, NULL, NULL, verdict);
@@ -73,22 +75,41 @@ has_recipient(const struct transaction *t, const char *text)
 }
 
 static bool
-add_recipient(struct transaction *t, const char *text)
+make_room(struct transaction *t)
 {
-	if (t->nrecipients == t->room) {
-		size_t room = t->room > 0 ? 2 * t->room : 4;
-		char **grown =
-		    reallocarray(t->recipients, room, sizeof(*grown));
+	size_t room = t->room > 0 ? 2 * t->room : 4;
+	struct dsn_recipient *asked;
+	char **grown;
 
-		if (grown == NULL)
-			return false;
-		t->recipients = grown;
-		t->room = room;
-	}
-	t->recipients[t->nrecipients] = strdup(text);
-	if (t->recipients[t->nrecipients] == NULL)
+	if (t->nrecipients < t->room)
+		return true;
+	grown = reallocarray(t->recipients, room, sizeof(*grown));
+	if (grown == NULL)
 		return false;
-	t->nrecipients++;
+	t->recipients = grown;
+	asked = reallocarray(t->asked, room, sizeof(*asked));
+	if (asked == NULL)
+		return false;
+	t->asked = asked;
+	t->room = room;
+	return true;
+}
+
+static bool
+add_recipient(
+    struct transaction *t, const char *text, const struct rcpt_command *rcpt)
+{
+	char *copy, *orcpt = NULL;
+
+	if (!make_room(t) || (copy = strdup(text)) == NULL)
+		return false;
+	if (rcpt->orcpt[0] != '\0' && (orcpt = strdup(rcpt->orcpt)) == NULL) {
+		free(copy);
+		return false;
+	}
+	t->recipients[t->nrecipients] = copy;
+	t->asked[t->nrecipients++] =
+	    (struct dsn_recipient){.notify = rcpt->notify, .orcpt = orcpt};
 	return true;
 }
 
@@ -110,7 +131,8 @@ refuse_recipient(struct session *s, const char *text, enum verdict verdict)
 }
 
 static enum verdict
-take_recipient(struct session *s, const char *text)
+take_recipient(
+    struct session *s, const char *text, const struct rcpt_command *rcpt)
 {
 	struct transaction *t = &s->transaction;
 	struct policy_recipient facts = {.accepted = t->nrecipients,
@@ -124,7 +146,7 @@ take_recipient(struct session *s, const char *text)
 	else
 		facts.known = owners_recipient(s->owners, text);
 	verdict = policy_recipient(&s->facts, &facts);
-	if (verdict_is_success(verdict) && !add_recipient(t, text))
+	if (verdict_is_success(verdict) && !add_recipient(t, text, rcpt))
 		return VERDICT_INTERNAL;
 	return verdict;
 }
@@ -133,7 +155,7 @@ void
 smtp_rcpt(struct session *s, const char *argument)
 {
 	struct transaction *t = &s->transaction;
-	struct address recipient;
+	struct rcpt_command rcpt;
 	char text[ADDRESS_TEXT_MAX + 1];
 	struct reply wrong;
 	enum verdict verdict;
@@ -142,18 +164,18 @@ smtp_rcpt(struct session *s, const char *argument)
 		session_refuse(s, 503, "5.5.1", "say MAIL first");
 		return;
 	}
-	wrong = command_rcpt(argument, t->utf8, &recipient);
+	wrong = command_rcpt(argument, t->utf8, session_offers_dsn(s), &rcpt);
 	if (wrong.smtp != 0) {
 		session_log_malformed(s, argument, &wrong);
 		session_refuse(s, wrong.smtp, wrong.enhanced, wrong.text);
 		return;
 	}
-	address_format(&recipient, text);
-	verdict = take_recipient(s, text);
+	address_format(&rcpt.recipient, text);
+	verdict = take_recipient(s, text, &rcpt);
 	if (!verdict_is_success(verdict)) {
 		refuse_recipient(s, text, verdict);
 		return;
 	}
-	t->utf8_address |= recipient.utf8;
+	t->utf8_address |= rcpt.recipient.utf8;
 	session_verdict(s, verdict);
 }

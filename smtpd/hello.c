@@ -7,6 +7,12 @@
 #include "smtpd/session.h"
 #include "smtpd/starttls.h"
 
+bool
+session_offers_dsn(const struct session *s)
+{
+	return policy_offers_dsn(&s->facts, s->config->offer_dsn);
+}
+
 static bool
 introduce(struct session *s, const char *argument, bool extended)
 {
@@ -42,6 +48,8 @@ smtp_ehlo(struct session *s, const char *argument)
 	    "250-LIMITS RCPTMAX=%" PRIu64 "\r\n",
 	    s->config->hostname, s->config->max_message_size,
 	    s->config->max_recipients);
+	if (session_offers_dsn(s))
+		stream_puts(&s->stream, "250-DSN\r\n");
 	if (starttls_is_offered(s))
 		stream_puts(&s->stream, "250-STARTTLS\r\n");
 	auth_announce(s);

@@ -14,6 +14,21 @@ takes_logins_only(enum listener_kind listener)
 	    listener == LISTENER_SUBMISSIONS;
 }
 
+bool
+policy_offers_dsn(const struct policy_client *client, enum offer_dsn offer)
+{
+	switch (offer) {
+	case OFFER_DSN_EVERYBODY:
+		return true;
+	case OFFER_DSN_TRUSTED:
+		/* Before the login, too: many clients say EHLO but once. */
+		return policy_may_relay(client) ||
+		    takes_logins_only(client->listener);
+	default:
+		return false;
+	}
+}
+
 /* RFC 6409 section 4.3; RFC 4954 section 6. */
 enum verdict
 policy_sender(

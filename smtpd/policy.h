@@ -25,6 +25,14 @@ struct policy_client {
 /* May it send to any recipient, not only to ours? */
 bool policy_may_relay(const struct policy_client *);
 
+/*
+ * Is it offered to ask for reports (RFC 3461)?  A report of success is an
+ * answer to whoever a stranger names as the sender, with a header of his
+ * making: so by default strangers are not (A12).  Who hands their mail on to
+ * us then tells them that it has got here, and they lose little.
+ */
+bool policy_offers_dsn(const struct policy_client *, enum offer_dsn);
+
 struct policy_sender {
 	bool null_path;
 	enum verdict owned;    /* userdb: may this login send as that? */

@@ -115,9 +115,12 @@ session_reset(struct session *s)
 {
 	struct transaction *t = &s->transaction;
 
-	for (size_t i = 0; i < t->nrecipients; i++)
+	for (size_t i = 0; i < t->nrecipients; i++) {
 		free(t->recipients[i]);
+		free((char *)t->asked[i].orcpt);
+	}
 	free(t->recipients);
+	free(t->asked);
 	*t = (struct transaction){.open = false};
 }
 

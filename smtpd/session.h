@@ -10,6 +10,7 @@
 #include "common/address.h"
 #include "common/config.h"
 #include "common/dns.h"
+#include "common/dsn.h"
 #include "common/netaddr.h"
 #include "common/protocol.h"
 #include "common/stream.h"
@@ -28,9 +29,12 @@ struct transaction {
 	bool body_8bit, utf8; /* as MAIL asked */
 	uint64_t size;        /* as MAIL said, 0: it did not */
 	bool utf8_address;    /* sender or a recipient is not ASCII */
+	enum dsn_ret ret;
+	char envid[DSN_ENVID_MAX + 1]; /* "": none */
 	char **recipients;    /* owned, each owned */
+	struct dsn_recipient *asked; /* of each; owned, as is orcpt */
 	size_t nrecipients;
-	size_t room; /* of the array */
+	size_t room; /* of the arrays */
 };
 
 /* Who the client is, looked up once (client.c). */
@@ -109,6 +113,9 @@ void session_reset(struct session *);
 
 /* The connection ended or went silent where more was to come. */
 void session_lost(struct session *, const char *id, enum stream_result);
+
+/* Is the client offered DSN (RFC 3461)? */
+bool session_offers_dsn(const struct session *);
 
 /* The client's confirmed name; looks it up at the first call. */
 const char *client_name(struct session *);

@@ -48,6 +48,12 @@ const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("\2" HELLO MAIL RCPT "DATA\r\n"),
     FUZZ_SEED("\0" HELLO "MAIL FROM:<\"a b\"@[192.0.2.1]> SMTPUTF8\r\n"
 	      "RCPT TO:<\xc3\xb6@example.test>\r\n" RCPT "DATA\r\n.\r\n"),
+    FUZZ_SEED("\0" HELLO "MAIL FROM:<s@x.test> RET=HDRS ENVID=Q+2Bq\r\n"
+	      "RCPT TO:<ann@example.test> NOTIFY=SUCCESS,DELAY "
+	      "ORCPT=rfc822;Bob+20x@y.test\r\nDATA\r\n.\r\n"),
+    FUZZ_SEED("\0" HELLO "MAIL FROM:<> SMTPUTF8 RET=FULL\r\n"
+	      "RCPT TO:<ann@example.test> NOTIFY=NEVER "
+	      "ORCPT=utf-8;\xc3\xb6\\x{F6}@y.test\r\nDATA\r\n.\r\n"),
     FUZZ_SEED("\0GET / HTTP/1.1\r\n"),
     FUZZ_SEEDS_END,
 };
@@ -201,6 +207,10 @@ submit_commit(
 	for (size_t i = 0; i < e->nrecipients; i++)
 		REQUIRE(logged_in ||
 		    strcmp(e->recipients[i], "ann@example.test") == 0);
+	REQUIRE(e->envid == NULL || dsn_is_envid(e->envid));
+	for (size_t i = 0; i < e->nrecipients; i++)
+		REQUIRE(e->asked[i].orcpt == NULL ||
+		    dsn_is_orcpt(e->asked[i].orcpt));
 	REQUIRE(fstat(m->writer, &status) == 0);
 	text = calloc(1, (size_t)status.st_size + 1);
 	REQUIRE(text != NULL);
@@ -219,6 +229,7 @@ get_config(void)
 {
 	static const char text[] = "hostname mail.example.test\n"
 				   "domain example.test\nmax-recipients 5\n"
+				   "offer-dsn everybody\n"
 				   "max-message-size 4000\nsmtp-timeout 10s\n"
 				   "auth-mechanisms PLAIN LOGIN OAUTHBEARER "
 				   "XOAUTH2 CRAM-MD5 SCRAM-SHA-256\n"

@@ -183,7 +183,10 @@ static const char full[] =
     "log-file /var/log/x\nsource-address 192.0.2.7 2001:db8::7\n"
     "address-family ipv6\nminimum-uid 500\njunk folder\nsystem-users yes\n"
     "postmaster root@example.org\n"
-    "keys-dir /keys\nledger-dir /ledger\nlogin-failures 3\nlogin-failures-network 4\n"
+    "offer-dsn nobody\ndelay-warning 0\nbounce-copy copy@example.org\n"
+    "bounce-size-limit 1M\n"
+    "keys-dir /keys\nledger-dir /ledger\nlogin-failures "
+    "3\nlogin-failures-network 4\n"
     "login-failures-user 5\nlogin-failure-window 10m\nlogin-memory 2d\n"
     "tls-trust /etc/ca.pem\nhttps-port 8443\n"
     "password-cost 7\n"
@@ -230,6 +233,10 @@ test_everything(void **state)
 	assert_int_equal(c.queue_lifetime, 14 * 86400);
 	assert_int_equal(c.address_family, FAMILY_IPV6);
 	assert_true(c.junk_folder);
+	assert_int_equal(c.offer_dsn, OFFER_DSN_NOBODY);
+	assert_int_equal(c.delay_warning, 0);
+	assert_string_equal(c.bounce_copy, "copy@example.org");
+	assert_int_equal(c.bounce_size_limit, 1 << 20);
 	assert_int_equal(c.auth_mechanisms,
 	    SASL_SET(SASL_SCRAM_SHA_256_PLUS) | SASL_SET(SASL_CRAM_MD5));
 	assert_true(c.apop);
@@ -435,6 +442,10 @@ static const struct {
     {"junk trash", "test.conf:1: \"junk\": \"trash\" is none of inbox|folder"},
     {"junk inbox|folder", "test.conf:1: \"junk\": \"inbox|folder\" is none"},
     {"system-users true", "test.conf:1: \"system-users\": \"true\" is none"},
+    {"offer-dsn all", "test.conf:1: \"offer-dsn\": \"all\" is none of"},
+    {"delay-warning 31d", "test.conf:1: \"delay-warning\": 31d is not"},
+    {"bounce-copy root", "test.conf:1: \"bounce-copy\": \"root\" is not"},
+    {"bounce-size-limit 17M", "test.conf:1: \"bounce-size-limit\": 17M is"},
     {"postmaster root", "test.conf:1: \"postmaster\": \"root\" is not user"},
     {"postmaster @a.example", "test.conf:1: \"postmaster\": \"@a.example\""},
     {"hostname a\001b", "test.conf:1: control character 0x01"},

@@ -74,17 +74,17 @@ mail_is_read(void **state)
 	struct mail_command mail;
 
 	(void)state;
-	assert_int_equal(command_mail("FROM:<a@B>", &mail).smtp, 0);
+	assert_int_equal(command_mail("FROM:<a@B>", true, &mail).smtp, 0);
 	assert_string_equal(mail.sender.domain, "b");
 	assert_false(mail.has_size || mail.body_8bit || mail.utf8);
-	assert_int_equal(command_mail("from: <>", &mail).smtp, 0);
+	assert_int_equal(command_mail("from: <>", true, &mail).smtp, 0);
 	assert_true(address_is_null(&mail.sender));
-	assert_int_equal(command_mail("FROM: a@b SIZE=7", &mail).smtp, 0);
+	assert_int_equal(command_mail("FROM: a@b SIZE=7", true, &mail).smtp, 0);
 	assert_string_equal(mail.sender.local, "a");
 	assert_int_equal(mail.size, 7);
 	assert_int_equal(command_mail("FROM:<a@b>  body=8bitmime  SMTPUTF8 "
 				      "size=18446744073709551615 AUTH=<>",
-			     &mail)
+			     true, &mail)
 			     .smtp,
 	    0);
 	assert_true(mail.body_8bit && mail.utf8 && mail.size == UINT64_MAX);
@@ -110,7 +110,17 @@ bad_mail_is_refused(void **state)
 	    {"FROM:<a@b>x", 501, "5.1.7"},
 	    {"FROM:<a@b> <c@d>", 555, "5.5.4"},
 	    {"FROM:<a@b> FOO=1", 555, "5.5.4"},
-	    {"FROM:<a@b> RET=FULL", 555, "5.5.4"},
+	    {"FROM:<a@b> NOTIFY=NEVER", 555, "5.5.4"},
+	    {"FROM:<a@b> RET", 501, "5.5.4"},
+	    {"FROM:<a@b> RET=", 501, "5.5.4"},
+	    {"FROM:<a@b> RET=BODY", 501, "5.5.4"},
+	    {"FROM:<a@b> RET=FULL RET=FULL", 501, "5.5.4"},
+	    {"FROM:<a@b> ENVID", 501, "5.5.4"},
+	    {"FROM:<a@b> ENVID=", 501, "5.5.4"},
+	    {"FROM:<a@b> ENVID=a ENVID=b", 501, "5.5.4"},
+	    {"FROM:<a@b> ENVID=a+0D+0Ab", 501, "5.5.4"},
+	    {"FROM:<a@b> ENVID=a+zz", 501, "5.5.4"},
+	    {"FROM:<a@b> SMTPUTF8 ENVID=\xc3\xa9", 501, "5.5.4"},
 	    {"FROM:<a@b> SIZE", 501, "5.5.4"},
 	    {"FROM:<a@b> SIZE=", 501, "5.5.4"},
 	    {"FROM:<a@b> SIZE=-1", 501, "5.5.4"},
@@ -127,7 +137,8 @@ bad_mail_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < SIZE(cases); i++) {
 		struct mail_command mail;
-		struct reply reply = command_mail(cases[i].argument, &mail);
+		struct reply reply =
+		    command_mail(cases[i].argument, true, &mail);
 
 		assert_int_equal(reply.smtp, cases[i].smtp);
 		assert_string_equal(reply.enhanced, cases[i].enhanced);
@@ -138,21 +149,111 @@ bad_mail_is_refused(void **state)
 static void
 rcpt_is_read(void **state)
 {
-	struct address a;
+	struct rcpt_command a;
 
 	(void)state;
-	assert_int_equal(command_rcpt("TO:<a@b>", false, &a).smtp, 0);
-	assert_int_equal(command_rcpt("to: <a@b> ", false, &a).smtp, 0);
-	assert_int_equal(command_rcpt("TO:<PostMaster>", false, &a).smtp, 0);
-	assert_string_equal(a.domain, "");
-	assert_int_equal(command_rcpt("TO:<\xc3\xa9@b>", true, &a).smtp, 0);
-	assert_int_equal(command_rcpt("TO:<\xc3\xa9@b>", false, &a).smtp, 553);
-	assert_int_equal(command_rcpt("TO:<>", false, &a).smtp, 501);
-	assert_int_equal(command_rcpt("TO:", false, &a).smtp, 501);
-	assert_int_equal(command_rcpt("TO:<a>", false, &a).smtp, 501);
-	assert_int_equal(command_rcpt("FROM:<a@b>", false, &a).smtp, 501);
+	assert_int_equal(command_rcpt("TO:<a@b>", false, true, &a).smtp, 0);
+	assert_int_equal(command_rcpt("to: <a@b> ", false, true, &a).smtp, 0);
 	assert_int_equal(
-	    command_rcpt("TO:<a@b> NOTIFY=NEVER", false, &a).smtp, 555);
+	    command_rcpt("TO:<PostMaster>", false, true, &a).smtp, 0);
+	assert_string_equal(a.recipient.domain, "");
+	assert_int_equal(
+	    command_rcpt("TO:<\xc3\xa9@b>", true, true, &a).smtp, 0);
+	assert_int_equal(
+	    command_rcpt("TO:<\xc3\xa9@b>", false, true, &a).smtp, 553);
+	assert_int_equal(command_rcpt("TO:<>", false, true, &a).smtp, 501);
+	assert_int_equal(command_rcpt("TO:", false, true, &a).smtp, 501);
+	assert_int_equal(command_rcpt("TO:<a>", false, true, &a).smtp, 501);
+	assert_int_equal(command_rcpt("FROM:<a@b>", false, true, &a).smtp, 501);
+	assert_int_equal(
+	    command_rcpt("TO:<a@b> RET=FULL", false, true, &a).smtp, 555);
+}
+
+static void
+requests_for_reports_are_read(void **state)
+{
+	struct mail_command mail;
+	struct rcpt_command rcpt;
+
+	(void)state;
+	assert_int_equal(
+	    command_mail("FROM:<> ret=hdrs envid=a+2Bb", true, &mail).smtp, 0);
+	assert_int_equal(mail.ret, DSN_RET_HDRS);
+	assert_string_equal(mail.envid, "a+b");
+	assert_int_equal(command_mail("FROM:<>", true, &mail).smtp, 0);
+	assert_int_equal(mail.ret, DSN_RET_NONE);
+	assert_string_equal(mail.envid, "");
+	assert_int_equal(command_rcpt("TO:<a@b> Notify=DELAY,success "
+				      "orcpt=rfc822;A+20b@c",
+			     false, true, &rcpt)
+			     .smtp,
+	    0);
+	assert_int_equal(rcpt.notify, DSN_SUCCESS | DSN_DELAY);
+	assert_string_equal(rcpt.orcpt, "rfc822;A b@c");
+	assert_int_equal(command_rcpt("TO:<a@b>", false, true, &rcpt).smtp, 0);
+	assert_int_equal(rcpt.notify, 0);
+	assert_string_equal(rcpt.orcpt, "");
+	assert_int_equal(
+	    command_rcpt("TO:<a@b> ORCPT=utf-8;\xc3\xa9@c", true, true, &rcpt)
+		.smtp,
+	    0);
+	assert_string_equal(rcpt.orcpt, "utf-8;\xc3\xa9@c");
+}
+
+static void
+bad_requests_for_reports_are_refused(void **state)
+{
+	static const struct {
+		const char *argument;
+		bool dsn;
+		int smtp;
+	} cases[] = {
+	    {"TO:<a@b> NOTIFY", true, 501},
+	    {"TO:<a@b> NOTIFY=", true, 501},
+	    {"TO:<a@b> NOTIFY=NEVER,DELAY", true, 501},
+	    {"TO:<a@b> NOTIFY=NEVER NOTIFY=NEVER", true, 501},
+	    {"TO:<a@b> ORCPT", true, 501},
+	    {"TO:<a@b> ORCPT=", true, 501},
+	    {"TO:<a@b> ORCPT=a@b", true, 501},
+	    {"TO:<a@b> ORCPT=rfc822;a@b ORCPT=rfc822;a@b", true, 501},
+	    {"TO:<a@b> ORCPT=rfc822;a+0AX:y", true, 501},
+	    {"TO:<a@b> ORCPT=utf-8;\xc3\xa9@c", true, 501},
+	    {"TO:<a@b> NOTIFY=NEVER", false, 555},
+	    {"TO:<a@b> ORCPT=rfc822;a@b", false, 555},
+	};
+	struct mail_command mail;
+	struct rcpt_command rcpt;
+	struct reply reply;
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++) {
+		reply =
+		    command_rcpt(cases[i].argument, false, cases[i].dsn, &rcpt);
+		if (reply.smtp != cases[i].smtp)
+			fail_msg("%s", cases[i].argument);
+		assert_string_equal(reply.enhanced, "5.5.4");
+	}
+	assert_int_equal(
+	    command_mail("FROM:<a@b> RET=FULL", false, &mail).smtp, 555);
+	assert_int_equal(
+	    command_mail("FROM:<a@b> ENVID=a", false, &mail).smtp, 555);
+}
+
+static void
+reports_are_offered_to_whom_the_config_says(void **state)
+{
+	const struct policy_client anybody = {.listener = LISTENER_SMTP},
+				   user = {.logged_in = true},
+				   relay = {.relay_from = true},
+				   early = {.listener = LISTENER_SUBMISSION};
+
+	(void)state;
+	assert_false(policy_offers_dsn(&anybody, OFFER_DSN_TRUSTED));
+	assert_true(policy_offers_dsn(&user, OFFER_DSN_TRUSTED));
+	assert_true(policy_offers_dsn(&relay, OFFER_DSN_TRUSTED));
+	assert_true(policy_offers_dsn(&early, OFFER_DSN_TRUSTED));
+	assert_true(policy_offers_dsn(&anybody, OFFER_DSN_EVERYBODY));
+	assert_false(policy_offers_dsn(&user, OFFER_DSN_NOBODY));
 }
 
 static void
@@ -345,6 +446,9 @@ main(void)
 	    cmocka_unit_test(mail_is_read),
 	    cmocka_unit_test(bad_mail_is_refused),
 	    cmocka_unit_test(rcpt_is_read),
+	    cmocka_unit_test(requests_for_reports_are_read),
+	    cmocka_unit_test(bad_requests_for_reports_are_refused),
+	    cmocka_unit_test(reports_are_offered_to_whom_the_config_says),
 	    cmocka_unit_test(helo_has_bounds),
 	    cmocka_unit_test(senders_are_judged),
 	    cmocka_unit_test(recipients_are_judged),
