@@ -33,8 +33,26 @@ packet_start(struct packet *p, const char *verb)
 {
 	p->len = 0;
 	p->nfds = 0;
+	p->together = 0;
 	p->failed = false;
 	add_string(p, verb);
+}
+
+void
+packet_also(struct packet *p, const char *verb)
+{
+	if (p->nfds > 0 || ++p->together == IPC_TOGETHER_MAX)
+		p->failed = true;
+	add_string(p, "");
+	add_string(p, verb);
+}
+
+/* Half of the room holds any packet of the protocol. */
+bool
+packet_is_full(const struct packet *p)
+{
+	return p->len > IPC_PACKET_MAX / 2 ||
+	    p->together + 1 == IPC_TOGETHER_MAX;
 }
 
 void
@@ -95,6 +113,45 @@ packet_next(struct cursor *c, const char **name, const char **value)
 	*name = cursor_string(c, IPC_PACKET_MAX);
 	*value = cursor_string(c, IPC_PACKET_MAX);
 	return cursor_ok(c);
+}
+
+/* Where the one that begins here ends. */
+static size_t
+end_of_one(const struct packet *p, size_t from)
+{
+	struct cursor c = cursor_over(p->octets + from, p->len - from);
+
+	(void)cursor_string(&c, IPC_PACKET_MAX);
+	while (cursor_left(&c) > 0) {
+		size_t here = p->len - cursor_left(&c);
+		const char *name = cursor_string(&c, IPC_PACKET_MAX);
+		if (cursor_left(&c) > 0 && name[0] == '\0')
+			return here;
+		(void)cursor_string(&c, IPC_PACKET_MAX);
+	}
+	return p->len;
+}
+
+bool
+packet_split(struct packet *together, size_t *at, struct packet *one)
+{
+	size_t end;
+
+	if (*at >= together->len)
+		return false;
+	end = end_of_one(together, *at);
+	one->len = end - *at;
+	one->nfds = 0;
+	one->together = 0;
+	one->failed = false;
+	memcpy(one->octets, together->octets + *at, one->len);
+	*at = end < together->len ? end + 1 : end;
+	if (*at == together->len) {
+		one->nfds = together->nfds;
+		memcpy(one->fds, together->fds, sizeof(one->fds));
+		together->nfds = 0;
+	}
+	return true;
 }
 
 static bool

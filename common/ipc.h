@@ -21,9 +21,14 @@
  * longest value it will take; anything else is a malformed packet, and the
  * reader drops that peer (and nothing else).  There is never a struct on the
  * wire and never a value without a bound.
+ *
+ * Several that are known at one time may travel together, so that they cost
+ * one call and one wake-up: an empty string stands between one and the next,
+ * and descriptors belong to the last.  Each is read as if it had come alone.
  */
 enum {
 	IPC_PACKET_MAX = 16384,
+	IPC_TOGETHER_MAX = 128, /* packets */
 	IPC_FDS_MAX = 4,
 };
 
@@ -31,7 +36,8 @@ struct packet {
 	size_t len;
 	size_t nfds;
 	int fds[IPC_FDS_MAX];
-	bool failed; /* did not fit; such a packet is never sent */
+	size_t together; /* others before the one being written */
+	bool failed;     /* did not fit; such a packet is never sent */
 	char octets[IPC_PACKET_MAX];
 };
 
@@ -40,6 +46,15 @@ struct packet {
 void packet_start(struct packet *, const char *verb);
 void packet_text(struct packet *, const char *name, const char *value);
 void packet_number(struct packet *, const char *name, uint64_t value);
+
+/*
+ * Another one behind what was written so far.  No descriptor may have been
+ * attached before.
+ */
+void packet_also(struct packet *, const char *verb);
+
+/* Is it time to send, before another is written behind? */
+bool packet_is_full(const struct packet *);
 
 /* Send this descriptor too; it stays the caller's. */
 void packet_attach(struct packet *, int fd);
@@ -52,20 +67,20 @@ bool packet_is(const struct packet *, const char *verb);
 
 struct attribute {
 	const char *name;
-	size_t max;	     /* longest text, without its NUL */
-	const char **text;   /* where to; points into the packet */
-	uint64_t *number;    /* or a number */
-	bool optional;	     /* when absent: text NULL, number 0 */
+	size_t max;        /* longest text, without its NUL */
+	const char **text; /* where to; points into the packet */
+	uint64_t *number;  /* or a number */
+	bool optional;     /* when absent: text NULL, number 0 */
 };
 
-#define ATTRIBUTE_TEXT(n, longest, where) \
+#define ATTRIBUTE_TEXT(n, longest, where)                                      \
 	((struct attribute){.name = (n), .max = (longest), .text = (where)})
-#define ATTRIBUTE_NUMBER(n, where) \
+#define ATTRIBUTE_NUMBER(n, where)                                             \
 	((struct attribute){.name = (n), .number = (where)})
-#define ATTRIBUTE_TEXT_OPTIONAL(n, longest, where) \
-	((struct attribute){.name = (n), .max = (longest), .text = (where), \
-	    .optional = true})
-#define ATTRIBUTE_NUMBER_OPTIONAL(n, where) \
+#define ATTRIBUTE_TEXT_OPTIONAL(n, longest, where)                             \
+	((struct attribute){                                                   \
+	    .name = (n), .max = (longest), .text = (where), .optional = true})
+#define ATTRIBUTE_NUMBER_OPTIONAL(n, where)                                    \
 	((struct attribute){.name = (n), .number = (where), .optional = true})
 
 /*
@@ -79,6 +94,12 @@ bool packet_read(const struct packet *, const char *verb,
 /* For lists: a cursor behind the verb, and its next attribute. */
 struct cursor packet_cursor(const struct packet *);
 bool packet_next(struct cursor *, const char **name, const char **value);
+
+/*
+ * Of what travelled together, the one at *at (0: the first) into one, and
+ * *at to the next; with the last go the descriptors.  False at the end.
+ */
+bool packet_split(struct packet *together, size_t *at, struct packet *one);
 
 /* Take descriptor i out of a received packet: the caller's from now on. */
 int packet_detach(struct packet *, size_t i);
@@ -110,7 +131,7 @@ enum ipc_result ipc_call(int fd, struct packet *, int64_t deadline_ms);
 /* All descriptors made here are close-on-exec; -1 and errno on failure. */
 int ipc_connect(const char *path);
 int ipc_listen(const char *path, mode_t mode); /* replaces a stale socket */
-int ipc_accept(int listener);		       /* non-blocking descriptor */
+int ipc_accept(int listener);                  /* non-blocking descriptor */
 int ipc_pair(int ends[2]);
 
 /* Who made the other end (SO_PEERCRED). */

@@ -186,11 +186,28 @@ fail(struct peer *peer, const char *why)
 	peer->closed(peer);
 }
 
+static void
+hear(struct peer *peer, struct packet *p)
+{
+	struct packet one; /* callbacks nest: not static */
+	size_t at = 0;
+	int n = 0;
+
+	while (serving == peer && packet_split(p, &at, &one)) {
+		bool good = n++ < IPC_TOGETHER_MAX && peer->packet(peer, &one);
+
+		packet_close(&one);
+		if (!good && serving == peer)
+			fail(peer, "malformed packet");
+	}
+	packet_close(p);
+}
+
 /* False when there is nothing more to read, or no peer. */
 static bool
 receive_one(struct peer *peer)
 {
-	struct packet p; /* callbacks nest: not static */
+	struct packet p; /* likewise */
 
 	switch (ipc_receive(peer->watch.fd, &p, 0)) {
 	case IPC_OK:
@@ -204,9 +221,7 @@ receive_one(struct peer *peer)
 		fail(peer, strerror(errno));
 		return false;
 	}
-	if (!peer->packet(peer, &p) && serving == peer)
-		fail(peer, "malformed packet");
-	packet_close(&p);
+	hear(peer, &p);
 	return serving == peer;
 }
 

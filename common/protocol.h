@@ -158,9 +158,9 @@
  *					orcpt: RFC 3461, xtext undone
  *					(common/dsn.h)
  *   -> end count=
- *   <- committed +fd +fd		content and envelope, read-only: the
- *					peer starts writing both out, then
- *					syncs both, then
+ *   <- committed +fd			the envelope, read-only: the peer has
+ *					begun to write the content out, does
+ *					so with this, syncs both, then
  *   <- refused verdict= [address=]	nothing is left of it
  *   -> synced				no answer: now it is ours
  *   -> abort				no answer: forget it, at any time

@@ -63,13 +63,20 @@ send_verb(struct submission *s, const char *verb)
 }
 
 static void
-close_both(struct submission *s)
+close_writer(struct submission *s)
 {
 	if (s->writer >= 0)
 		close(s->writer);
+	s->writer = -1;
+}
+
+static void
+close_both(struct submission *s)
+{
+	close_writer(s);
 	if (s->reader >= 0)
 		close(s->reader);
-	s->writer = s->reader = -1;
+	s->reader = -1;
 }
 
 static enum verdict
@@ -115,8 +122,8 @@ submit_room(struct submission *s, uint64_t size, int64_t deadline_ms)
 }
 
 enum verdict
-submit_open(struct submission *s, int client_fd, uint64_t size,
-    int64_t deadline_ms)
+submit_open(
+    struct submission *s, int client_fd, uint64_t size, int64_t deadline_ms)
 {
 	struct packet p;
 	enum ipc_result result;
@@ -154,14 +161,27 @@ add_asked(struct packet *p, const struct dsn_recipient *asked)
 		packet_text(p, "orcpt", asked->orcpt);
 }
 
+/* Begin another, behind those before it while there is room. */
 static enum ipc_result
-send_envelope(struct submission *s, const struct submit_envelope *e,
-    struct packet *p, int64_t deadline_ms)
+write_behind(struct submission *s, struct packet *p, const char *verb,
+    int64_t deadline_ms)
 {
 	enum ipc_result result;
 
+	if (!packet_is_full(p)) {
+		packet_also(p, verb);
+		return IPC_OK;
+	}
+	result = ipc_send(s->queue, p, deadline_ms);
+	packet_start(p, verb);
+	return result;
+}
+
+static void
+write_commit(struct packet *p, const char *id, const struct submit_envelope *e)
+{
 	packet_start(p, "commit");
-	packet_text(p, "id", s->id);
+	packet_text(p, "id", id);
 	packet_text(p, "sender", e->sender);
 	packet_number(p, "start", e->start);
 	packet_number(p, "wire", e->wire);
@@ -174,17 +194,26 @@ send_envelope(struct submission *s, const struct submit_envelope *e,
 		packet_text(p, "ret", dsn_ret_name(e->ret));
 	if (e->envid != NULL)
 		packet_text(p, "envid", e->envid);
-	result = ipc_send(s->queue, p, deadline_ms);
+}
+
+/* All in one packet where it fits. */
+static enum ipc_result
+send_envelope(struct submission *s, const struct submit_envelope *e,
+    struct packet *p, int64_t deadline_ms)
+{
+	enum ipc_result result = IPC_OK;
+
+	write_commit(p, s->id, e);
 	for (size_t i = 0; i < e->nrecipients && result == IPC_OK; i++) {
-		packet_start(p, "recipient");
+		result = write_behind(s, p, "recipient", deadline_ms);
 		packet_text(p, "address", e->recipients[i]);
 		if (e->asked != NULL)
 			add_asked(p, &e->asked[i]);
-		result = ipc_send(s->queue, p, deadline_ms);
 	}
+	if (result == IPC_OK)
+		result = write_behind(s, p, "end", deadline_ms);
 	if (result != IPC_OK)
 		return result;
-	packet_start(p, "end");
 	packet_number(p, "count", e->nrecipients);
 	return ipc_call(s->queue, p, deadline_ms);
 }
@@ -198,14 +227,15 @@ submit_storage_failed(void)
 
 /*
  * Write-out of both begins before either is waited for, so that one journal
- * commit carries both.  Where the call is not known fsync does it all.
+ * commit carries both: the content's before queue is asked, so that the disk
+ * has something to do meanwhile.  Where the call is not known fsync does it
+ * all.
  */
 static enum verdict
-sync_both(struct submission *s, int content, int envelope)
+sync_both(struct submission *s, int envelope)
 {
 	(void)sync_file_range(envelope, 0, 0, SYNC_FILE_RANGE_WRITE);
-	(void)sync_file_range(content, 0, 0, SYNC_FILE_RANGE_WRITE);
-	if (fs_sync(content) == 0 && fs_sync(envelope) == 0)
+	if (fs_sync(s->reader) == 0 && fs_sync(envelope) == 0)
 		return VERDICT_OK;
 	log_event(LEVEL_ERROR, "cannot sync", log_text("id", s->id),
 	    log_text("reason", strerror(errno)));
@@ -219,9 +249,9 @@ read_committed(struct submission *s, struct packet *p)
 
 	if (packet_is(p, "refused"))
 		return read_refusal(s, p);
-	if (!packet_read(p, "committed", NULL, 0, 2))
+	if (!packet_read(p, "committed", NULL, 0, 1))
 		return lose(s, "malformed answer from queue");
-	verdict = sync_both(s, p->fds[0], p->fds[1]);
+	verdict = sync_both(s, p->fds[0]);
 	if (verdict != VERDICT_OK)
 		(void)send_verb(s, "abort");
 	else if (!send_verb(s, "synced"))
@@ -237,12 +267,16 @@ submit_commit(
 	enum ipc_result result;
 	enum verdict verdict;
 
-	close_both(s);
+	close_writer(s);
+	(void)sync_file_range(s->reader, 0, 0, SYNC_FILE_RANGE_WRITE);
 	result = send_envelope(s, e, &p, deadline_ms);
-	if (result != IPC_OK)
-		return result_verdict(s, result);
-	verdict = read_committed(s, &p);
-	packet_close(&p);
+	if (result == IPC_OK) {
+		verdict = read_committed(s, &p);
+		packet_close(&p);
+	} else {
+		verdict = result_verdict(s, result);
+	}
+	close_both(s);
 	return verdict;
 }
 

@@ -249,7 +249,6 @@ send_committed(struct client *c, int envelope)
 	static struct packet p;
 
 	packet_start(&p, "committed");
-	packet_attach(&p, c->reception.reader);
 	packet_attach(&p, envelope);
 	peer_send(&c->peer, &p);
 }

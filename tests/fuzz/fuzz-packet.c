@@ -14,6 +14,9 @@ const struct fuzz_seed fuzz_seeds[] = {
 	      "1\0m\0"
 	      "10 uid\0m\0"
 	      "11 uid\0"),
+    FUZZ_SEED("commit\0id\0X\0\0recipient\0address\0a@b\0\0"
+	      "end\0count\0"
+	      "1\0"),
     FUZZ_SEEDS_END,
 };
 
@@ -22,6 +25,25 @@ within(const struct packet *p, const char *text, size_t max)
 {
 	return text >= p->octets && text < p->octets + p->len &&
 	    strlen(text) <= max && text + strlen(text) < p->octets + p->len;
+}
+
+/* Split, and put together again. */
+static bool
+is_all_there(struct packet *p)
+{
+	static struct packet one;
+	size_t at = 0, from = 0;
+
+	while (packet_split(p, &at, &one)) {
+		if (memcmp(p->octets + from, one.octets, one.len) != 0)
+			return false;
+		from += one.len;
+		if (from < p->len && p->octets[from++] != '\0')
+			return false;
+		if (at != from)
+			return false;
+	}
+	return at == p->len;
 }
 
 int
@@ -47,5 +69,6 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 	c = packet_cursor(&p);
 	while (packet_next(&c, &name, &value))
 		REQUIRE(within(&p, name, p.len) && within(&p, value, p.len));
+	REQUIRE(is_all_there(&p));
 	return 0;
 }

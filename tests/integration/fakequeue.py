@@ -6,6 +6,8 @@ import socket
 import struct
 import threading
 
+from internal import apart
+
 
 class Broken(Exception):
     """The other end broke the protocol."""
@@ -19,6 +21,7 @@ class FakeQueue:
     def __init__(self, path, refuse=None, plays=()):
         self.refuse, self.plays = dict(refuse or {}), list(plays)
         self.messages, self.errors, self.connections = [], [], 0
+        self._waiting = {}  # of a peer: what came together
         self.arrived = threading.Condition()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(path)
@@ -65,14 +68,16 @@ class FakeQueue:
                         self.errors.append(repr(error))
                         self.arrived.notify_all()
 
-    @staticmethod
-    def _receive(peer):
-        data = peer.recv(16384)
-        if not data:
-            return None, []
-        words = data.split(b"\0")
+    def _receive(self, peer):
+        waiting = self._waiting.setdefault(peer, [])
+        if not waiting:
+            data = peer.recv(16384)
+            if not data:
+                return None, []
+            waiting += apart(data)
+        words = waiting.pop(0).split(b"\0")
         if words.pop() != b"" or len(words) % 2 != 1:
-            raise Broken(f"malformed packet {data!r}")
+            raise Broken(f"malformed packet {words!r}")
         words = [w.decode() for w in words]
         return words[0], list(zip(words[1::2], words[2::2]))
 
@@ -135,7 +140,7 @@ class FakeQueue:
                            address=address)
                 os.close(reader)
                 return
-        self._send(peer, "committed", [reader, reader])
+        self._send(peer, "committed", [reader])
         with os.fdopen(reader, "rb") as f:
             text = f.read()
         self._expect(peer, "synced")

@@ -39,6 +39,17 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
+def apart(octets):
+    """Packets that travelled together (common/ipc.h)."""
+    strings = octets.split(b"\0")
+    found, at = [], 0
+    for i in range(1, len(strings) - 2, 2):  # where names are
+        if strings[i] == b"":
+            found.append(b"\0".join(strings[at:i]) + b"\0")
+            at = i + 1
+    return found + [b"\0".join(strings[at:])]
+
+
 class Packet:
     def __init__(self, verb, *attributes, fds=(), **more):
         self.verb = verb
@@ -73,6 +84,7 @@ class Peer:
     def __init__(self, sock):
         self.socket = sock
         self.socket.settimeout(SECONDS)
+        self._waiting = []
 
     @classmethod
     def connect(cls, path, uid=None):
@@ -105,6 +117,8 @@ class Peer:
 
     def receive(self):
         """A Packet, or None at the end."""
+        if self._waiting:
+            return self._waiting.pop(0)
         try:
             octets, control, flags, _ = self.socket.recvmsg(
                 32768, socket.CMSG_SPACE(16))
@@ -113,7 +127,12 @@ class Peer:
         fds = array.array("i")
         for _, _, data in control:
             fds.frombytes(data[:len(data) - len(data) % fds.itemsize])
-        return Packet.decode(octets, list(fds)) if octets else None
+        if not octets:
+            return None
+        *before, last = apart(octets)
+        self._waiting = [Packet.decode(o, []) for o in before]
+        self._waiting.append(Packet.decode(last, list(fds)))
+        return self._waiting.pop(0)
 
     def call(self, verb, *attributes, **more):
         self.send(verb, *attributes, **more)

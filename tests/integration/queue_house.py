@@ -123,11 +123,10 @@ class Client(Peer):
         self.say("end", count=len(recipients))
 
     def committed(self):
-        _, fds = self.expect("committed")
-        for fd in fds:
+        _, [envelope] = self.expect("committed")
+        for fd in (self.reader, envelope):
             os.fsync(fd)
             os.close(fd)
-        os.close(self.reader)
 
     def send(self, sender, recipients, content, **options):
         self.open()

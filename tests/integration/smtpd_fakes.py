@@ -135,7 +135,7 @@ class Queue(Owner):
             message.content = os.pread(reader, 1 << 28, 0)
             os.close(reader)
             self.at("end", peer)
-            peer.send("committed", fds=[content.fileno(), envelope.fileno()])
+            peer.send("committed", fds=[envelope.fileno()])
             p = peer.receive()
             if p is not None and p.verb == "synced":
                 with self._news:

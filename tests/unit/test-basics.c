@@ -107,6 +107,51 @@ packets_carry_attributes_and_descriptors(void **state)
 }
 
 static void
+packets_travel_together(void **state)
+{
+	static struct packet p, one;
+	const char *id;
+	const struct attribute set[] = {ATTRIBUTE_TEXT("id", 4, &id)};
+	size_t at = 0;
+
+	(void)state;
+	packet_start(&p, "commit");
+	packet_text(&p, "id", "");
+	packet_also(&p, "end");
+	packet_also(&p, "open");
+	packet_text(&p, "id", "x");
+	packet_attach(&p, STDIN_FILENO);
+	assert_true(packet_split(&p, &at, &one));
+	assert_true(packet_read(&one, "commit", set, 1, 0));
+	assert_string_equal(id, "");
+	assert_true(packet_split(&p, &at, &one));
+	assert_true(packet_read(&one, "end", NULL, 0, 0));
+	assert_true(packet_split(&p, &at, &one));
+	assert_true(packet_read(&one, "open", set, 1, 1));
+	assert_string_equal(id, "x");
+	assert_int_equal(p.nfds, 0);
+	assert_false(packet_split(&p, &at, &one));
+
+	/* An end without another behind it is none. */
+	packet_start(&p, "open");
+	packet_also(&p, "");
+	p.len--;
+	at = 0;
+	assert_true(packet_split(&p, &at, &one));
+	assert_false(packet_read(&one, "open", NULL, 0, 0));
+	assert_false(packet_split(&p, &at, &one));
+
+	packet_start(&p, "recipient");
+	while (!packet_is_full(&p))
+		packet_also(&p, "recipient");
+	assert_false(p.failed);
+	for (at = 0; packet_split(&p, &at, &one);)
+		assert_true(packet_read(&one, "recipient", NULL, 0, 0));
+	packet_also(&p, "recipient");
+	assert_true(p.failed);
+}
+
+static void
 log_values_cannot_break_a_line(void **state)
 {
 	static const struct {
@@ -141,6 +186,7 @@ main(void)
 	    cmocka_unit_test(cursor_failure_sticks),
 	    cmocka_unit_test(utf8_refuses_what_rfc_3629_refuses),
 	    cmocka_unit_test(packets_carry_attributes_and_descriptors),
+	    cmocka_unit_test(packets_travel_together),
 	    cmocka_unit_test(log_values_cannot_break_a_line),
 	};
 

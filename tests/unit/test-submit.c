@@ -28,8 +28,16 @@ static pid_t child;
 static const char *
 verb(struct packet *p)
 {
-	if (ipc_receive(ends[1], p, clock_monotonic_ms() + 5000) != IPC_OK)
-		return "closed";
+	static struct packet together;
+	static size_t at;
+
+	if (!packet_split(&together, &at, p)) {
+		at = 0;
+		if (ipc_receive(ends[1], &together,
+			clock_monotonic_ms() + 5000) != IPC_OK)
+			return "closed";
+		(void)packet_split(&together, &at, p);
+	}
 	return packet_verb(p);
 }
 
@@ -52,10 +60,10 @@ answer(const char *text, const char *address)
 }
 
 static void
-send_two(struct packet *p, int fd)
+send_with(struct packet *p, int fd, int n)
 {
-	packet_attach(p, fd);
-	packet_attach(p, fd);
+	for (int i = 0; i < n; i++)
+		packet_attach(p, fd);
 	EXPECT(ipc_send(ends[1], p, -1) == IPC_OK);
 }
 
@@ -109,7 +117,7 @@ play_one(enum play play)
 	packet_start(&p, play == GARBAGE ? "opend" : "opened");
 	packet_text(&p, "id", "0123456789abcdef");
 	packet_number(&p, "time", 1000000000);
-	send_two(&p, fd);
+	send_with(&p, fd, 2);
 	if (play == GARBAGE)
 		return;
 	expect_envelope();
@@ -125,7 +133,7 @@ play_one(enum play play)
 		return;
 	}
 	packet_start(&p, "committed");
-	send_two(&p, fd);
+	send_with(&p, fd, 1);
 	EXPECT(strcmp(verb(&p), "synced") == 0);
 }
 
