@@ -91,6 +91,8 @@ caps_read(struct caps *caps, const struct reply *r)
 			caps->eight_bit = true;
 		else if (is(word, "SMTPUTF8"))
 			caps->utf8 = true;
+		else if (is(word, "DSN"))
+			caps->dsn = true;
 		else if (is(word, "STARTTLS"))
 			caps->starttls = true;
 		else if (is(word, "AUTH")) {

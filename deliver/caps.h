@@ -12,6 +12,7 @@ struct caps {
 	bool pipelining;     /* RFC 2920 */
 	bool eight_bit;	     /* RFC 6152 */
 	bool utf8;	     /* RFC 6531 */
+	bool dsn;            /* RFC 3461 */
 	bool starttls;	     /* RFC 3207 */
 	bool login;	     /* RFC 4954: AUTH, with these mechanisms */
 	unsigned auth;	     /* a set of common/sasl.h */

@@ -88,7 +88,7 @@ copy(char *to, size_t size, const char *from)
 static bool
 read_head(struct job *j, struct packet *p, uint64_t *count)
 {
-	const char *id, *sender, *domain, *body;
+	const char *id, *sender, *domain, *body, *ret, *envid;
 	uint64_t wire, utf8;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
@@ -100,6 +100,8 @@ read_head(struct job *j, struct packet *p, uint64_t *count)
 	    ATTRIBUTE_TEXT("body", PROTOCOL_NAME_MAX, &body),
 	    ATTRIBUTE_NUMBER("utf8", &utf8),
 	    ATTRIBUTE_NUMBER("count", count),
+	    ATTRIBUTE_TEXT_OPTIONAL("ret", PROTOCOL_NAME_MAX, &ret),
+	    ATTRIBUTE_TEXT_OPTIONAL("envid", DSN_ENVID_MAX, &envid),
 	};
 
 	if (!packet_read(p, "job", set, sizeof(set) / sizeof(set[0]), 1))
@@ -110,6 +112,9 @@ read_head(struct job *j, struct packet *p, uint64_t *count)
 	return copy(j->id, sizeof(j->id), id) &&
 	    copy(j->sender, sizeof(j->sender), sender) &&
 	    copy(j->domain, sizeof(j->domain), domain) &&
+	    copy(j->envid, sizeof(j->envid), envid != NULL ? envid : "") &&
+	    (envid == NULL || dsn_is_envid(envid)) &&
+	    (ret == NULL || dsn_read_ret(ret, &j->ret)) &&
 	    (j->eight_bit || strcmp(body, "7bit") == 0) && utf8 <= 1 &&
 	    *count > 0 && *count <= JOB_RECIPIENTS_MAX && j->start <= j->size &&
 	    j->size <= INT64_MAX && measure(j, wire);
@@ -119,17 +124,25 @@ static bool
 read_recipient(struct job *j, struct packet *p)
 {
 	struct recipient *r = &j->recipients[j->n];
-	const char *address;
+	const char *address, *notify, *orcpt;
 	const struct attribute set[] = {
 	    ATTRIBUTE_NUMBER("index", &r->index),
 	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
+	    ATTRIBUTE_TEXT_OPTIONAL("notify", PROTOCOL_NAME_MAX, &notify),
+	    ATTRIBUTE_TEXT_OPTIONAL("orcpt", DSN_ORCPT_MAX, &orcpt),
 	};
 
-	if (!packet_read(p, "recipient", set, 2, 0))
+	if (!packet_read(p, "recipient", set, 4, 0) ||
+	    (notify != NULL && !dsn_read_notify(notify, &r->asked.notify)) ||
+	    (orcpt != NULL && !dsn_is_orcpt(orcpt)))
 		return false;
 	r->address = strdup(address);
 	if (r->address == NULL)
 		return false;
+	if (orcpt != NULL && (r->asked.orcpt = strdup(orcpt)) == NULL) {
+		free(r->address);
+		return false;
+	}
 	r->open = true;
 	j->n++;
 	j->nopen++;
@@ -165,6 +178,7 @@ job_free(struct job *j)
 {
 	for (size_t i = 0; i < j->n; i++) {
 		free(j->recipients[i].address);
+		free((char *)j->recipients[i].asked.orcpt);
 		free(j->recipients[i].failure);
 	}
 	free(j->recipients);
@@ -236,6 +250,8 @@ job_result(struct job *j, struct recipient *r, const struct outcome *o)
 		packet_text(&p, "tls", j->tls);
 		packet_text(&p, "verified", j->verified);
 	}
+	if (o->status == DELIVERED && j->dsn_passed)
+		packet_number(&p, "dsn-passed", 1);
 	say(j, &p);
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/dsn.h"
 #include "common/ipc.h"
 #include "common/protocol.h"
 #include "common/verdict.h"
@@ -32,6 +33,7 @@ struct outcome {
 struct recipient {
 	uint64_t index; /* the queue's */
 	char *address;
+	struct dsn_recipient asked; /* orcpt is owned */
 	bool open;    /* has no result yet */
 	bool refused; /* by the present server, for now */
 	struct outcome *failure; /* its own last one, NULL: the job's */
@@ -47,6 +49,9 @@ struct job {
 	uint64_t start, size; /* octets of the file; what leaves is between */
 	uint64_t wire;	      /* octets of that part as CRLF */
 	bool eight_bit, utf8;
+	enum dsn_ret ret;
+	char envid[DSN_ENVID_MAX + 1]; /* "": none */
+	bool dsn_passed;       /* by the last transaction: its host reports */
 	int64_t began;	       /* monotonic */
 	int64_t transferring; /* the last transaction began; 0: none did */
 	const char *tls, *verified; /* of its session; borrowed */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,36 @@ state_of(const struct transaction *t, size_t command)
 
 /* -- sending -- */
 
+/* As everybody writes such words. */
+static void
+put_upper(struct stream *out, const char *text)
+{
+	char word[DSN_NOTIFY_SIZE];
+	size_t i = 0;
+
+	for (; text[i] != '\0' && i < sizeof(word) - 1; i++)
+		word[i] = (char)toupper((unsigned char)text[i]);
+	word[i] = '\0';
+	stream_puts(out, word);
+}
+
+static void
+add_asked(struct stream *out, enum dsn_ret ret, const char *envid)
+{
+	struct buf xtext = BUF_INIT(3 * DSN_ENVID_MAX + 1);
+
+	if (ret != DSN_RET_NONE) {
+		stream_puts(out, " RET=");
+		put_upper(out, dsn_ret_name(ret));
+	}
+	if (envid[0] == '\0')
+		return;
+	dsn_write_envid(&xtext, envid);
+	if (buf_ok(&xtext) && buf_text(&xtext) != NULL)
+		stream_printf(out, " ENVID=%s", xtext.data);
+	buf_free(&xtext);
+}
+
 static void
 send_mail(struct transaction *t)
 {
@@ -55,6 +86,33 @@ send_mail(struct transaction *t)
 		stream_puts(out, " BODY=8BITMIME");
 	if (caps->utf8 && t->job->utf8)
 		stream_puts(out, " SMTPUTF8");
+	if (caps->dsn)
+		add_asked(out, t->job->ret, t->job->envid);
+	stream_puts(out, "\r\n");
+}
+
+/* RFC 3461 section 5.2.1: as they came. */
+static void
+send_rcpt(struct transaction *t, const struct recipient *r)
+{
+	struct stream *out = &t->s->stream;
+	const struct caps *caps = &t->s->caps;
+	struct buf orcpt = BUF_INIT(3 * DSN_ORCPT_MAX);
+	char notify[DSN_NOTIFY_SIZE];
+
+	stream_printf(out, "RCPT TO:<%s>", r->address);
+	if (caps->dsn && r->asked.notify != 0) {
+		dsn_write_notify(r->asked.notify, notify);
+		stream_puts(out, " NOTIFY=");
+		put_upper(out, notify);
+	}
+	if (caps->dsn && r->asked.orcpt != NULL) {
+		dsn_write_orcpt(
+		    &orcpt, r->asked.orcpt, caps->utf8 && t->job->utf8);
+		if (orcpt.len <= DSN_ORCPT_MAX && buf_ok(&orcpt))
+			stream_printf(out, " ORCPT=%s", buf_text(&orcpt));
+		buf_free(&orcpt);
+	}
 	stream_puts(out, "\r\n");
 }
 
@@ -69,8 +127,7 @@ send_command(struct transaction *t)
 		send_mail(t);
 		break;
 	case STATE_RCPT:
-		stream_printf(
-		    out, "RCPT TO:<%s>\r\n", t->who[t->sent - 1]->address);
+		send_rcpt(t, t->who[t->sent - 1]);
 		break;
 	default:
 		stream_puts(out, "DATA\r\n");
@@ -291,6 +348,7 @@ transaction_run(
 	job->transferring = clock_monotonic_ms();
 	job->tls = session_tls(s);
 	job->verified = s->verified;
+	job->dsn_passed = s->caps.dsn;
 	while (session_is_open(s)) {
 		send_more(&t);
 		if (t.answered == t.sent)

@@ -65,6 +65,8 @@ step(struct attempt *a)
 static void
 settle(struct attempt *a, size_t index, const struct result *result)
 {
+	struct result shared = *result;
+
 	a->work[index].stage = WORK_DONE;
 	if (result->trouble)
 		a->trouble = true;
@@ -73,11 +75,16 @@ settle(struct attempt *a, size_t index, const struct result *result)
 	if (result->linked)
 		a->linked = true;
 	attempt_note(a, index, result);
-	/* Who leads to the same place shares the outcome. */
+	/*
+	 * Who leads to the same place shares the outcome; what he asked about
+	 * reports was not passed on.
+	 */
+	shared.relayed = result->state == RECIPIENT_DELIVERED &&
+	    a->work[index].kind == ROUTE_REMOTE;
 	for (size_t i = 0; i < a->e.n; i++)
 		if (a->work[i].stage == WORK_SAME && a->work[i].same == index) {
 			a->work[i].stage = WORK_DONE;
-			attempt_note(a, i, result);
+			attempt_note(a, i, &shared);
 		}
 }
 
@@ -221,12 +228,13 @@ was_delivered(const struct attempt *a, const char *relay)
 }
 
 static void
-settle_same(struct attempt *a, size_t index, const char *relay)
+settle_same(struct attempt *a, size_t index, const char *relay, bool relayed)
 {
 	const struct verdict_row *row = verdict_row(VERDICT_OK);
 	struct result result = {.state = RECIPIENT_DELIVERED,
 	    .dsn = row->enhanced,
 	    .relay = relay,
+	    .relayed = relayed,
 	    .text = "delivered there already"};
 
 	settle(a, index, &result);
@@ -242,7 +250,7 @@ collapse(struct attempt *a, size_t index)
 		if (!is_same(a, i, index))
 			continue;
 		if (a->work[i].stage == WORK_DONE) {
-			settle_same(a, index, a->e.recipients[i].relay);
+			settle_same(a, index, a->e.recipients[i].relay, true);
 			return true;
 		}
 		w->stage = WORK_SAME;
@@ -259,7 +267,7 @@ deliver_local(struct attempt *a, size_t index)
 	char *relay = relay_name(w->kind, w->target);
 
 	if (relay != NULL && was_delivered(a, relay)) {
-		settle_same(a, index, relay);
+		settle_same(a, index, relay, false);
 	} else {
 		w->stage = WORK_LOCAL;
 		a->unfinished++;

@@ -77,6 +77,7 @@ struct result {
 	enum recipient_state state; /* DELIVERED, PENDING (later), FAILED */
 	bool trouble; /* PENDING for reasons of this house: try again soon */
 	bool linked;
+	bool relayed; /* DELIVERED to a host that sends no reports */
 	const char *dsn, *relay, *text;
 	/* deliver's own, for the log; NULL: none */
 	const char *delays, *tls, *verified;

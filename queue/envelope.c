@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "queue/envelope.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/utf8.h"
 
 void
 envelope_init(struct envelope *e)
@@ -22,8 +25,13 @@ recipient_free(struct recipient *r)
 void
 envelope_truncate(struct envelope *e, size_t n)
 {
-	while (e->n > n)
-		recipient_free(&e->recipients[--e->n]);
+	while (e->n > n) {
+		struct recipient *r = &e->recipients[--e->n];
+
+		if (r->parent != e->n && !r->gone)
+			e->recipients[r->parent].members--;
+		recipient_free(r);
+	}
 }
 
 void
@@ -83,8 +91,10 @@ envelope_add_recipient(struct envelope *e, const char *address, size_t parent)
 	r->address = strdup(address);
 	if (r->address == NULL)
 		return false;
-	if (parent != e->n)
+	if (parent != e->n) {
 		r->depth = e->recipients[parent].depth + 1;
+		e->recipients[parent].members++;
+	}
 	e->n++;
 	return true;
 }
@@ -143,13 +153,14 @@ mark_settled(struct envelope *e)
 static void
 begin_anew(struct envelope *e, struct recipient *r)
 {
-	const struct recipient *parent = &e->recipients[r->parent];
+	struct recipient *parent = &e->recipients[r->parent];
 
 	if (r->settled)
 		return;
 	if (parent != r &&
 	    (parent->gone || parent->state == RECIPIENT_PENDING)) {
 		r->state = RECIPIENT_EXPANDED;
+		parent->members -= !r->gone;
 		r->gone = true;
 	} else if (!r->gone) {
 		r->state = RECIPIENT_PENDING;
@@ -202,6 +213,37 @@ envelope_original(const struct envelope *e, size_t index)
 	while (e->recipients[index].parent != index)
 		index = e->recipients[index].parent;
 	return &e->recipients[index];
+}
+
+unsigned
+envelope_notify(const struct envelope *e, size_t index)
+{
+	unsigned without = 0;
+
+	while (e->recipients[index].parent != index) {
+		index = e->recipients[index].parent;
+		if (e->recipients[index].members != 1)
+			without = DSN_SUCCESS;
+	}
+	/* Who asked for success alone wants to hear nothing else either. */
+	if (e->recipients[index].notify == without)
+		return without == 0 ? 0 : DSN_NEVER;
+	return e->recipients[index].notify & ~without;
+}
+
+bool
+envelope_orcpt(
+    const struct envelope *e, size_t index, char out[DSN_ORCPT_MAX + 1])
+{
+	const struct recipient *r = envelope_original(e, index);
+	bool ascii = utf8_is_ascii(r->address, strlen(r->address));
+
+	if (r->orcpt != NULL)
+		snprintf(out, DSN_ORCPT_MAX + 1, "%s", r->orcpt);
+	else
+		snprintf(out, DSN_ORCPT_MAX + 1, "%s;%s",
+		    ascii ? "rfc822" : "utf-8", r->address);
+	return dsn_is_orcpt(out);
 }
 
 bool

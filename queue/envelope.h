@@ -83,6 +83,7 @@ struct recipient {
 	bool relayed;    /* delivered, and to tell of it is up to us */
 	bool warned;     /* its delay was reported */
 	bool told;       /* its success was reported */
+	size_t members;  /* of an alias: those that came of it and count */
 	bool gone;       /* of an alias that is to be looked up again: it is
 	                  * nobody's any more, and EXPANDED */
 	bool settled;    /* envelope_requeue()'s */
@@ -194,6 +195,21 @@ size_t envelope_count(const struct envelope *, enum recipient_state);
 
 /* The recipient that the sender wrote, from which this one came. */
 const struct recipient *envelope_original(const struct envelope *, size_t);
+
+/*
+ * What the sender asked about reports on this one: what he asked of the
+ * recipient that it came from.  Where that is an alias of several the sender
+ * is told that it was expanded, and no more of success (RFC 3461 section
+ * 5.2.7.3 (c)).
+ */
+unsigned envelope_notify(const struct envelope *, size_t);
+
+/*
+ * The recipient as the sender first had it: ORCPT, else made from the
+ * recipient that the sender wrote (section 5.2.1 (d)).  False: none.
+ */
+bool envelope_orcpt(
+    const struct envelope *, size_t, char out[DSN_ORCPT_MAX + 1]);
 
 /*
  * What an alias leads to is a new recipient unless a live one (not itself an

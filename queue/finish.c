@@ -79,6 +79,8 @@ attempt_note(struct attempt *a, size_t index, const struct result *result)
 	    .when = clock_now(),
 	    .dsn = result->dsn,
 	    .relay = result->relay,
+	    .relayed = result->relayed &&
+		(envelope_notify(&a->e, index) & DSN_SUCCESS) != 0,
 	    .text = result->text != NULL ? result->text : ""};
 	struct outcome bare = {
 	    .state = result->state, .when = outcome.when, .dsn = result->dsn};

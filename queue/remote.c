@@ -153,6 +153,20 @@ job_end(struct job *job, const char *why)
 	settle(d);
 }
 
+/* RFC 3461 section 5.2.1 */
+static void
+add_asked(struct packet *p, const struct envelope *e, size_t index)
+{
+	char text[DSN_ORCPT_MAX + 1];
+	unsigned notify = envelope_notify(e, index);
+
+	dsn_write_notify(notify, text);
+	if (notify != 0)
+		packet_text(p, "notify", text);
+	if (envelope_orcpt(e, index, text))
+		packet_text(p, "orcpt", text);
+}
+
 static bool
 send_job(struct worker_end *w, const struct job *job)
 {
@@ -173,6 +187,10 @@ send_job(struct worker_end *w, const struct job *job)
 	packet_text(&p, "body", a->e.eight_bit ? "8bitmime" : "7bit");
 	packet_number(&p, "utf8", a->e.utf8);
 	packet_number(&p, "count", job->n);
+	if (a->e.ret != DSN_RET_NONE)
+		packet_text(&p, "ret", dsn_ret_name(a->e.ret));
+	if (a->e.envid != NULL)
+		packet_text(&p, "envid", a->e.envid);
 	packet_attach(&p, fd);
 	peer_send(&w->peer, &p);
 	close(fd);
@@ -182,6 +200,7 @@ send_job(struct worker_end *w, const struct job *job)
 		packet_start(&p, "recipient");
 		packet_number(&p, "index", i);
 		packet_text(&p, "address", a->e.recipients[index].address);
+		add_asked(&p, &a->e, index);
 		peer_send(&w->peer, &p);
 	}
 	return true;
@@ -328,7 +347,7 @@ on_result(struct worker_end *w, struct packet *p)
 {
 	const char *status, *delays;
 	struct result result = {0};
-	uint64_t i;
+	uint64_t i, passed;
 	size_t s = 0;
 	const struct attribute set[] = {
 	    ATTRIBUTE_NUMBER("index", &i),
@@ -340,6 +359,7 @@ on_result(struct worker_end *w, struct packet *p)
 	    ATTRIBUTE_TEXT_OPTIONAL("tls", PROTOCOL_TLS_MAX, &result.tls),
 	    ATTRIBUTE_TEXT_OPTIONAL(
 		"verified", PROTOCOL_NAME_MAX, &result.verified),
+	    ATTRIBUTE_NUMBER_OPTIONAL("dsn-passed", &passed),
 	};
 
 	if (!packet_read(p, "result", set, sizeof(set) / sizeof(set[0]), 0) ||
@@ -353,6 +373,7 @@ on_result(struct worker_end *w, struct packet *p)
 	result.state = statuses[s].state;
 	result.dsn = check_dsn(result.dsn, result.state);
 	result.delays = delays;
+	result.relayed = result.state == RECIPIENT_DELIVERED && passed != 1;
 	loop_timer(&w->silence, SILENCE_MS);
 	answer(w->job, (size_t)i, &result);
 	return true;

@@ -78,7 +78,7 @@ class Queue:
     @staticmethod
     def send_job(peer, recipients, content=MESSAGE, domain="example.net",
                  sender="ann@example.test", id="0123456789abcdef", local=b"",
-                 body="7bit", utf8=0, size=None, **more):
+                 body="7bit", utf8=0, size=None, asked=None, **more):
         whole = local + content
         wire = len(whole.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
         with tempfile.TemporaryFile() as f:
@@ -89,7 +89,8 @@ class Queue:
                       body=body, utf8=utf8, count=len(recipients), **more,
                       fds=[f.fileno()])
         for index, address in enumerate(recipients):
-            peer.send("recipient", index=index * 7, address=address)
+            peer.send("recipient", index=index * 7, address=address,
+                      **(asked or {}).get(address, {}))
 
     @staticmethod
     def results(peer, n, id="0123456789abcdef", seconds=SECONDS):
@@ -108,7 +109,7 @@ class Queue:
             assert names == ["index", "status", "dsn", "relay", "text",
                              "delay"] + (
                 ["tls", "verified"] if result["status"] == "delivered" else
-                [])
+                []) + ["dsn-passed"] * ("dsn-passed" in names)
             assert re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", result["dsn"])
             assert result["dsn"][0] == {
                 "delivered": "2", "deferred": "4", "failed": "5"}[

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """deliver's conversation with servers, good ones and odd ones."""
+import contextlib
 import glob
 import os
 import time
@@ -212,6 +213,87 @@ def test_extensions_are_used_where_offered(deliver):
     mail = server.messages[0][0]
     assert mail.startswith("MAIL FROM:<ä@example.test> ")
     assert mail.endswith(" BODY=8BITMIME SMTPUTF8")
+
+
+DOMAIN = "[127.0.0.1]"
+ASKED = {f"a@{DOMAIN}": {"notify": "success,failure,delay",
+                         "orcpt": "rfc822;Old Name+x=y@first.test"},
+         f"b@{DOMAIN}": {"notify": "never"},
+         f"c@{DOMAIN}": {"orcpt": "utf-8;bü+b@first.test"},
+         f"d@{DOMAIN}": {}}
+
+
+def test_requests_for_reports_are_passed_on(deliver):
+    """RFC 3461 section 5.2.1: as they came, and none that did not."""
+    server = deliver.server(ehlo=EHLO + ("DSN",))
+    deliver.start()
+    results = deliver.queue.job(*ASKED, domain=DOMAIN, asked=ASKED,
+                                ret="hdrs", envid="x y+z=\\")
+    assert statuses(results) == ["delivered"] * 4
+    assert [r.get("dsn-passed") for r in results] == ["1"] * 4
+    mail, rcpts, _ = server.messages[0]
+    assert mail.endswith(" RET=HDRS ENVID=x+20y+2Bz+3D\\"), mail
+    assert rcpts == [
+        f"RCPT TO:<a@{DOMAIN}> NOTIFY=SUCCESS,FAILURE,DELAY"
+        " ORCPT=rfc822;Old+20Name+2Bx+3Dy@first.test",
+        f"RCPT TO:<b@{DOMAIN}> NOTIFY=NEVER",
+        f"RCPT TO:<c@{DOMAIN}> ORCPT=utf-8;b\\x{{FC}}\\x{{2B}}b@first.test",
+        f"RCPT TO:<d@{DOMAIN}>"]
+    results = deliver.queue.job(f"d@{DOMAIN}", domain=DOMAIN, sender="")
+    assert server.messages[1][:2] == (
+        f"MAIL FROM:<> SIZE={server.messages[1][0].split('=')[-1]}",
+        [f"RCPT TO:<d@{DOMAIN}>"])
+
+
+def test_requests_for_reports_go_nowhere_else(deliver):
+    """Section 5.2.2: and what the host will not do is told to the queue."""
+    server = deliver.server()
+    deliver.start()
+    results = deliver.queue.job(*ASKED, domain=DOMAIN, asked=ASKED,
+                                ret="full", envid="x")
+    assert statuses(results) == ["delivered"] * 4
+    assert not any("dsn-passed" in r for r in results)
+    mail, rcpts, _ = server.messages[0]
+    assert "RET" not in mail and "ENVID" not in mail
+    assert rcpts == [f"RCPT TO:<{address}>" for address in ASKED]
+
+
+def test_original_recipients_stay_utf8_where_that_is_spoken(deliver):
+    server = deliver.server(ehlo=EHLO + ("DSN", "SMTPUTF8"))
+    deliver.start()
+    for utf8 in 0, 1:
+        deliver.queue.job(f"c@{DOMAIN}", domain=DOMAIN, asked=ASKED,
+                          utf8=utf8)
+    assert [m[1][0].split("ORCPT=")[1] for m in server.messages] == [
+        "utf-8;b\\x{FC}\\x{2B}b@first.test",
+        "utf-8;bü\\x{2B}b@first.test"]
+
+
+def test_who_refuses_or_puts_off_takes_over_nothing(deliver):
+    deliver.server(ehlo=EHLO + ("DSN",), reply=lambda _, command: {
+        "RCPT TO:<a": "550 5.1.1 no", "RCPT TO:<b": "450 4.2.0 later"}.get(
+            command[:10]))
+    deliver.start()
+    results = deliver.queue.job(*ASKED, domain=DOMAIN, asked=ASKED)
+    assert statuses(results) == ["failed", "deferred"] + ["delivered"] * 2
+    assert [r.get("dsn-passed") for r in results] == [None, None, "1", "1"]
+
+
+@pytest.mark.parametrize("head, recipient", [
+    ({"ret": "body"}, {}), ({"envid": "a\r\nRCPT TO:<x@y>"}, {}),
+    ({"envid": ""}, {}), ({}, {"notify": "often"}),
+    ({}, {"orcpt": "rfc822;a\r\nb"}), ({}, {"orcpt": "nothing"})])
+def test_bad_requests_for_reports_are_bad_packets(deliver, head, recipient):
+    server = deliver.server()
+    deliver.start()
+    peer = deliver.queue.worker()
+    address = f"a@{DOMAIN}"
+    with contextlib.suppress(BrokenPipeError):  # the head is enough for it
+        deliver.queue.send_job(peer, [address], domain=DOMAIN,
+                               asked={address: recipient}, **head)
+    assert peer.receive() is None
+    assert server.messages == []
+    assert statuses(deliver.to_literal("bob")) == ["delivered"]
 
 
 def test_without_8bitmime_it_goes_as_it_is(deliver):

@@ -482,6 +482,46 @@ expansion_comes_back_and_loops_are_seen(void **state)
 }
 
 static void
+requests_follow_aliases(void **state)
+{
+	const struct dsn_recipient all = {
+	    DSN_SUCCESS | DSN_FAILURE, "rfc822;First@x.test"};
+	const struct dsn_recipient success = {DSN_SUCCESS, NULL};
+	const struct dsn_recipient never = {DSN_NEVER, NULL};
+	char orcpt[DSN_ORCPT_MAX + 1];
+	struct envelope e;
+
+	(void)state;
+	assert_int_equal(parse(&e, sample, strlen(sample)), ENVELOPE_WHOLE);
+	assert_true(envelope_ask(&e, 0, &all));
+	assert_true(envelope_ask(&e, 1, &never));
+	/* 0 leads to 2, which leads to 3 and 4; 1 leads to 5 */
+	assert_true(envelope_add_recipient(&e, "one@x.test", 0));
+	assert_int_equal(envelope_notify(&e, 2), all.notify);
+	assert_true(envelope_add_recipient(&e, "a@x.test", 2));
+	assert_int_equal(envelope_notify(&e, 3), all.notify);
+	assert_true(envelope_add_recipient(&e, "b@x.test", 2));
+	assert_true(envelope_add_recipient(&e, "c@x.test", 1));
+	assert_int_equal(envelope_notify(&e, 2), all.notify);
+	assert_int_equal(envelope_notify(&e, 3), DSN_FAILURE);
+	assert_int_equal(envelope_notify(&e, 4), DSN_FAILURE);
+	assert_int_equal(envelope_notify(&e, 5), DSN_NEVER);
+	assert_true(envelope_orcpt(&e, 4, orcpt));
+	assert_string_equal(orcpt, "rfc822;First@x.test");
+	assert_true(envelope_orcpt(&e, 5, orcpt));
+	assert_string_equal(orcpt, "utf-8;\xc3\xbc@example.test");
+	assert_true(envelope_ask(&e, 0, &success));
+	assert_int_equal(envelope_notify(&e, 0), DSN_SUCCESS);
+	/* Nothing is left of it, which does not mean that nothing was said. */
+	assert_int_equal(envelope_notify(&e, 4), DSN_NEVER);
+	assert_true(envelope_orcpt(&e, 4, orcpt));
+	assert_string_equal(orcpt, "rfc822;x@example.test");
+	envelope_truncate(&e, 4);
+	assert_int_equal(envelope_notify(&e, 3), DSN_SUCCESS);
+	envelope_free(&e);
+}
+
+static void
 recipients_are_bounded(void **state)
 {
 	struct envelope e;
@@ -511,6 +551,7 @@ main(void)
 	    cmocka_unit_test(outcome_lines_come_back),
 	    cmocka_unit_test(long_texts_are_cut_between_characters),
 	    cmocka_unit_test(expansion_comes_back_and_loops_are_seen),
+	    cmocka_unit_test(requests_follow_aliases),
 	    cmocka_unit_test(recipients_are_bounded),
 	};
 
