@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import peers
-from measure import processor_seconds
+from measure import processor_seconds, say
 from suite import descendants, process_name
 from watch import wait_exit
 
@@ -99,8 +99,13 @@ def accounted(name, make):
             server = make()
         group.root = server.pid()
         server.group = group
-        with contextlib.closing(server):
+        try:
             yield server
+        finally:
+            try:
+                server.close()
+            except AssertionError as error:
+                say(f"  {name}: {str(error).splitlines()[0]}")
     finally:
         group.end()
 

@@ -14,7 +14,7 @@ from account import Counter, accounted
 from ceiling import ceilings
 from measure import say
 from servers import Ours, TunedPostfix
-from watch import Watch, wait_for
+from watch import Timeout, Watch, wait_for
 
 # size, sessions, messages and in a quick run, times the best peer
 CELLS = ((4096, 1, 400, 60, 1.5), (4096, 8, 2000, 200, 3),
@@ -31,12 +31,13 @@ class Arrivals:
         self.watch = Watch(os.path.join(maildir, "new"))
         self.seen = 0
 
-    def wait(self, count, seconds=300):
+    def wait(self, count, seconds=300, pause=0.005):
+        """Until there were so many; the time of it."""
         end = time.monotonic() + seconds
         while self.seen < count:
             if time.monotonic() > end:
-                raise SystemExit(f"{self.seen} of {count} arrived")
-            time.sleep(0.005)
+                raise Timeout(f"{self.seen} of {count} arrived")
+            time.sleep(pause)
             try:
                 octets = os.read(self.watch.fd, 1 << 20)
             except BlockingIOError:

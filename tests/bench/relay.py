@@ -39,13 +39,13 @@ class CountingSink(peers.Peer):
             found = re.findall(rb"mesg=(\d+)\s", f.read())
         return int(found[-1]) if found else 0
 
-    def wait(self, count, seconds=300):
+    def wait(self, count, seconds=300, pause=0.005):
         """Until it has taken so many; the time of it."""
         end = time.monotonic() + seconds
         while self.count() < count:
             if time.monotonic() > end:
                 raise Timeout(f"{self.count()} of {count} in the sink")
-            time.sleep(0.005)
+            time.sleep(pause)
         return time.monotonic()
 
 

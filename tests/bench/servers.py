@@ -12,8 +12,9 @@ class Ours:
     name = "postrider"
     fewer, durable = 1, True  # see rooted.py
 
-    def __init__(self, pair=None, extra=()):
-        """pair: certificate and key, for TLS on all of its ports"""
+    def __init__(self, pair=None, extra=(), **more):
+        """pair: certificate and key, for TLS on all of its ports; extra:
+        config lines; more: what else Suite understands"""
         lines = ["smtpd-processes 200", "pop3d-processes 200",
                  "max-client-sessions 200", *extra]
         kinds = ["smtp", "submission", "pop3"]
@@ -24,7 +25,7 @@ class Ours:
         self.suite = Suite(
             users=[(f"u{n}@example.test", PASSWORD)
                    for n in range(1, USERS + 1)] + [(self.other, PASSWORD)],
-            listen=kinds, extra=lines)
+            listen=kinds, extra=lines, **more)
         try:
             self.suite.start()
         except BaseException:
@@ -82,6 +83,8 @@ initial_destination_concurrency = 20
 smtpd_client_connection_rate_limit = 0
 smtpd_client_connection_count_limit = 0
 """)
+        with open(self.path("conf/master.cf"), "a") as f:
+            f.write("pickup unix n - n 60 1 pickup\n")  # postqueue -f asks
         if self.pair:
             self._add_tls()
 
