@@ -116,6 +116,7 @@ struct config {
 	uint64_t delay_warning;     /* 0: never */
 	uint64_t bounce_size_limit; /* of a message that is returned whole */
 	char *bounce_copy;          /* NULL: nobody gets one */
+	uint64_t destination_concurrency;
 	char *log_file; /* NULL: syslog */
 	struct config_list source_addresses; /* at most one a family */
 	enum address_family address_family;

@@ -35,6 +35,8 @@ struct admin {
 static const char *const states[] = {
     [MESSAGE_UNSYNCED] = "incoming",
     [MESSAGE_WAITING] = "waiting",
+    [MESSAGE_READY] = "ready",
+    [MESSAGE_HELD] = "held",
     [MESSAGE_ACTIVE] = "active",
 };
 
@@ -278,9 +280,7 @@ on_flush(struct admin *a, struct packet *p)
 		return false;
 	if (m == NULL)
 		return true;
-	waits = m->state == MESSAGE_WAITING;
-	if (waits)
-		dispatch_wait(m, 0);
+	waits = dispatch_flush_one(m);
 	answer_count(a, "flushed", waits);
 	return true;
 }

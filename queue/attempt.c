@@ -72,6 +72,8 @@ settle(struct attempt *a, size_t index, const struct result *result)
 		a->trouble = true;
 	else if (result->state == RECIPIENT_PENDING)
 		a->deferred = true;
+	if (result->state == RECIPIENT_PENDING && !result->host)
+		a->singled_out = true;
 	if (result->linked)
 		a->linked = true;
 	attempt_note(a, index, result);
@@ -96,6 +98,24 @@ attempt_result(struct attempt *a, size_t index, const struct result *result)
 	/* Others are still out: what is known must not die with us. */
 	if (a->unfinished > 0 || a->unanswered > 0)
 		attempt_record(a);
+	step(a);
+}
+
+static void
+park(struct attempt *a, size_t index)
+{
+	a->parked = true;
+	a->work[index].stage = WORK_PARKED;
+	for (size_t i = 0; i < a->e.n; i++)
+		if (a->work[i].stage == WORK_SAME && a->work[i].same == index)
+			a->work[i].stage = WORK_PARKED;
+}
+
+void
+attempt_withdrawn(struct attempt *a, size_t index)
+{
+	park(a, index);
+	a->unfinished--;
 	step(a);
 }
 
@@ -294,9 +314,25 @@ lead(struct attempt *a, size_t index, struct route *route)
 		deliver_local(a, index);
 }
 
+/* Whether its domain is ours is not known of a message met at start. */
+static void
+learn_place(const struct attempt *a, size_t index, enum route_kind kind)
+{
+	struct domain *domain = a->m->domain;
+	const char *at = strrchr(a->e.recipients[index].address, '@');
+
+	if (domain == NULL || at == NULL || strcmp(at + 1, domain->name) != 0)
+		return;
+	if (kind == ROUTE_MAILBOX || kind == ROUTE_SYSTEM)
+		dispatch_learn_local(domain);
+	else if (kind == ROUTE_REMOTE)
+		domain->local = false;
+}
+
 static void
 follow(struct attempt *a, size_t index, struct route *route)
 {
+	learn_place(a, index, route->kind);
 	switch (route->kind) {
 	case ROUTE_MAILBOX:
 	case ROUTE_SYSTEM:
@@ -327,10 +363,67 @@ by_domain(const void *left, const void *right)
 	return order != 0 ? order : i < j ? -1 : 1;
 }
 
+/*
+ * No job may go there now.  A message for this domain alone is parked and
+ * nothing is recorded of it; one for several waits its own time where the
+ * destination rests.
+ */
+static void
+put_by(struct attempt *a, struct domain *domain, const size_t *index, size_t n,
+    bool alone)
+{
+	const struct destination *d = domain->destination;
+	struct result result = {.state = RECIPIENT_PENDING, .host = true};
+
+	a->unfinished -= n;
+	if (alone || !pace_rests(&d->pace) || d->text == NULL) {
+		for (size_t i = 0; i < n; i++)
+			park(a, index[i]);
+		return;
+	}
+	result.dsn = d->dsn;
+	result.text = d->text;
+	for (size_t i = 0; i < n; i++)
+		settle(a, index[i], &result);
+}
+
+static void
+deliver_domain(struct attempt *a, const size_t *index, size_t n, bool alone)
+{
+	const char *name = a->work[index[0]].target;
+	struct domain *domain = domain_hold(name);
+
+	switch (remote_deliver(a, domain, index, n, alone)) {
+	case REMOTE_TAKEN:
+		break;
+	case REMOTE_CLOSED:
+		put_by(a, domain, index, n, alone);
+		break;
+	case REMOTE_NO_MEMORY:
+		a->unfinished -= n;
+		for (size_t i = 0; i < n; i++)
+			settle_verdict(a, index[i], VERDICT_BUSY, true);
+	}
+	if (domain != NULL)
+		domain_release(domain);
+}
+
+/* The recipients of that domain, from the first on. */
+static size_t
+group(const struct attempt *a, const size_t *index, size_t n)
+{
+	const char *domain = a->work[index[0]].target;
+	size_t i = 1;
+
+	while (i < n && strcmp(a->work[index[i]].target, domain) == 0)
+		i++;
+	return i;
+}
+
 static void
 deliver_remote(struct attempt *a)
 {
-	size_t n = 0, end;
+	size_t n = 0, part;
 	size_t *index = reallocarray(NULL, a->e.n, sizeof(*index));
 
 	for (size_t i = 0; i < a->e.n; i++)
@@ -343,16 +436,13 @@ deliver_remote(struct attempt *a)
 		qsort(index, n, sizeof(*index), by_domain);
 	/* One more: an answer from within must not end it here. */
 	a->unfinished += n + 1;
-	for (size_t i = 0; i < n; i = end) {
-		end = i + 1;
-		while (end < n &&
-		    strcmp(a->work[index[i]].target,
-			a->work[index[end]].target) == 0)
-			end++;
-		remote_deliver(a, a->work[index[i]].target, index + i, end - i);
+	for (size_t i = 0; i < n; i += part) {
+		part = group(a, index + i, n - i);
+		deliver_domain(a, index + i, part, part == n);
 	}
 	a->unfinished--;
 	free(index);
+	attempt_drop_ticket(a);
 }
 
 static void
@@ -388,6 +478,7 @@ attempt_first(struct message *m, struct envelope *e, struct route *routes)
 {
 	struct attempt *a = NULL;
 
+	m->sender = message_sender(e);
 	if (!dispatch_take(m)) {
 		dispatch_wait(m, 0);
 		return;
@@ -410,8 +501,23 @@ attempt_first(struct message *m, struct envelope *e, struct route *routes)
 }
 
 void
+attempt_drop_ticket(struct attempt *a)
+{
+	struct destination *d = a->ticket;
+
+	if (d == NULL)
+		return;
+	a->ticket = NULL;
+	destination_move(d, STAGE_TICKET, STAGE_NONE);
+	destination_stir(d, clock_monotonic_ms());
+	destination_settle(d);
+	dispatch_serve();
+}
+
+void
 attempt_free(struct attempt *a)
 {
+	attempt_drop_ticket(a);
 	for (size_t i = 0; i < a->room; i++)
 		free(a->work[i].target);
 	free(a->work);
@@ -429,33 +535,78 @@ lose(struct attempt *a)
 	dispatch_done();
 }
 
-void
-attempt_begin(struct message *m)
+static void
+come_back(struct message *m)
+{
+	dispatch_wait(m, TROUBLE_MS);
+	dispatch_done();
+}
+
+/* NULL: it waits, or is lost. */
+static struct attempt *
+attempt_load(struct message *m, struct destination *ticket)
 {
 	struct attempt *a = attempt_new(m);
 
 	if (a == NULL) {
-		dispatch_wait(m, TROUBLE_MS);
-		dispatch_done();
-		return;
+		if (ticket != NULL)
+			destination_move(ticket, STAGE_TICKET, STAGE_NONE);
+		come_back(m);
+		return NULL;
 	}
+	a->ticket = ticket;
 	switch (load_message(&queue.spool, a->id, m->folder, &a->e)) {
 	case LOAD_MESSAGE:
+		if (make_room(a))
+			return a;
 		break;
 	case LOAD_LATER:
-		attempt_free(a);
-		dispatch_wait(m, TROUBLE_MS);
-		dispatch_done();
-		return;
+		break;
 	default:
 		lose(a);
-		return;
+		return NULL;
 	}
-	if (!make_room(a)) {
-		attempt_free(a);
-		dispatch_wait(m, TROUBLE_MS);
-		dispatch_done();
+	attempt_free(a);
+	come_back(m);
+	return NULL;
+}
+
+void
+attempt_begin(struct message *m, struct destination *ticket)
+{
+	struct attempt *a = attempt_load(m, ticket);
+
+	if (a != NULL)
+		start(a);
+}
+
+/* Of who was never tried, the destination's last words are the reason. */
+static void
+borrow_words(struct attempt *a)
+{
+	const struct destination *d =
+	    a->m->domain != NULL ? a->m->domain->destination : NULL;
+	struct outcome outcome = {.state = RECIPIENT_PENDING};
+
+	if (d == NULL || d->text == NULL)
 		return;
-	}
-	start(a);
+	outcome.when = d->when;
+	outcome.dsn = d->dsn;
+	outcome.text = d->text;
+	for (size_t i = 0; i < a->e.n; i++)
+		if (a->e.recipients[i].state == RECIPIENT_PENDING &&
+		    a->e.recipients[i].text == NULL)
+			(void)envelope_note(&a->e, i, &outcome);
+}
+
+void
+attempt_look(struct message *m)
+{
+	struct attempt *a = attempt_load(m, NULL);
+
+	if (a == NULL)
+		return;
+	a->look = a->parked = true;
+	borrow_words(a);
+	attempt_finish(a);
 }

@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/loop.h"
+#include "queue/destination.h"
 #include "queue/envelope.h"
 #include "queue/message.h"
 #include "queue/route.h"
@@ -30,6 +31,7 @@ enum work_stage {
 	WORK_LOCAL,   /* with mailbox */
 	WORK_REMOTE,  /* waits for the others' routes, then with deliver */
 	WORK_SAME,    /* another recipient leads to the same place */
+	WORK_PARKED,  /* not tried: its destination takes nothing now */
 	WORK_DONE
 };
 
@@ -49,12 +51,17 @@ struct attempt {
 	size_t room;
 	size_t unanswered; /* routes */
 	size_t unfinished; /* deliveries, local and remote */
-	int64_t began;	   /* monotonic */
+	int64_t began;     /* monotonic */
 	struct buf lines;  /* for the envelope, not yet there */
-	bool deferred;	   /* some recipient was, by its own side */
-	bool trouble;	   /* some was, for reasons of this house */
-	bool linked;	   /* the content is in a Maildir, too */
-	bool unwritten;	   /* an outcome could not be recorded */
+	/* begun for it, while no job has come of that; NULL: not so */
+	struct destination *ticket;
+	bool look;           /* nothing is delivered: expire, or warn */
+	bool parked;         /* some recipient is WORK_PARKED */
+	bool deferred;       /* some recipient was, by its own side */
+	bool singled_out;    /* and that not for its host's sake alone */
+	bool trouble;        /* some was, for reasons of this house */
+	bool linked;         /* the content is in a Maildir, too */
+	bool unwritten;      /* an outcome could not be recorded */
 	struct timer record; /* to try that again, and what comes then */
 	void (*then)(struct attempt *);
 	int64_t wait; /* for the next attempt */
@@ -64,18 +71,30 @@ struct attempt {
  * The first attempt of a message just committed: its envelope is taken over
  * (left empty), and the routes that its commit asked for a moment ago.
  */
-void attempt_first(
-    struct message *, struct envelope *, struct route *routes);
+void attempt_first(struct message *, struct envelope *, struct route *routes);
 
-/* An attempt of a message that waited; the envelope is read. */
-void attempt_begin(struct message *);
+/*
+ * An attempt of a message that waited; the envelope is read.  ticket: the
+ * destination that counts it (STAGE_TICKET), or NULL.
+ */
+void attempt_begin(struct message *, struct destination *ticket);
+
+/*
+ * The same, of a parked message that nobody takes: its sender is to hear of
+ * that, or it has expired.
+ */
+void attempt_look(struct message *);
 
 void attempt_free(struct attempt *);
+
+/* Its destination need not count it any longer. */
+void attempt_drop_ticket(struct attempt *);
 
 /* What became of one recipient. */
 struct result {
 	enum recipient_state state; /* DELIVERED, PENDING (later), FAILED */
 	bool trouble; /* PENDING for reasons of this house: try again soon */
+	bool host;    /* PENDING because of the host, whatever the message */
 	bool linked;
 	bool relayed; /* DELIVERED to a host that sends no reports */
 	const char *dsn, *relay, *text;
@@ -84,6 +103,9 @@ struct result {
 };
 
 void attempt_result(struct attempt *, size_t index, const struct result *);
+
+/* Nothing: its job did not run, as its destination rests. */
+void attempt_withdrawn(struct attempt *, size_t index);
 
 /* -- queue/finish.c -- */
 
@@ -98,11 +120,10 @@ void attempt_finish(struct attempt *);
 
 /* The answer of queue/bounce.h. */
 enum bounce_answer {
-	BOUNCE_SENT,   /* report: its id */
+	BOUNCE_SENT,    /* report: its id */
 	BOUNCE_REFUSED, /* for good: nobody to tell */
 	BOUNCE_LATER
 };
-void attempt_bounced(
-    struct attempt *, enum bounce_answer, const char *report);
+void attempt_bounced(struct attempt *, enum bounce_answer, const char *report);
 
 #endif

@@ -139,6 +139,8 @@ wait_for_us(struct attempt *a)
 		m->troubles++;
 	/* What was not heard, or not written, may have happened. */
 	m->again = true;
+	/* Whatever its destination does: it need not be about that. */
+	message_lead(m, NULL);
 	dispatch_wait(m, (int64_t)TROUBLE_MS << doublings);
 	release(a);
 }
@@ -202,6 +204,53 @@ write_again(struct timer *t)
 		write_then(a, a->then);
 }
 
+/* The domain of all that is pending, held; NULL: several, or in this house. */
+static struct domain *
+pending_domain(const struct attempt *a, bool parked)
+{
+	const char *name = NULL;
+
+	for (size_t i = 0; i < a->e.n; i++) {
+		const struct work *w = &a->work[i];
+
+		if (a->e.recipients[i].state != RECIPIENT_PENDING ||
+		    (parked && w->stage != WORK_PARKED))
+			continue;
+		if (w->target == NULL || w->kind != ROUTE_REMOTE ||
+		    (name != NULL && !parked && strcmp(name, w->target) != 0))
+			return NULL;
+		name = w->target;
+	}
+	return name != NULL ? domain_hold(name) : NULL;
+}
+
+static void
+lead(struct attempt *a)
+{
+	struct domain *domain = pending_domain(a, a->parked);
+
+	message_lead(a->m, domain);
+	if (domain != NULL)
+		domain_release(domain);
+}
+
+/* It is its destination's turn to say when. */
+static void
+park(struct attempt *a)
+{
+	struct message *m = a->m;
+	const struct destination *d =
+	    m->domain != NULL ? m->domain->destination : NULL;
+
+	m->again = m->again || a->trouble || a->unwritten;
+	if (!a->look && d != NULL && pace_rests(&d->pace))
+		log_event(LEVEL_INFO, "parked", log_text("id", a->id),
+		    log_text("relay", d->name), log_text("dsn", d->dsn),
+		    log_text("reason", d->text));
+	dispatch_park(m);
+	release(a);
+}
+
 static void
 put_off(struct attempt *a)
 {
@@ -222,17 +271,48 @@ report(struct attempt *a)
 		bounce_ask(a);
 }
 
+/*
+ * All of it was for the host's sake, which rests: then the message need not
+ * wait any longer than that.
+ */
+static bool
+waits_for_host(const struct attempt *a)
+{
+	const struct domain *domain = a->m->domain;
+
+	return !a->singled_out && domain != NULL &&
+	    domain->destination != NULL &&
+	    pace_rests(&domain->destination->pace);
+}
+
+/* Until the next attempt; parked: or the end of its destination's rest. */
+static int64_t
+next_wait(struct attempt *a, bool parked)
+{
+	struct retry_policy policy = queue_policy();
+	struct message *m = a->m;
+	int64_t wait =
+	    schedule_wait(&policy, m->attempts, message_age(m), random_bits());
+	int64_t rest = parked
+	    ? destination_wait(m->domain->destination, clock_monotonic_ms())
+	    : wait;
+
+	return rest < wait ? rest : wait;
+}
+
 static void
 wait_for_them(struct attempt *a)
 {
 	struct message *m = a->m;
-	struct retry_policy policy = queue_policy();
 	int64_t now = clock_now();
+	bool parked;
 
-	m->attempts++;
+	lead(a);
+	parked = m->domain != NULL && (a->parked || waits_for_host(a));
+	if (m->attempts < UINT16_MAX)
+		m->attempts++;
 	m->troubles = 0;
-	a->wait =
-	    schedule_wait(&policy, m->attempts, message_age(m), random_bits());
+	a->wait = next_wait(a, parked);
 	if (m->folder == SPOOL_NEW) {
 		if (spool_defer(&queue.spool, a->id) == 0)
 			m->folder = SPOOL_CUR;
@@ -242,7 +322,21 @@ wait_for_them(struct attempt *a)
 			    log_text("reason", strerror(errno)));
 	}
 	envelope_attempt_line(&a->lines, now, now + (a->wait + 999) / 1000);
-	write_then(a, put_off);
+	write_then(a, parked ? park : put_off);
+}
+
+/* Nothing was tried, and nothing counts. */
+static void
+wait_in_lane(struct attempt *a)
+{
+	if (a->look)
+		a->m->warned = true; /* or nobody is to be */
+	else
+		lead(a);
+	if (a->m->domain != NULL)
+		write_then(a, park);
+	else
+		write_then(a, wait_for_us);
 }
 
 static void
@@ -255,10 +349,12 @@ conclude(struct attempt *a)
 		leave_spool(a, "deleted by the postmaster");
 	} else if (pending + failed == 0) {
 		leave_spool(a, "done");
-	} else if (failed > 0 || !a->deferred) {
-		write_then(a, wait_for_us);
-	} else {
+	} else if (failed == 0 && a->deferred) {
 		wait_for_them(a);
+	} else if (failed == 0 && a->parked && !a->trouble) {
+		wait_in_lane(a);
+	} else {
+		write_then(a, wait_for_us);
 	}
 }
 

@@ -37,7 +37,8 @@ queue_policy(void)
 
 	return (struct retry_policy){.minimum = c->retry_minimum,
 	    .maximum = c->retry_maximum,
-	    .lifetime = c->queue_lifetime};
+	    .lifetime = c->queue_lifetime,
+	    .warning = c->delay_warning};
 }
 
 /* -- who may connect -- */
@@ -170,6 +171,12 @@ on_drain(void)
 	leave_when_quiet();
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 static void
 on_reload(int fd)
 {
@@ -180,8 +187,13 @@ on_reload(int fd)
 	if (config_load_fd(&fresh, fd, "config", error) == -1) {
 		log_event(LEVEL_ERROR, "bad config", log_text("reason", error));
 	} else {
+		bool moved = !same_text(
+		    queue.config.relay_host, fresh.relay_host);
+
 		config_free(&queue.config);
 		queue.config = fresh;
+		if (moved)
+			dispatch_reroute();
 		log_event(LEVEL_INFO, "reloaded", log_text("what", "config"));
 	}
 	close(fd);

@@ -4,17 +4,25 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
+#include "queue/destination.h"
+#include "queue/envelope.h"
+#include "queue/slab.h"
 
-_Static_assert(sizeof(struct message) <= 128, "a million of them");
+/* A place in the index and one in a heap, a lane of its own: 128 octets. */
+_Static_assert(sizeof(struct message) <= 72, "a million of them");
+
+enum { CHAIN = 2 }; /* messages a bucket, on average, at the most */
 
 /* Ids are random, so their low bits are the hash. */
 static struct {
 	struct message **buckets;
 	size_t size; /* a power of two, or 0 */
 	size_t n;
-} table;
+	struct slab slab;
+} table = {.slab = {.size = sizeof(struct message)}};
 
 static uint64_t
 number_of(const char *id)
@@ -40,7 +48,7 @@ grow(void)
 	struct message **old = table.buckets, *m, *next;
 	size_t size = table.size == 0 ? 1024 : table.size * 2, n = table.size;
 
-	if (table.n < table.size)
+	if (table.n < CHAIN * table.size)
 		return true;
 	table.buckets = calloc(size, sizeof(struct message *));
 	if (table.buckets == NULL) {
@@ -63,7 +71,7 @@ message_add(const char *id)
 {
 	struct message *m;
 
-	if (!grow() || (m = calloc(1, sizeof(*m))) == NULL)
+	if (!grow() || (m = slab_take(&table.slab)) == NULL)
 		return NULL;
 	m->id = number_of(id);
 	m->born = clock_monotonic_ms();
@@ -82,7 +90,8 @@ message_drop(struct message *m)
 		where = &(*where)->chain;
 	*where = m->chain;
 	table.n--;
-	free(m);
+	message_lead(m, NULL);
+	slab_give(&table.slab, m);
 }
 
 struct message *
@@ -137,6 +146,18 @@ message_ids(uint64_t **ids, size_t *n)
 	return 0;
 }
 
+void
+message_each(void (*call)(struct message *, void *), void *context)
+{
+	struct message *m, *next;
+
+	for (size_t i = 0; i < table.size; i++)
+		for (m = table.buckets[i]; m != NULL; m = next) {
+			next = m->chain;
+			call(m, context);
+		}
+}
+
 size_t
 message_count(void)
 {
@@ -149,4 +170,61 @@ message_age(const struct message *m)
 	int64_t age = clock_monotonic_ms() - m->born;
 
 	return age > 0 ? age : 0;
+}
+
+/* -- where to, and whose -- */
+
+void
+message_lead(struct message *m, struct domain *domain)
+{
+	if (domain != NULL)
+		domain_use(domain);
+	if (m->domain != NULL)
+		domain_release(m->domain);
+	m->domain = domain;
+}
+
+uint32_t
+message_sender(const struct envelope *e)
+{
+	char uid[24];
+
+	if (e->login != NULL)
+		return envelope_hash(e->login);
+	if (e->uid < 0)
+		return envelope_hash(e->sender);
+	snprintf(uid, sizeof(uid), "%" PRId64, e->uid);
+	return envelope_hash(uid);
+}
+
+static const char *
+domain_of(const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	return at != NULL && at[1] != '\0' ? at + 1 : NULL;
+}
+
+void
+message_describe(struct message *m, const struct envelope *e)
+{
+	const char *domain = NULL;
+	struct domain *held;
+
+	m->sender = message_sender(e);
+	message_lead(m, NULL);
+	for (size_t i = 0; i < e->n; i++) {
+		const char *other = domain_of(e->recipients[i].address);
+
+		if (e->recipients[i].state != RECIPIENT_PENDING)
+			continue;
+		if (other == NULL ||
+		    (domain != NULL && strcmp(domain, other) != 0))
+			return;
+		domain = other;
+	}
+	if (domain == NULL || (held = domain_hold(domain)) == NULL)
+		return;
+	message_lead(m, held);
+	domain_release(held);
 }

@@ -66,9 +66,11 @@ take_up(const char *id, enum spool_folder folder, const struct envelope *e)
 	/* A clock that stood elsewhere then must not make it older than old. */
 	if (e->time < now)
 		m->born -= (now - e->time) * 1000;
-	m->attempts = e->attempts;
-	m->folder = (uint8_t)folder;
+	m->attempts = e->attempts < UINT16_MAX ? (uint16_t)e->attempts
+					       : UINT16_MAX;
+	m->folder = folder;
 	m->again = true;
+	message_describe(m, e);
 	scan.found++;
 	dispatch_wait(m, schedule_resume(&policy, e->next, now));
 }

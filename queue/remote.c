@@ -7,31 +7,30 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/protocol.h"
 #include "common/verdict.h"
 #include "common/peer.h"
+#include "queue/dispatch.h"
 #include "queue/queue.h"
+#include "queue/rate.h"
 
 enum {
-	BUCKETS = 1024,
 	/* Silent for longer than its own limits allow: it hangs. */
-	SILENCE_MS = 2 * 60 * 60 * 1000
-};
-
-struct destination {
-	struct destination *chain; /* of its bucket */
-	struct destination *turn;  /* behind it in the round */
-	bool in_round;
-	struct job *first, *last; /* waiting */
-	unsigned running;
-	char domain[];
+	SILENCE_MS = 2 * 60 * 60 * 1000,
+	/* jobs of one destination, one after the other, by one worker while
+	 * others wait for it: what a session has cost is worth some */
+	STREAK = 20
 };
 
 struct job {
 	struct job *next;
 	struct attempt *a;
-	struct destination *destination;
+	struct domain *domain;
+	struct destination *destination; /* that counts it */
+	int64_t started;
+	bool good, bad; /* heard of its host, and told */
 	size_t n;
 	struct {
 		size_t index;
@@ -45,83 +44,88 @@ struct worker_end {
 	bool ready;
 	struct job *job;
 	/* whom it served last: a session there may still be open */
-	char domain[ADDRESS_DOMAIN_MAX + 1];
+	char destination[ADDRESS_DOMAIN_MAX + 1];
+	unsigned streak;
 	struct timer silence;
 };
 
-static struct destination *buckets[BUCKETS];
-static struct destination *round_first, *round_last;
-static struct worker_end *idle; /* the last used first */
+static struct destination *round_first, *round_last; /* with jobs prepared */
+static struct worker_end *idle;                      /* the last used first */
+static size_t busy;                                  /* workers */
 
 static void assign(void);
 
-/* -- destinations -- */
+/* -- jobs in their destinations -- */
 
-static struct destination **
-bucket(const char *domain)
-{
-	return &buckets[envelope_hash(domain) % BUCKETS];
-}
-
-static struct destination *
-destination_for(const char *domain)
-{
-	struct destination *d = *bucket(domain);
-	size_t n = strlen(domain) + 1;
-
-	while (d != NULL && strcmp(d->domain, domain) != 0)
-		d = d->chain;
-	if (d != NULL || (d = calloc(1, sizeof(*d) + n)) == NULL)
-		return d;
-	memcpy(d->domain, domain, n);
-	d->chain = *bucket(domain);
-	*bucket(domain) = d;
-	return d;
-}
-
-/* Put into the round what may run, free what has nothing left. */
 static void
-settle(struct destination *d)
+take_turn(struct destination *d)
 {
-	struct destination **where = bucket(d->domain);
-
-	if (d->in_round)
+	if (d->has_turn || d->first_job == NULL)
 		return;
-	if (d->first != NULL && d->running < REMOTE_JOBS) {
-		d->in_round = true;
-		d->turn = NULL;
-		if (round_last != NULL)
-			round_last->turn = d;
-		else
-			round_first = d;
-		round_last = d;
-	} else if (d->first == NULL && d->running == 0) {
-		while (*where != d)
-			where = &(*where)->chain;
-		*where = d->chain;
-		free(d);
-	}
+	d->has_turn = true;
+	d->turn = NULL;
+	if (round_last != NULL)
+		round_last->turn = d;
+	else
+		round_first = d;
+	round_last = d;
+}
+
+static void
+leave_turn(struct destination *d, struct destination *before)
+{
+	d->has_turn = false;
+	if (before != NULL)
+		before->turn = d->turn;
+	else
+		round_first = d->turn;
+	if (round_last == d)
+		round_last = before;
+}
+
+static void
+enqueue(struct job *job)
+{
+	struct destination *d = job->destination;
+
+	if (d->last_job != NULL)
+		d->last_job->next = job;
+	else
+		d->first_job = job;
+	d->last_job = job;
+	take_turn(d);
 }
 
 static struct job *
-next_job(void)
+dequeue(struct destination *d)
 {
-	struct destination *d = round_first;
-	struct job *job = d->first;
+	struct job *job = d->first_job;
 
-	round_first = d->turn;
-	if (round_first == NULL)
-		round_last = NULL;
-	d->in_round = false;
-	d->first = job->next;
-	if (d->first == NULL)
-		d->last = NULL;
-	d->running++;
-	settle(d);
+	if (job == NULL)
+		return NULL;
+	d->first_job = job->next;
+	if (d->first_job == NULL)
+		d->last_job = NULL;
 	return job;
 }
 
-/* -- jobs -- */
+static void
+job_free(struct job *job)
+{
+	domain_release(job->domain);
+	free(job);
+}
+
+/* It has left that stage: there is room again. */
+static void
+job_left(struct destination *d, enum stage from)
+{
+	destination_move(d, from, STAGE_NONE);
+	destination_stir(d, clock_monotonic_ms());
+	if (d->in_round)
+		dispatch_serve();
+	destination_settle(d);
+}
 
 static void
 answer(struct job *job, size_t i, const struct result *result)
@@ -148,9 +152,25 @@ job_end(struct job *job, const char *why)
 	for (size_t i = 0; i < job->n; i++)
 		if (!job->recipients[i].answered)
 			answer(job, i, &result);
-	free(job);
-	d->running--;
-	settle(d);
+	job_free(job);
+	job_left(d, STAGE_RUNNING);
+}
+
+/* What is prepared for a destination that rests is not to be tried. */
+static void
+withdraw(struct destination *d)
+{
+	struct job *job;
+
+	/* Kept while it goes on: the last one's end must not free it. */
+	destination_move(d, STAGE_NONE, STAGE_TICKET);
+	while ((job = dequeue(d)) != NULL) {
+		destination_move(d, STAGE_PREPARED, STAGE_NONE);
+		for (size_t i = 0; i < job->n; i++)
+			attempt_withdrawn(job->a, job->recipients[i].index);
+		job_free(job);
+	}
+	job_left(d, STAGE_TICKET);
 }
 
 /* RFC 3461 section 5.2.1 */
@@ -180,7 +200,7 @@ send_job(struct worker_end *w, const struct job *job)
 	packet_start(&p, "job");
 	packet_text(&p, "id", a->id);
 	packet_text(&p, "sender", a->e.sender);
-	packet_text(&p, "domain", job->destination->domain);
+	packet_text(&p, "domain", job->domain->name);
 	packet_number(&p, "start", a->e.start);
 	packet_number(&p, "size", a->e.content);
 	packet_number(&p, "wire", a->e.wire);
@@ -229,13 +249,13 @@ unset_idle(struct worker_end *w)
 	w->ready = false;
 }
 
-/* One that has just served this domain, else the one that is warmest. */
+/* One that has just served it, else the one that is warmest. */
 static struct worker_end *
-choose_worker(const char *domain)
+choose_worker(const struct destination *d)
 {
 	struct worker_end *w = idle;
 
-	while (w != NULL && strcmp(w->domain, domain) != 0)
+	while (w != NULL && strcmp(w->destination, d->name) != 0)
 		w = w->next;
 	if (w == NULL)
 		w = idle;
@@ -244,25 +264,96 @@ choose_worker(const char *domain)
 }
 
 static void
-assign(void)
+note_service(struct worker_end *w, const struct destination *d)
 {
-	while (idle != NULL && round_first != NULL) {
-		struct job *job = next_job();
-		const char *domain = job->destination->domain;
-		struct worker_end *w = choose_worker(domain);
+	if (strcmp(w->destination, d->name) != 0)
+		w->streak = 0;
+	w->streak++;
+	w->destination[0] = '\0';
+	strncat(w->destination, d->name, ADDRESS_DOMAIN_MAX);
+}
 
-		if (!send_job(w, job)) {
-			int reason = errno;
+static void
+run_job(struct destination *d, struct worker_end *w)
+{
+	struct job *job = dequeue(d);
 
-			set_idle(w);
-			job_end(job, strerror(reason));
+	destination_move(d, STAGE_PREPARED, STAGE_RUNNING);
+	job->started = clock_monotonic_ms();
+	if (!send_job(w, job)) {
+		int reason = errno;
+
+		set_idle(w);
+		job_end(job, strerror(reason));
+		return;
+	}
+	pace_start(&d->pace, job->started);
+	destination_stir(d, job->started);
+	w->job = job;
+	busy++;
+	note_service(w, d);
+	loop_timer(&w->silence, SILENCE_MS);
+}
+
+static bool
+may_run(const struct destination *d, int64_t now)
+{
+	return destination_may_run(
+	    d, (size_t)queue.config.deliver_processes, busy, now);
+}
+
+/*
+ * The next of the round that may run, out of it; NULL: none, and *opens says
+ * when one may by time alone.
+ */
+static struct destination *
+next_turn(int64_t now, int64_t *opens)
+{
+	struct destination *d = round_first, *before = NULL, *next;
+
+	*opens = INT64_MAX;
+	for (; d != NULL; d = next) {
+		next = d->turn;
+		if (d->first_job == NULL) {
+			leave_turn(d, before);
+			destination_settle(d);
 			continue;
 		}
-		w->job = job;
-		w->domain[0] = '\0';
-		strncat(w->domain, domain, ADDRESS_DOMAIN_MAX);
-		loop_timer(&w->silence, SILENCE_MS);
+		if (may_run(d, now)) {
+			leave_turn(d, before);
+			return d;
+		}
+		if (d->pace.opens > now && d->pace.opens < *opens)
+			*opens = d->pace.opens;
+		before = d;
 	}
+	return NULL;
+}
+
+static void
+assign_soon(struct timer *t)
+{
+	(void)t;
+	assign();
+}
+
+static struct timer soon = {.fire = assign_soon};
+
+static void
+assign(void)
+{
+	int64_t now = clock_monotonic_ms(), opens;
+	struct destination *d;
+
+	while (idle != NULL && (d = next_turn(now, &opens)) != NULL) {
+		/* Not gone with its job, should that end at once. */
+		destination_move(d, STAGE_NONE, STAGE_TICKET);
+		run_job(d, choose_worker(d));
+		take_turn(d);
+		job_left(d, STAGE_TICKET);
+	}
+	if (idle != NULL && opens != INT64_MAX)
+		loop_timer(&soon, opens - now);
 }
 
 static void
@@ -273,14 +364,16 @@ worker_lost(struct worker_end *w, const char *why)
 	if (job != NULL)
 		log_event(LEVEL_WARNING, "peer lost",
 		    log_text("what", "deliver"), log_text("id", job->a->id),
-		    log_text("relay", job->destination->domain),
+		    log_text("relay", job->domain->name),
 		    log_text("reason", why));
 	unset_idle(w);
 	loop_timer_stop(&w->silence);
 	peer_end(&w->peer);
 	free(w);
-	if (job != NULL)
+	if (job != NULL) {
+		busy--;
 		job_end(job, why);
+	}
 	assign();
 }
 
@@ -301,9 +394,16 @@ on_silence(struct timer *t)
 static bool
 on_ready(struct worker_end *w, struct packet *p)
 {
+	struct destination *d;
+
 	if (!packet_read(p, "ready", NULL, 0, 0) || w->ready || w->job != NULL)
 		return false;
-	set_idle(w);
+	d = w->streak < STREAK ? destination_find(w->destination) : NULL;
+	if (d != NULL && d->first_job != NULL &&
+	    may_run(d, clock_monotonic_ms()))
+		run_job(d, w);
+	else
+		set_idle(w);
 	assign();
 	return true;
 }
@@ -342,13 +442,56 @@ is_local_relay(const char *relay)
 	    strncmp(relay, "system:", 7) == 0;
 }
 
+/* How much a deferral says about others, the most first. */
+static const char *const scopes[] = {"host", "session", "message", "recipient"};
+enum { SCOPE_HOST, SCOPE_SESSION, SCOPE_RECIPIENT = 3, SCOPES };
+
+static size_t
+scope_named(const char *name)
+{
+	size_t i = 0;
+
+	while (name != NULL && i < SCOPES && strcmp(scopes[i], name) != 0)
+		i++;
+	return name != NULL ? i : SCOPE_RECIPIENT;
+}
+
+/* Once good, once bad a job: it is one delivery. */
+static void
+hear(struct job *job, size_t scope, const struct result *result)
+{
+	struct destination *d = domain_destination(job->domain);
+	struct heard heard = {.good = true,
+	    .started = job->started,
+	    .dsn = result->dsn,
+	    .text = result->text};
+
+	if (result->state == RECIPIENT_PENDING &&
+	    rate_reply(result->dsn, result->text)) {
+		heard.good = false;
+		heard.trouble = PACE_RATE;
+	} else if (result->state == RECIPIENT_PENDING && result->host) {
+		heard.good = false;
+		heard.trouble =
+		    scope == SCOPE_HOST ? PACE_NO_SESSION : PACE_HOST;
+	}
+	if (d == NULL || (heard.good ? job->good : job->bad))
+		return;
+	job->good = job->good || heard.good;
+	job->bad = job->bad || !heard.good;
+	destination_heard(d, &heard, clock_monotonic_ms());
+	if (pace_rests(&d->pace))
+		withdraw(d);
+	dispatch_serve();
+}
+
 static bool
 on_result(struct worker_end *w, struct packet *p)
 {
-	const char *status, *delays;
+	const char *status, *delays, *scope, *mx;
 	struct result result = {0};
 	uint64_t i, passed;
-	size_t s = 0;
+	size_t s = 0, about;
 	const struct attribute set[] = {
 	    ATTRIBUTE_NUMBER("index", &i),
 	    ATTRIBUTE_TEXT("status", PROTOCOL_NAME_MAX, &status),
@@ -360,6 +503,8 @@ on_result(struct worker_end *w, struct packet *p)
 	    ATTRIBUTE_TEXT_OPTIONAL(
 		"verified", PROTOCOL_NAME_MAX, &result.verified),
 	    ATTRIBUTE_NUMBER_OPTIONAL("dsn-passed", &passed),
+	    ATTRIBUTE_TEXT_OPTIONAL("scope", PROTOCOL_NAME_MAX, &scope),
+	    ATTRIBUTE_TEXT_OPTIONAL("mx", ADDRESS_DOMAIN_MAX, &mx),
 	};
 
 	if (!packet_read(p, "result", set, sizeof(set) / sizeof(set[0]), 0) ||
@@ -368,13 +513,19 @@ on_result(struct worker_end *w, struct packet *p)
 		return false;
 	while (s < STATUSES && strcmp(statuses[s].name, status) != 0)
 		s++;
-	if (s == STATUSES)
+	about = scope_named(scope);
+	if (s == STATUSES || about == SCOPES)
 		return false;
 	result.state = statuses[s].state;
+	result.host =
+	    result.state == RECIPIENT_PENDING && about <= SCOPE_SESSION;
 	result.dsn = check_dsn(result.dsn, result.state);
 	result.delays = delays;
 	result.relayed = result.state == RECIPIENT_DELIVERED && passed != 1;
 	loop_timer(&w->silence, SILENCE_MS);
+	if (mx != NULL)
+		dispatch_learn(w->job->domain, mx);
+	hear(w->job, about, &result);
 	answer(w->job, (size_t)i, &result);
 	return true;
 }
@@ -390,9 +541,9 @@ on_done(struct worker_end *w, struct packet *p)
 	if (!packet_read(p, "done", set, 1, 0) || job == NULL)
 		return false;
 	w->job = NULL;
+	busy--;
 	loop_timer_stop(&w->silence);
 	job_end(job, "deliver did not say what became of it");
-	assign();
 	return true;
 }
 
@@ -430,43 +581,23 @@ remote_worker(int fd)
 
 /* -- new jobs -- */
 
-static void
-enqueue(struct job *job)
-{
-	struct destination *d = job->destination;
-
-	if (d->last != NULL)
-		d->last->next = job;
-	else
-		d->first = job;
-	d->last = job;
-	settle(d);
-}
-
 static struct job *
 job_new(
-    struct attempt *a, struct destination *d, const size_t *indices, size_t n)
+    struct attempt *a, struct domain *domain, const size_t *indices, size_t n)
 {
 	struct job *job =
 	    calloc(1, sizeof(*job) + n * sizeof(job->recipients[0]));
 
 	if (job == NULL)
 		return NULL;
+	domain_use(domain);
 	job->a = a;
-	job->destination = d;
+	job->domain = domain;
+	job->destination = domain->destination;
 	job->n = n;
 	for (size_t i = 0; i < n; i++)
 		job->recipients[i].index = indices[i];
 	return job;
-}
-
-static struct timer soon;
-
-static void
-assign_soon(struct timer *t)
-{
-	(void)t;
-	assign();
 }
 
 static void
@@ -481,25 +612,52 @@ no_memory(struct attempt *a, const size_t *indices, size_t n)
 		attempt_result(a, indices[i], &result);
 }
 
-void
-remote_deliver(
-    struct attempt *a, const char *domain, const size_t *indices, size_t n)
+/* With its ticket an attempt comes in unless the rest began meanwhile. */
+static bool
+may_come(const struct attempt *a, struct destination *d, bool alone)
 {
+	int64_t now = clock_monotonic_ms();
+
+	if (a->ticket == d)
+		return !pace_rests(&d->pace) || d->pace.opens <= now;
+	return alone ? dispatch_is_open(d) : destination_has_room(d, now);
+}
+
+static void
+count_job(struct attempt *a, struct destination *d)
+{
+	if (a->ticket == d) {
+		a->ticket = NULL;
+		destination_move(d, STAGE_TICKET, STAGE_PREPARED);
+	} else {
+		destination_move(d, STAGE_NONE, STAGE_PREPARED);
+	}
+}
+
+enum remote_answer
+remote_deliver(struct attempt *a, struct domain *domain, const size_t *indices,
+    size_t n, bool alone)
+{
+	struct destination *d =
+	    domain != NULL ? domain_destination(domain) : NULL;
 	size_t part;
 
+	if (d == NULL)
+		return REMOTE_NO_MEMORY;
+	if (!may_come(a, d, alone))
+		return REMOTE_CLOSED;
 	for (; n > 0; indices += part, n -= part) {
-		struct destination *d = destination_for(domain);
-		struct job *job = NULL;
+		struct job *job;
 
 		part = n < REMOTE_RECIPIENTS ? n : REMOTE_RECIPIENTS;
-		if (d != NULL)
-			job = job_new(a, d, indices, part);
-		if (job != NULL)
-			enqueue(job);
-		else
+		job = job_new(a, domain, indices, part);
+		if (job == NULL) {
 			no_memory(a, indices, part);
+			continue;
+		}
+		count_job(a, d);
+		enqueue(job);
 	}
-	soon.fire = assign_soon;
-	if (soon.slot == 0)
-		loop_timer(&soon, 0);
+	loop_timer(&soon, 0);
+	return REMOTE_TAKEN;
 }

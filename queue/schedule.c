@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+enum { LEAST = 256 }; /* room of a heap */
+
 static int64_t
 to_ms(uint64_t seconds)
 {
@@ -45,6 +47,15 @@ schedule_expired(const struct retry_policy *policy, int64_t age_ms)
 }
 
 int64_t
+schedule_patience(const struct retry_policy *policy, bool warned)
+{
+	bool warns = !warned && policy->warning > 0 &&
+	    policy->warning < policy->lifetime;
+
+	return to_ms(warns ? policy->warning : policy->lifetime);
+}
+
+int64_t
 schedule_resume(const struct retry_policy *policy, int64_t next, int64_t now)
 {
 	int64_t most = to_ms(policy->maximum);
@@ -58,14 +69,14 @@ schedule_resume(const struct retry_policy *policy, int64_t next, int64_t now)
 }
 
 static void
-place(struct due_heap *heap, struct due *item, size_t slot)
+place(struct due_heap *heap, struct due *item, uint32_t slot)
 {
 	heap->items[slot] = item;
 	item->slot = slot;
 }
 
 static void
-rise(struct due_heap *heap, struct due *item, size_t slot)
+rise(struct due_heap *heap, struct due *item, uint32_t slot)
 {
 	for (; slot > 1 && heap->items[slot / 2]->at > item->at; slot /= 2)
 		place(heap, heap->items[slot / 2], slot);
@@ -73,9 +84,9 @@ rise(struct due_heap *heap, struct due *item, size_t slot)
 }
 
 static void
-sink(struct due_heap *heap, struct due *item, size_t slot)
+sink(struct due_heap *heap, struct due *item, uint32_t slot)
 {
-	size_t child;
+	uint32_t child;
 
 	while ((child = 2 * slot) <= heap->n) {
 		if (child < heap->n &&
@@ -92,11 +103,13 @@ sink(struct due_heap *heap, struct due *item, size_t slot)
 static bool
 grow(struct due_heap *heap)
 {
-	size_t room = heap->room == 0 ? 256 : heap->room * 2;
+	uint32_t room = heap->room == 0 ? LEAST : heap->room * 2;
 	struct due **items;
 
 	if (heap->n + 1 < heap->room)
 		return true;
+	if (heap->room > UINT32_MAX / 2)
+		return false;
 	items = reallocarray(heap->items, room, sizeof(struct due *));
 	if (items == NULL)
 		return false;
@@ -105,12 +118,28 @@ grow(struct due_heap *heap)
 	return true;
 }
 
+/* Messages move between heaps: none keeps the room of all of them. */
+static void
+shrink(struct due_heap *heap)
+{
+	uint32_t room = heap->room / 2;
+	struct due **items;
+
+	if (heap->n >= heap->room / 4 || room < LEAST)
+		return;
+	items = reallocarray(heap->items, room, sizeof(struct due *));
+	if (items == NULL)
+		return;
+	heap->items = items;
+	heap->room = room;
+}
+
 bool
 due_set(struct due_heap *heap, struct due *item, int64_t at)
 {
-	if (item->slot == 0 && !grow(heap))
-		return false;
 	due_remove(heap, item);
+	if (!grow(heap))
+		return false;
 	item->at = at;
 	heap->n++;
 	rise(heap, item, heap->n);
@@ -121,18 +150,19 @@ void
 due_remove(struct due_heap *heap, struct due *item)
 {
 	struct due *last;
-	size_t slot = item->slot;
+	uint32_t slot = item->slot;
 
 	if (slot == 0)
 		return;
 	item->slot = 0;
 	last = heap->items[heap->n--];
-	if (last == item)
-		return;
-	if (slot > 1 && heap->items[slot / 2]->at > last->at)
-		rise(heap, last, slot);
-	else
-		sink(heap, last, slot);
+	if (last != item) {
+		if (slot > 1 && heap->items[slot / 2]->at > last->at)
+			rise(heap, last, slot);
+		else
+			sink(heap, last, slot);
+	}
+	shrink(heap);
 }
 
 struct due *

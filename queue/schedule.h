@@ -12,6 +12,7 @@
  */
 struct retry_policy { /* seconds */
 	uint64_t minimum, maximum, lifetime;
+	uint64_t warning; /* 0: none */
 };
 
 /*
@@ -33,22 +34,27 @@ int64_t schedule_wait(const struct retry_policy *, unsigned attempts,
 bool schedule_expired(const struct retry_policy *, int64_t age_ms);
 
 /*
+ * At which age, in milliseconds, its sender is to hear of a message that is
+ * not tried: when it is late, if that was not said yet, else when it expires.
+ */
+int64_t schedule_patience(const struct retry_policy *, bool warned);
+
+/*
  * Of a message found at start: milliseconds from now (unix seconds) until
  * the recorded next attempt.  A clock that jumped back must not hold mail
  * for longer than one maximum.
  */
-int64_t schedule_resume(
-    const struct retry_policy *, int64_t next, int64_t now);
+int64_t schedule_resume(const struct retry_policy *, int64_t next, int64_t now);
 
 /* A heap of what is due, the earliest first; embedded in its owner. */
 struct due {
-	int64_t at;  /* monotonic milliseconds */
-	size_t slot; /* 0: not in the heap */
+	int64_t at;    /* monotonic milliseconds */
+	uint32_t slot; /* 0: not in the heap */
 };
 
 struct due_heap {
 	struct due **items; /* from 1 */
-	size_t n, room;
+	uint32_t n, room;
 };
 
 /* Put in, or move when it is there.  False without memory. */

@@ -317,7 +317,7 @@ def test_jobs_of_one_domain_are_bounded(house):
             domains.append(worker.job()["domain"])
         except BlockingIOError:
             pass
-    assert sorted(domains) == ["other.test"] + 20 * ["remote.test"]
+    assert sorted(domains) == ["other.test"] + 5 * ["remote.test"]
 
 
 def test_result_nobody_asked_for_drops_the_worker(house):

@@ -88,6 +88,7 @@ test_defaults(void **state)
 	assert_int_equal(c.queue_lifetime, 5 * 86400);
 	assert_int_equal(c.retry_minimum, 300);
 	assert_int_equal(c.retry_maximum, 4 * 3600);
+	assert_int_equal(c.destination_concurrency, 20);
 	assert_int_equal(c.minimum_uid, 1000);
 	assert_int_equal(c.address_family, FAMILY_ANY);
 	assert_false(c.junk_folder);
@@ -180,6 +181,7 @@ static const char full[] =
     "auth-mechanisms scram-sha-256-plus CRAM-MD5\napop yes\n"
     "max-message-size 2k\nmax-recipients 1000\n"
     "smtp-timeout 90\nqueue-lifetime 2w\nretry-maximum 1h\n"
+    "destination-concurrency 7\n"
     "log-file /var/log/x\nsource-address 192.0.2.7 2001:db8::7\n"
     "address-family ipv6\nminimum-uid 500\njunk folder\nsystem-users yes\n"
     "postmaster root@example.org\n"
@@ -231,6 +233,7 @@ test_everything(void **state)
 	assert_int_equal(c.max_message_size, 2048);
 	assert_int_equal(c.smtp_timeout, 90);
 	assert_int_equal(c.queue_lifetime, 14 * 86400);
+	assert_int_equal(c.destination_concurrency, 7);
 	assert_int_equal(c.address_family, FAMILY_IPV6);
 	assert_true(c.junk_folder);
 	assert_int_equal(c.offer_dsn, OFFER_DSN_NOBODY);
@@ -423,6 +426,8 @@ static const struct {
 	"duration (seconds, or with m, h, d or w: 5d)"},
     {"smtp-timeout 2h", "test.conf:1: \"smtp-timeout\": 2h is not within"},
     {"retry-maximum 1m\n", "test.conf:1: \"retry-minimum\" is longer than"},
+    {"destination-concurrency 0",
+	"test.conf:1: \"destination-concurrency\": 0 is not within"},
     {"source-address 192.0.2.1 192.0.2.2",
 	"test.conf:1: \"source-address\": 192.0.2.1 and 192.0.2.2 are of one"},
     {"source-address 192.0.2.1:1", "test.conf:1: \"source-address\": \"192"},

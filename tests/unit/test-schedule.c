@@ -11,7 +11,10 @@
 
 enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 
-static const struct retry_policy usual = {5 * MINUTE, 4 * HOUR, 5 * DAY};
+static const struct retry_policy usual = {.minimum = 5 * MINUTE,
+    .maximum = 4 * HOUR,
+    .lifetime = 5 * DAY,
+    .warning = 4 * HOUR};
 
 static void
 delays_double_up_to_the_maximum(void **state)
@@ -76,9 +79,10 @@ a_whole_life(void **state)
 static void
 absurd_policies(void **state)
 {
-	struct retry_policy endless = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
-	struct retry_policy none = {0, 0, 0};
-	struct retry_policy upside_down = {100, 10, 1000};
+	struct retry_policy endless = {
+	    UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+	struct retry_policy none = {0, 0, 0, 0};
+	struct retry_policy upside_down = {100, 10, 1000, 0};
 
 	(void)state;
 	assert_true(schedule_delay(&endless, 1000, UINT32_MAX) > 0);
