@@ -20,11 +20,17 @@ struct finding {
 	unsigned line;
 };
 
+/* What says something of the file, and not of this moment. */
 static bool
 is_passing(int reason)
 {
-	return reason == EMFILE || reason == ENFILE || reason == ENOMEM ||
-	    reason == EIO || reason == EINTR;
+	static const int lasting[] = {ELOOP, EISDIR, EINVAL, ENXIO, ENODEV,
+	    EACCES, EPERM, EFBIG, EBADMSG, EUCLEAN};
+
+	for (size_t i = 0; i < sizeof(lasting) / sizeof(lasting[0]); i++)
+		if (reason == lasting[i])
+			return false;
+	return true;
 }
 
 /* False: not now.  A file that is no file at all counts as bad. */
