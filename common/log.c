@@ -2,11 +2,12 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,9 +23,68 @@ static struct {
 	enum log_level threshold;
 } sink = {SINK_STDERR, STDERR_FILENO, NULL, LEVEL_INFO};
 
+static struct {
+	bool holding;
+	struct buf lines;
+} held = {.lines = BUF_INIT(LOG_TOGETHER_MAX)};
+
+/* One call, so that lines of several writers do not mix. */
+static void
+write_out(const char *octets, size_t n)
+{
+	while (
+	    (sink.kind == SINK_SOCKET ? send(sink.fd, octets, n, MSG_NOSIGNAL)
+				      : write(sink.fd, octets, n)) == -1 &&
+	    errno == EINTR)
+		continue;
+}
+
+void
+log_flush(void)
+{
+	int saved = errno;
+
+	if (held.lines.len > 0)
+		write_out(held.lines.data, held.lines.len);
+	buf_reset(&held.lines);
+	errno = saved;
+}
+
+/* The parent's lines are the parent's. */
+static void
+forget_held(void)
+{
+	held.holding = false;
+	buf_reset(&held.lines);
+}
+
+void
+log_hold(void)
+{
+	static bool prepared;
+
+	if (!prepared)
+		prepared = atexit(log_flush) == 0 &&
+		    pthread_atfork(NULL, NULL, forget_held) == 0;
+	held.holding = prepared;
+}
+
+/* Without memory for a log line there is nothing to be done about it. */
+static void
+put_line(enum log_level level, const char *line, size_t n)
+{
+	if (n >= LOG_TOGETHER_MAX - held.lines.len)
+		log_flush();
+	buf_add(&held.lines, line, n);
+	buf_addc(&held.lines, '\n');
+	if (!held.holding || level < LEVEL_INFO)
+		log_flush();
+}
+
 void
 log_to_socket(int fd)
 {
+	log_flush();
 	sink.kind = SINK_SOCKET;
 	sink.fd = fd;
 }
@@ -32,6 +92,7 @@ log_to_socket(int fd)
 void
 log_to_stderr(const char *program)
 {
+	log_flush();
 	sink.kind = SINK_STDERR;
 	sink.fd = STDERR_FILENO;
 	sink.program = program;
@@ -40,6 +101,7 @@ log_to_stderr(const char *program)
 void
 log_to_syslog(const char *program)
 {
+	log_flush();
 	sink.kind = SINK_SYSLOG;
 	sink.program = program;
 	/* Opened now: a chroot taken later has no /dev/log. */
@@ -49,6 +111,7 @@ log_to_syslog(const char *program)
 void
 log_to_file(int fd, const char *program)
 {
+	log_flush();
 	sink.kind = SINK_FILE;
 	sink.fd = fd;
 	sink.program = program;
@@ -77,6 +140,14 @@ is_plain(uint32_t code)
 	    !turns(code);
 }
 
+/* Most octets of most values. */
+static bool
+harmless(char c, const char *special)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\' &&
+	    (*special == '\0' || strchr(special, c) == NULL);
+}
+
 /*
  * special: further characters that are written by their number.  Ends where
  * more than most octets have been written, between two characters.
@@ -90,6 +161,14 @@ add_escaped(struct buf *out, const char *value, size_t n, const char *special,
 	size_t length;
 
 	for (; n > 0 && out->len < end; value += length, n -= length) {
+		for (length = 0; length < n && out->len + length < end;
+		     length++)
+			if (!harmless(value[length], special))
+				break;
+		if (length > 0) {
+			buf_add(out, value, length);
+			continue;
+		}
 		length = utf8_decode(value, n, &code);
 		if (length > 0 && (is_plain(code) || code == ' ') &&
 		    (length > 1 || strchr(special, (int)code) == NULL)) {
@@ -139,7 +218,9 @@ add_pair(struct buf *line, const struct log_pair *pair)
 
 	if ((pair->form == 't' || pair->form == 'a') && pair->text == NULL)
 		return;
-	buf_addf(line, " %s=", pair->key);
+	buf_addc(line, ' ');
+	buf_adds(line, pair->key);
+	buf_addc(line, '=');
 	switch (pair->form) {
 	case 'n':
 		buf_addf(line, "%lld", (long long)pair->number);
@@ -162,29 +243,37 @@ add_pair(struct buf *line, const struct log_pair *pair)
 }
 
 static void
-write_stamped(const char *program, int pid, const char *line, size_t n)
+add_stamp(struct buf *out)
 {
-	char head[128];
-	struct tm tm;
+	static char stamp[64];
+	static time_t stamped = -1;
 	int64_t now = clock_now_ms();
 	time_t seconds = (time_t)(now / 1000);
-	int length = 0;
+	struct tm tm;
 
-	if (sink.kind == SINK_FILE) {
+	if (seconds != stamped) {
 		gmtime_r(&seconds, &tm);
-		length = snprintf(head, sizeof(head),
-		    "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", tm.tm_year + 1900,
-		    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		    (int)(now % 1000));
+		snprintf(stamp, sizeof(stamp), "%04d-%02d-%02dT%02d:%02d:%02d",
+		    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+		    tm.tm_min, tm.tm_sec);
+		stamped = seconds;
 	}
-	length += snprintf(head + length, sizeof(head) - (size_t)length,
-	    "%.40s[%d]: ", program, pid);
+	buf_addf(out, "%s.%03dZ ", stamp, (int)(now % 1000));
+}
 
-	/* One call, so that lines of several writers do not mix. */
-	struct iovec parts[] = {
-	    {head, (size_t)length}, {(char *)line, n}, {(char *)"\n", 1}};
-	while (writev(sink.fd, parts, 3) == -1 && errno == EINTR)
-		continue;
+static void
+write_stamped(enum log_level level, const char *program, int pid,
+    const char *line, size_t n)
+{
+	struct buf whole = BUF_INIT(LOG_LINE_MAX + 256);
+
+	if (sink.kind == SINK_FILE)
+		add_stamp(&whole);
+	buf_addf(&whole, "%.40s[%d]: ", program, pid);
+	buf_add(&whole, line, n);
+	if (buf_ok(&whole))
+		put_line(level, whole.data, whole.len);
+	buf_free(&whole);
 }
 
 void
@@ -202,7 +291,7 @@ log_forward(enum log_level level, const char *program, int pid,
 	if (sink.kind == SINK_SYSLOG)
 		syslog((int)level, "%s[%d]: %.*s", program, pid, (int)n, clean);
 	else
-		write_stamped(program, pid, clean, n);
+		write_stamped(level, program, pid, clean, n);
 }
 
 void
@@ -219,11 +308,9 @@ log_write(enum log_level level, const char *event, const struct log_pair *pairs)
 	for (; pairs->key != NULL; pairs++)
 		add_pair(&line, pairs);
 	if (line.len == 0)
-		; /* no memory for a log line: nothing to be done about it */
+		; /* no memory */
 	else if (sink.kind == SINK_SOCKET)
-		while (send(sink.fd, line.data, line.len, MSG_NOSIGNAL) == -1 &&
-		    errno == EINTR)
-			continue;
+		put_line(level, line.data, line.len);
 	else
 		log_forward(level,
 		    sink.program != NULL ? sink.program : "postrider",

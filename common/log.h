@@ -49,13 +49,22 @@ void log_errno(enum log_level, const char *event, const char *what);
 /*
  * Where the lines go.  Until one of these is called: standard error.
  * log_to_socket: a SEQPACKET socket whose other end is the supervisor's; a
- * packet is the level's digit and the line (at most LOG_LINE_MAX octets).
+ * packet is the level's digit and the line (at most LOG_LINE_MAX octets) with
+ * LF behind it, or several of those.
  */
-enum { LOG_LINE_MAX = 4096 };
+enum { LOG_LINE_MAX = 4096, LOG_TOGETHER_MAX = 16384 };
 void log_to_socket(int fd);
 void log_to_stderr(const char *program);
 void log_to_syslog(const char *program);
 void log_to_file(int fd, const char *program);
+
+/*
+ * From now on lines wait for each other until log_flush(), which a loop calls
+ * before it waits, to be written with one call.  Warnings and errors do not,
+ * nor does anything in a child process.
+ */
+void log_hold(void);
+void log_flush(void);
 
 /* Lines above this level are dropped; LEVEL_INFO at first. */
 void log_threshold(enum log_level);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 
 enum { EVENTS = 64, SIGNALS = 32 };
 
@@ -215,7 +216,10 @@ loop_run(void)
 	loop.stopped = false;
 	while (!loop.stopped) {
 		int wait = loop.timers > 0 ? clock_left(loop.heap[1]->due) : -1;
-		int n = epoll_pwait(
+		int n;
+
+		log_flush();
+		n = epoll_pwait(
 		    loop.epoll, loop.events, EVENTS, wait, &loop.outside);
 
 		if (n == -1 && errno != EINTR)

@@ -285,6 +285,7 @@ main(int argc, char **argv)
 	raise_limit();
 	privileges_drop(ACCOUNT_QUEUE, folder, false);
 	loop_init();
+	log_hold();
 	open_spool();
 	if (root) {
 		queue.spool.has_group = true;

@@ -12,8 +12,16 @@
 #include "common/log.h"
 #include "supervisor/suite.h"
 
-/* Lines of one service in a row, before the others have their turn. */
-enum { BATCH = 64 };
+enum {
+	/* Packets of one service in a row, before the others have their turn.
+	 */
+	BATCH = 64,
+	/*
+	 * A service that is busy writes hundreds of lines a second: after the
+	 * first of them it is not listened to for so long, and then to all.
+	 */
+	REST_MS = 10
+};
 
 union credentials {
 	struct cmsghdr header;
@@ -36,10 +44,10 @@ sender_of(struct msghdr *message)
 }
 
 static ssize_t
-receive_line(int fd, char *line, size_t size, int *pid)
+receive_lines(int fd, char *lines, size_t size, int *pid)
 {
 	union credentials control;
-	struct iovec part = {line, size};
+	struct iovec part = {lines, size};
 	struct msghdr message = {.msg_iov = &part,
 	    .msg_iovlen = 1,
 	    .msg_control = &control,
@@ -63,26 +71,76 @@ remember(struct unit *u, enum log_level level, const char *line, size_t n)
 }
 
 static void
-forward(struct watch *w, uint32_t events)
+forward_line(struct unit *u, int pid, const char *line, size_t n)
 {
-	struct unit *u = container_of(w, struct unit, log);
-	char line[LOG_LINE_MAX + 1];
-	enum log_level level;
+	enum log_level level = line[0] >= '0' && line[0] <= '7'
+	    ? (enum log_level)(line[0] - '0')
+	    : LEVEL_INFO;
+
+	log_forward(level, u->service->name, pid, line + 1, n - 1);
+	remember(u, level, line + 1, n - 1);
+}
+
+/* What one writer sent at one time. */
+static void
+forward_lines(struct unit *u, int pid, const char *lines, size_t n)
+{
+	const char *end;
+	size_t length;
+
+	for (; n > 0; lines += length, n -= length) {
+		end = memchr(lines, '\n', n);
+		length = end != NULL ? (size_t)(end - lines) : n;
+		if (length > 0)
+			forward_line(u, pid, lines, length);
+		length += end != NULL;
+	}
+}
+
+static void
+forward_some(struct unit *u)
+{
+	static char lines[LOG_TOGETHER_MAX];
 	ssize_t n;
 	int pid;
 
-	(void)events;
 	for (int i = 0; i < BATCH; i++) {
-		n = receive_line(w->fd, line, sizeof(line), &pid);
+		n = receive_lines(u->log.fd, lines, sizeof(lines), &pid);
 		if (n <= 0)
 			return;
-		level = line[0] >= '0' && line[0] <= '7'
-		    ? (enum log_level)(line[0] - '0')
-		    : LEVEL_INFO;
-		log_forward(
-		    level, u->service->name, pid, line + 1, (size_t)n - 1);
-		remember(u, level, line + 1, (size_t)n - 1);
+		forward_lines(u, pid, lines, (size_t)n);
 	}
+}
+
+/* Who has logged may log again. */
+static void
+listen_again(struct timer *t)
+{
+	(void)t;
+	for (EACH_UNIT(u))
+		if (u->log_rests && loop_watch(&u->log) == 0)
+			u->log_rests = false;
+}
+
+static struct timer rest = {.fire = listen_again};
+
+static void
+forward(struct watch *w, uint32_t events)
+{
+	struct unit *u = container_of(w, struct unit, log);
+
+	(void)events;
+	forward_some(u);
+	u->log_rests = true;
+	if (rest.slot == 0)
+		loop_timer(&rest, REST_MS);
+}
+
+void
+logs_finish(void)
+{
+	for (EACH_UNIT(u))
+		forward_some(u);
 }
 
 int
@@ -94,8 +152,8 @@ logs_open(struct unit *u)
 	if (ipc_pair(ends) == -1)
 		return -1;
 	u->log_writer = ends[1];
-	u->log =
-	    (struct watch){.fd = ends[0], .events = EPOLLIN, .ready = forward};
+	u->log = (struct watch){
+	    .fd = ends[0], .events = EPOLLIN | EPOLLONESHOT, .ready = forward};
 	if (setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == -1)
 		return -1;
 	return loop_watch(&u->log);

@@ -200,6 +200,7 @@ run(void)
 	umask(022);
 	notify_open();
 	loop_init();
+	log_hold();
 	code = open_everything(&control, error);
 	if (code != EX_OK)
 		return complain(code, error);
@@ -208,7 +209,9 @@ run(void)
 	code = loop_run();
 	if (suite.problem[0] != '\0')
 		complain(code, suite.problem);
+	logs_finish();
 	log_event(LEVEL_INFO, "ended", log_number("exit", code));
+	log_flush();
 	command_stopped();
 	return code;
 }

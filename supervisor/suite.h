@@ -49,6 +49,7 @@ struct unit { /* a service with its processes */
 	int sockets[SERVICE_ROLES_MAX];
 	size_t nsockets;
 	struct watch log; /* our end */
+	bool log_rests;	  /* not listened to for a moment */
 	int log_writer;	  /* the services' end */
 	struct instance *instances;
 	struct throttle throttle;
@@ -147,6 +148,9 @@ void suite_overdue(struct instance *);
 /* -- log lines of the services (logs.c) -- */
 
 int logs_open(struct unit *);
+
+/* The last lines of services that have ended. */
+void logs_finish(void);
 
 /* The sink that the config names; -1 with a message in error. */
 int logs_choose_sink(const struct config *, bool foreground, char *error);

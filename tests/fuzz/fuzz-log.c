@@ -33,7 +33,7 @@ check_event(const char *text)
 {
 	static const char tail[] = " dsn=5.0.0 reason=last";
 	static int ends[2] = {-1, -1};
-	char line[LOG_LINE_MAX];
+	char line[LOG_LINE_MAX + 1];
 	ssize_t n;
 
 	if (ends[0] == -1)
@@ -44,6 +44,7 @@ check_event(const char *text)
 	    log_text("reason", "last"));
 	n = read(ends[1], line, sizeof(line));
 	REQUIRE(n > (ssize_t)sizeof(tail));
+	REQUIRE(line[--n] == '\n');
 	check_line(line, (size_t)n);
 	REQUIRE(
 	    memcmp(line + n - (sizeof(tail) - 1), tail, sizeof(tail) - 1) == 0);

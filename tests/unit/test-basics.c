@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -152,6 +154,37 @@ packets_travel_together(void **state)
 }
 
 static void
+lines_wait_for_each_other(void **state)
+{
+	char text[200];
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(ipc_pair(ends), 0);
+	log_to_socket(ends[0]);
+	log_hold();
+	log_event(LEVEL_INFO, "one", log_number("n", 1));
+	if (fork() == 0) {
+		log_event(LEVEL_INFO, "child", log_number("n", 0));
+		_exit(0);
+	}
+	wait(NULL);
+	assert_int_equal(recv(ends[1], text, sizeof(text), 0), 11);
+	assert_memory_equal(text, "6child n=0\n", 11);
+	log_event(LEVEL_INFO, "two", log_number("n", 2));
+	assert_int_equal(recv(ends[1], text, sizeof(text), MSG_DONTWAIT), -1);
+	log_event(LEVEL_WARNING, "three", log_number("n", 3));
+	assert_int_equal(recv(ends[1], text, sizeof(text), MSG_DONTWAIT), 29);
+	assert_memory_equal(text, "6one n=1\n6two n=2\n4three n=3\n", 29);
+	log_event(LEVEL_INFO, "four", log_number("n", 4));
+	log_flush();
+	assert_int_equal(recv(ends[1], text, sizeof(text), MSG_DONTWAIT), 10);
+	log_to_stderr("test");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void
 log_values_cannot_break_a_line(void **state)
 {
 	static const struct {
@@ -187,6 +220,7 @@ main(void)
 	    cmocka_unit_test(utf8_refuses_what_rfc_3629_refuses),
 	    cmocka_unit_test(packets_carry_attributes_and_descriptors),
 	    cmocka_unit_test(packets_travel_together),
+	    cmocka_unit_test(lines_wait_for_each_other),
 	    cmocka_unit_test(log_values_cannot_break_a_line),
 	};
 
