@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#define _GNU_SOURCE /* close_range */
 #include "queue/bounce.h"
 
 #include <errno.h>
@@ -10,12 +9,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "common/control.h"
-#include "common/inherit.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/protocol.h"
 #include "common/verdict.h"
+#include "queue/child.h"
 #include "queue/intake.h"
 #include "common/peer.h"
 #include "queue/queue.h"
@@ -40,36 +38,12 @@ static struct {
 static void start_reporter(struct timer *);
 static void ask_next(void);
 
-/* Keep these descriptors and those below 3, close all others. */
-static void
-close_others(int a, int b, int c)
-{
-	int keep[] = {a, b, c};
-	unsigned from = 3;
-
-	/* Three are in order after three passes of the smallest above. */
-	for (int pass = 0; pass < 3; pass++) {
-		int least = -1;
-
-		for (int i = 0; i < 3; i++)
-			if (keep[i] >= (int)from &&
-			    (least == -1 || keep[i] < least))
-				least = keep[i];
-		if (least == -1)
-			break;
-		if (least > (int)from)
-			close_range(from, (unsigned)least - 1, 0);
-		from = (unsigned)least + 1;
-	}
-	close_range(from, ~0u, 0);
-}
-
 static _Noreturn void
 become_reporter(int control, int queue_end)
 {
-	loop_after_fork();
-	control_after_fork();
-	close_others(control, queue_end, inherit_find("log"));
+	const int keep[] = {control, queue_end};
+
+	child_begin(keep, 2);
 	_exit(reporter_run(control, queue_end));
 }
 

@@ -33,13 +33,36 @@ is_passing(int reason)
 	return true;
 }
 
+/* Nearly all are small: one call, and no memory. */
+static enum envelope_result
+read_envelope(int fd, struct finding *f, struct envelope *e)
+{
+	static char small[8192];
+	enum envelope_result result;
+	char *octets;
+	size_t n;
+	ssize_t got;
+
+	while (
+	    (got = pread(fd, small, sizeof(small), 0)) == -1 && errno == EINTR)
+		continue;
+	if (got >= 0 && (size_t)got < sizeof(small))
+		return envelope_parse(e, small, (size_t)got, &f->why, &f->line);
+	if (fs_read_all(fd, ENVELOPE_FILE_MAX, &octets, &n) == -1) {
+		if (errno == EFBIG)
+			f->why = "too big";
+		return is_passing(errno) ? ENVELOPE_NO_MEMORY : ENVELOPE_BAD;
+	}
+	result = envelope_parse(e, octets, n, &f->why, &f->line);
+	free(octets);
+	return result;
+}
+
 /* False: not now.  A file that is no file at all counts as bad. */
 static bool
 find_envelope(
     struct spool *s, const char *id, struct finding *f, struct envelope *e)
 {
-	char *octets;
-	size_t n;
 	int fd = spool_envelope(s, id);
 
 	if (fd == -1 && errno == ENOENT)
@@ -51,12 +74,7 @@ find_envelope(
 	f->why = "unreadable";
 	if (fd == -1)
 		return true;
-	if (fs_read_all(fd, ENVELOPE_FILE_MAX, &octets, &n) == 0) {
-		f->envelope = envelope_parse(e, octets, n, &f->why, &f->line);
-		free(octets);
-	} else if (is_passing(errno)) {
-		f->envelope = ENVELOPE_NO_MEMORY;
-	}
+	f->envelope = read_envelope(fd, f, e);
 	close(fd);
 	return f->envelope != ENVELOPE_NO_MEMORY;
 }
@@ -125,6 +143,16 @@ load_peek(struct spool *s, const char *id, enum spool_folder folder,
 	if (result != LOAD_MESSAGE)
 		envelope_free(e);
 	return result;
+}
+
+bool
+load_glance(struct spool *s, const char *id, struct envelope *e)
+{
+	struct finding f = {0};
+
+	envelope_init(e);
+	return find_envelope(s, id, &f, e) && f.has_envelope &&
+	    f.envelope == ENVELOPE_WHOLE;
 }
 
 static const char *const folder_names[] = {"new", "cur"};

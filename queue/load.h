@@ -26,4 +26,10 @@ enum load_result load_message(
 enum load_result load_peek(
     struct spool *, const char *id, enum spool_folder, struct envelope *);
 
+/*
+ * Its envelope alone; true: that is whole, and filled in.  Whether the
+ * content is as it says is seen when the message is tried.
+ */
+bool load_glance(struct spool *, const char *id, struct envelope *);
+
 #endif

@@ -21,6 +21,7 @@
 #include "queue/bounce.h"
 #include "queue/dispatch.h"
 #include "queue/intake.h"
+#include "queue/lifetime.h"
 #include "queue/message.h"
 #include "queue/queue.h"
 #include "queue/recover.h"
@@ -293,6 +294,7 @@ main(int argc, char **argv)
 	}
 	bounce_begin();
 	confine();
+	lifetime_begin();
 	recover_begin();
 	listen_to_roles();
 	control_begin(&handlers);

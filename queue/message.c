@@ -205,14 +205,11 @@ domain_of(const char *address)
 	return at != NULL && at[1] != '\0' ? at + 1 : NULL;
 }
 
-void
-message_describe(struct message *m, const struct envelope *e)
+const char *
+message_domain(const struct envelope *e)
 {
 	const char *domain = NULL;
-	struct domain *held;
 
-	m->sender = message_sender(e);
-	message_lead(m, NULL);
 	for (size_t i = 0; i < e->n; i++) {
 		const char *other = domain_of(e->recipients[i].address);
 
@@ -220,11 +217,25 @@ message_describe(struct message *m, const struct envelope *e)
 			continue;
 		if (other == NULL ||
 		    (domain != NULL && strcmp(domain, other) != 0))
-			return;
+			return NULL;
 		domain = other;
 	}
-	if (domain == NULL || (held = domain_hold(domain)) == NULL)
-		return;
-	message_lead(m, held);
-	domain_release(held);
+	return domain;
+}
+
+void
+message_lead_to(struct message *m, const char *name)
+{
+	struct domain *domain = name != NULL ? domain_hold(name) : NULL;
+
+	message_lead(m, domain);
+	if (domain != NULL)
+		domain_release(domain);
+}
+
+void
+message_describe(struct message *m, const struct envelope *e)
+{
+	m->sender = message_sender(e);
+	message_lead_to(m, message_domain(e));
 }

@@ -76,7 +76,13 @@ void message_describe(struct message *, const struct envelope *);
 /* Whose it is: the login's, the local user's, or the sender address's hash. */
 uint32_t message_sender(const struct envelope *);
 
-/* Refer to that domain from now on, or to none. */
+/* Of the envelope's: of all that is pending; NULL: of none, or several. */
+const char *message_domain(const struct envelope *);
+
+/* Refer to the domain of that name from now on, or to none (NULL). */
+void message_lead_to(struct message *, const char *name);
+
+/* The same of one that is held. */
 void message_lead(struct message *, struct domain *);
 
 /* Call for each, in no order; it may change, and drop, that message. */
