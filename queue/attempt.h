@@ -11,6 +11,7 @@
 #include "queue/destination.h"
 #include "queue/envelope.h"
 #include "queue/message.h"
+#include "queue/owed.h"
 #include "queue/route.h"
 
 /*
@@ -64,6 +65,8 @@ struct attempt {
 	bool unwritten;      /* an outcome could not be recorded */
 	struct timer record; /* to try that again, and what comes then */
 	void (*then)(struct attempt *);
+	enum report_kind report;        /* under way, or the next to look at */
+	void (*told)(struct attempt *); /* what comes when all are out */
 	int64_t wait; /* for the next attempt */
 };
 
@@ -118,12 +121,28 @@ void attempt_record(struct attempt *);
 /* Nothing runs any more: bounce, remove or wait. */
 void attempt_finish(struct attempt *);
 
+/* The same, again and again until they are there; then that. */
+void attempt_write_then(struct attempt *, void (*then)(struct attempt *));
+
+/* -- queue/tell.c -- */
+
+/*
+ * Every report that is due now by the envelope (queue/owed.h) and the
+ * message's age: it is committed, then noted here and in the file; then that.
+ * One that cannot be written now stays owed.  For an attempt that delivers
+ * nothing, too.
+ */
+void attempt_tell(struct attempt *, void (*then)(struct attempt *));
+
+/* Milliseconds until there is one of delay; -1: none will be. */
+int64_t attempt_tells_in(const struct attempt *);
+
 /* The answer of queue/bounce.h. */
 enum bounce_answer {
 	BOUNCE_SENT,    /* report: its id */
-	BOUNCE_REFUSED, /* for good: nobody to tell */
+	BOUNCE_REFUSED, /* for good, report: why */
 	BOUNCE_LATER
 };
-void attempt_bounced(struct attempt *, enum bounce_answer, const char *report);
+void attempt_told(struct attempt *, enum bounce_answer, const char *report);
 
 #endif

@@ -60,7 +60,7 @@ answer_first(enum bounce_answer answer, const char *report)
 		reporter.last = NULL;
 	reporter.asked = false;
 	free(w);
-	attempt_bounced(a, answer, report);
+	attempt_told(a, answer, report);
 }
 
 static void
@@ -114,6 +114,24 @@ on_silence(struct timer *t)
 
 /* -- questions -- */
 
+static void
+write_question(struct packet *p, const struct attempt *a)
+{
+	const struct config *c = &queue.config;
+	bool final = a->e.sender[0] == '\0';
+
+	packet_start(p, "report");
+	packet_text(p, "id", a->id);
+	packet_text(p, "kind", report_kind_name(a->report));
+	packet_text(p, "hostname", c->hostname);
+	packet_text(p, "to", final ? c->bounce_copy : a->e.sender);
+	if (a->report == REPORT_FAILURE && c->bounce_copy != NULL && !final)
+		packet_text(p, "copy", c->bounce_copy);
+	packet_number(p, "limit", c->bounce_size_limit);
+	packet_number(p, "expires", (uint64_t)a->e.time + c->queue_lifetime);
+	packet_number(p, "final", final);
+}
+
 static bool
 send_question(const struct attempt *a)
 {
@@ -124,9 +142,7 @@ send_question(const struct attempt *a)
 	bool ok = content >= 0 && envelope >= 0;
 
 	if (ok) {
-		packet_start(&p, "report");
-		packet_text(&p, "id", a->id);
-		packet_text(&p, "hostname", queue.config.hostname);
+		write_question(&p, a);
 		packet_attach(&p, content);
 		packet_attach(&p, envelope);
 		peer_send(&reporter.peer, &p);
@@ -158,7 +174,7 @@ bounce_ask(struct attempt *a)
 	struct wish *w = calloc(1, sizeof(*w));
 
 	if (w == NULL) {
-		attempt_bounced(a, BOUNCE_LATER, "");
+		attempt_told(a, BOUNCE_LATER, "");
 		return;
 	}
 	w->a = a;

@@ -9,19 +9,31 @@
  * own, confined and without any right to the spool: it reads a stranger's
  * header and waits for the disk, and the queue does neither.  It hands its
  * report in as any client would, and only when that is committed and synced
- * does the failed recipient count as bounced.  A death between the two makes
- * the sender hear of it twice, never not at all.
+ * does the recipient count as bounced, or told, or warned.  A death between the
+ *two makes the sender hear of it twice, never not at all.
  *
  * queue and reporter, one at a time:
- *	-> report id= hostname= +fd +fd	content and envelope, read-only; it is
- *					about those recipients that failed
+ *	-> report id= kind= hostname= to= [copy=] limit= expires= final=
+ *	   +fd +fd			content and envelope, read-only; kind
+ *					failure|success|delay; to: whom; copy:
+ *					who gets one, too; limit: octets of a
+ *					message that is returned whole;
+ *					expires: until when it is tried, unix
+ *					seconds; final 1: it is a copy itself
  *	<- reported id= verdict= report=
  *					ok: committed as report; else refused
  */
 void bounce_begin(void); /* forks: before the sandbox, with the loop */
 
-/* Answered by attempt_bounced(), from the loop. */
+/* A report, as a->report says.  attempt_told() answers, from the loop. */
 void bounce_ask(struct attempt *);
+
+/*
+ * The protocol= of what the reporter hands in: a report to a sender, and what
+ * only the postmaster gets.
+ */
+#define PROTOCOL_OF_REPORTS "report"
+#define PROTOCOL_OF_COPIES  "copy of a report"
 
 /* The reporter's life: its exit code.  queue: a connection to hand in. */
 int reporter_run(int control, int queue_end);

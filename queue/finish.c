@@ -7,12 +7,16 @@
 #include "common/log.h"
 #include "common/verdict.h"
 #include "queue/attempt.h"
-#include "queue/bounce.h"
 #include "queue/dispatch.h"
 #include "queue/queue.h"
 #include "queue/random.h"
 
-enum { TROUBLE_MS = 1000, TROUBLE_DOUBLINGS = 6, RECORD_MS = 5000 };
+enum {
+	TROUBLE_MS = 1000,
+	TROUBLE_DOUBLINGS = 6,
+	RECORD_MS = 5000,
+	TELL_AGAIN_MS = 60 * 1000
+};
 
 /* -- outcomes -- */
 
@@ -181,8 +185,8 @@ static void write_again(struct timer *);
  * Outcomes are written before the attempt is forgotten: else a disk that
  * stays full sends the message again and again to those who have it.
  */
-static void
-write_then(struct attempt *a, void (*then)(struct attempt *))
+void
+attempt_write_then(struct attempt *a, void (*then)(struct attempt *))
 {
 	attempt_record(a);
 	a->then = then;
@@ -201,7 +205,7 @@ write_again(struct timer *t)
 	if (a->m->doomed)
 		leave_spool(a, "deleted by the postmaster");
 	else
-		write_then(a, a->then);
+		attempt_write_then(a, a->then);
 }
 
 /* The domain of all that is pending, held; NULL: several, or in this house. */
@@ -262,15 +266,6 @@ put_off(struct attempt *a)
 	release(a);
 }
 
-static void
-report(struct attempt *a)
-{
-	if (a->unwritten)
-		wait_for_us(a);
-	else
-		bounce_ask(a);
-}
-
 /*
  * All of it was for the host's sake, which rests: then the message need not
  * wait any longer than that.
@@ -304,15 +299,22 @@ static void
 wait_for_them(struct attempt *a)
 {
 	struct message *m = a->m;
-	int64_t now = clock_now();
+	int64_t now = clock_now(), tells = attempt_tells_in(a);
 	bool parked;
 
 	lead(a);
-	parked = m->domain != NULL && (a->parked || waits_for_host(a));
+	/* A look at a parked message would come at once, again and again. */
+	parked = tells != 0 && m->domain != NULL &&
+	    (a->parked || waits_for_host(a));
 	if (m->attempts < UINT16_MAX)
 		m->attempts++;
 	m->troubles = 0;
 	a->wait = next_wait(a, parked);
+	/* The sender hears of a delay in time, and again soon if he did not. */
+	if (tells == 0)
+		tells = TELL_AGAIN_MS;
+	if (tells > 0 && tells < a->wait)
+		a->wait = tells;
 	if (m->folder == SPOOL_NEW) {
 		if (spool_defer(&queue.spool, a->id) == 0)
 			m->folder = SPOOL_CUR;
@@ -322,39 +324,40 @@ wait_for_them(struct attempt *a)
 			    log_text("reason", strerror(errno)));
 	}
 	envelope_attempt_line(&a->lines, now, now + (a->wait + 999) / 1000);
-	write_then(a, parked ? park : put_off);
+	attempt_write_then(a, parked ? park : put_off);
 }
 
 /* Nothing was tried, and nothing counts. */
 static void
 wait_in_lane(struct attempt *a)
 {
-	if (a->look)
-		a->m->warned = true; /* or nobody is to be */
-	else
+	if (!a->look)
 		lead(a);
-	if (a->m->domain != NULL)
-		write_then(a, park);
+	/* A report that could not be written now is tried again. */
+	if (a->m->domain != NULL && attempt_tells_in(a) != 0)
+		attempt_write_then(a, park);
 	else
-		write_then(a, wait_for_us);
+		attempt_write_then(a, wait_for_us);
 }
 
 static void
 conclude(struct attempt *a)
 {
 	size_t pending = envelope_count(&a->e, RECIPIENT_PENDING);
-	size_t failed = envelope_count(&a->e, RECIPIENT_FAILED);
+	/* Whose sender could not be told now. */
+	size_t owed = envelope_count(&a->e, RECIPIENT_FAILED) +
+	    owed_count(&a->e, REPORT_SUCCESS);
 
 	if (a->m->doomed) {
 		leave_spool(a, "deleted by the postmaster");
-	} else if (pending + failed == 0) {
+	} else if (pending + owed == 0) {
 		leave_spool(a, "done");
-	} else if (failed == 0 && a->deferred) {
+	} else if (owed == 0 && a->deferred) {
 		wait_for_them(a);
-	} else if (failed == 0 && a->parked && !a->trouble) {
+	} else if (owed == 0 && a->parked && !a->trouble) {
 		wait_in_lane(a);
 	} else {
-		write_then(a, wait_for_us);
+		attempt_write_then(a, wait_for_us);
 	}
 }
 
@@ -383,72 +386,16 @@ expire(struct attempt *a)
 	}
 }
 
-/* Every recipient that failed is now the sender's affair, or nobody's. */
-static void
-mark_bounced(struct attempt *a, const char *text)
-{
-	struct outcome outcome = {
-	    .state = RECIPIENT_BOUNCED, .when = clock_now(), .text = text};
-
-	for (size_t i = 0; i < a->e.n; i++) {
-		struct recipient *r = &a->e.recipients[i];
-
-		if (r->state != RECIPIENT_FAILED)
-			continue;
-		envelope_outcome_line(&a->lines, i, &outcome);
-		r->state = RECIPIENT_BOUNCED;
-	}
-}
-
 void
 attempt_finish(struct attempt *a)
 {
 	struct retry_policy policy = queue_policy();
-	size_t failed;
 
-	if (!a->m->doomed && schedule_expired(&policy, message_age(a->m)))
+	if (a->m->doomed) {
+		conclude(a);
+		return;
+	}
+	if (schedule_expired(&policy, message_age(a->m)))
 		expire(a);
-	failed = envelope_count(&a->e, RECIPIENT_FAILED);
-	if (failed == 0 || a->m->doomed) {
-		conclude(a);
-		return;
-	}
-	if (a->e.sender[0] == '\0') {
-		log_event(LEVEL_WARNING, "not bounced", log_text("id", a->id),
-		    log_address("from", ""),
-		    log_number("recipients", (int64_t)failed),
-		    log_text("reason", "the null sender gets no reports"));
-		mark_bounced(a, "null sender");
-		conclude(a);
-		return;
-	}
-	/* The report is written from what the envelope says. */
-	write_then(a, report);
-}
-
-void
-attempt_bounced(
-    struct attempt *a, enum bounce_answer answer, const char *report)
-{
-	size_t failed = envelope_count(&a->e, RECIPIENT_FAILED);
-
-	switch (answer) {
-	case BOUNCE_SENT:
-		log_event(LEVEL_INFO, "bounced", log_text("id", a->id),
-		    log_address("to", a->e.sender),
-		    log_number("recipients", (int64_t)failed),
-		    log_text("report", report));
-		mark_bounced(a, report);
-		break;
-	case BOUNCE_REFUSED:
-		log_event(LEVEL_WARNING, "not bounced", log_text("id", a->id),
-		    log_address("from", a->e.sender),
-		    log_number("recipients", (int64_t)failed),
-		    log_text("reason", report));
-		mark_bounced(a, report);
-		break;
-	default:
-		break;
-	}
-	conclude(a);
+	attempt_tell(a, conclude);
 }

@@ -33,38 +33,58 @@ read_envelope(int fd, struct envelope *e)
 	return ok;
 }
 
-/* What may leave the house, as far as a header goes. */
+/* What queue wants; borrowed from its packet. */
+struct wish {
+	const char *id, *kind, *hostname, *to;
+	const char *copy; /* who gets one, NULL: nobody */
+	uint64_t limit;   /* octets of a message that is returned whole */
+	uint64_t expires; /* unix seconds */
+	uint64_t final;   /* 1: to is the postmaster, and nobody is told more */
+};
+
+/* What may leave the house: all of it, or as much as a header has. */
 static bool
-read_header(int fd, const struct envelope *e, char *octets, size_t *n)
+read_message(int fd, const struct envelope *e, uint64_t limit, struct report *r,
+    struct buf *octets)
 {
+	uint64_t left = e->content - e->start;
 	ssize_t got;
 
-	*n = 0;
-	while (*n < REPORT_HEADER_MAX) {
-		got = pread(fd, octets + *n, REPORT_HEADER_MAX - *n,
-		    (off_t)(e->start + *n));
+	r->whole = e->ret == DSN_RET_FULL && left <= limit;
+	if (!r->whole && left > REPORT_HEADER_MAX)
+		left = REPORT_HEADER_MAX;
+	if (!buf_reserve(octets, (size_t)left + 1))
+		return false;
+	while (octets->len < left) {
+		got = pread(fd, octets->data + octets->len,
+		    (size_t)left - octets->len,
+		    (off_t)(e->start + octets->len));
 		if (got == -1 && errno == EINTR)
 			continue;
-		if (got == -1)
+		if (got <= 0)
 			return false;
-		if (got == 0)
-			break;
-		*n += (size_t)got;
+		octets->len += (size_t)got;
 	}
+	r->octets = octets->data;
+	r->n = octets->len;
 	return true;
 }
 
+/*
+ * Nobody is told of a copy that cannot be delivered, by its protocol
+ * (queue/tell.c): so there is an end to reports about reports.
+ */
 static enum verdict
 hand_in(struct submission *s, struct report *r)
 {
 	int64_t deadline = clock_monotonic_ms() + STEP_MS;
-	const char *recipients[] = {r->e->sender};
+	const char *recipients[] = {r->to};
 	struct submit_envelope envelope = {.sender = "",
 	    .recipients = recipients,
 	    .nrecipients = 1,
 	    .client = "",
 	    .helo = "",
-	    .protocol = "report"};
+	    .protocol = r->copy ? PROTOCOL_OF_COPIES : PROTOCOL_OF_REPORTS};
 	enum verdict verdict = submit_open(s, -1, 0, deadline);
 
 	if (verdict != VERDICT_OK)
@@ -87,23 +107,49 @@ hand_in(struct submission *s, struct report *r)
 	return submit_commit(s, &envelope, deadline);
 }
 
-static enum verdict
-report(struct submission *s, struct report *r, int content, int envelope)
+/* That it fails changes nothing for the sender. */
+static void
+hand_in_copy(struct submission *s, struct report *r, const char *to)
 {
-	static char header[REPORT_HEADER_MAX];
+	enum verdict verdict;
+
+	buf_free(&r->text);
+	r->to = to;
+	r->copy = true;
+	verdict = s->lost ? VERDICT_INTERNAL : hand_in(s, r);
+	if (verdict != VERDICT_OK)
+		log_event(LEVEL_WARNING, "no copy", log_text("id", r->id),
+		    log_address("to", to),
+		    log_text("reason", verdict_row(verdict)->text));
+}
+
+/* id: of the report, where it is committed. */
+static enum verdict
+report(struct submission *s, const struct wish *w, int content, int envelope,
+    char id[PROTOCOL_ID_MAX + 1])
+{
 	struct envelope e;
+	struct buf octets = BUF_INIT(REPORT_MAX / 2);
+	struct report r = {.e = &e,
+	    .id = w->id,
+	    .hostname = w->hostname,
+	    .to = w->to,
+	    .copy = w->final == 1,
+	    .expires = (int64_t)w->expires};
 	enum verdict verdict = VERDICT_INTERNAL;
 
+	id[0] = '\0';
 	envelope_init(&e);
-	if (read_envelope(envelope, &e) &&
-	    read_header(content, &e, header, &r->nheader)) {
-		r->e = &e;
-		r->header = header;
-		verdict = hand_in(s, r);
-		r->e = NULL;
-		r->header = NULL;
-		buf_free(&r->text);
+	if (report_kind_named(w->kind, &r.kind) &&
+	    read_envelope(envelope, &e) &&
+	    read_message(content, &e, w->limit, &r, &octets)) {
+		verdict = hand_in(s, &r);
+		memcpy(id, s->id, sizeof(s->id));
+		if (verdict == VERDICT_OK && w->copy != NULL)
+			hand_in_copy(s, &r, w->copy);
+		buf_free(&r.text);
 	}
+	buf_free(&octets);
 	envelope_free(&e);
 	return verdict;
 }
@@ -111,24 +157,28 @@ report(struct submission *s, struct report *r, int content, int envelope)
 static bool
 serve(int control, struct submission *s, struct packet *p)
 {
-	const char *id, *hostname;
+	struct wish w;
 	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
-	    ATTRIBUTE_TEXT("hostname", PROTOCOL_ADDRESS_MAX, &hostname),
+	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &w.id),
+	    ATTRIBUTE_TEXT("kind", PROTOCOL_NAME_MAX, &w.kind),
+	    ATTRIBUTE_TEXT("hostname", PROTOCOL_ADDRESS_MAX, &w.hostname),
+	    ATTRIBUTE_TEXT("to", PROTOCOL_ADDRESS_MAX, &w.to),
+	    ATTRIBUTE_TEXT_OPTIONAL("copy", PROTOCOL_ADDRESS_MAX, &w.copy),
+	    ATTRIBUTE_NUMBER("limit", &w.limit),
+	    ATTRIBUTE_NUMBER("expires", &w.expires),
+	    ATTRIBUTE_NUMBER("final", &w.final),
 	};
 	struct packet answer;
-	struct report r = {0};
 	enum verdict verdict;
+	char id[PROTOCOL_ID_MAX + 1];
 
-	if (!packet_read(p, "report", set, 2, 2))
+	if (!packet_read(p, "report", set, sizeof(set) / sizeof(set[0]), 2))
 		return false;
-	r.id = id;
-	r.hostname = hostname;
-	verdict = report(s, &r, p->fds[0], p->fds[1]);
+	verdict = report(s, &w, p->fds[0], p->fds[1], id);
 	packet_start(&answer, "reported");
-	packet_text(&answer, "id", id);
+	packet_text(&answer, "id", w.id);
 	packet_text(&answer, "verdict", verdict_row(verdict)->name);
-	packet_text(&answer, "report", s->id);
+	packet_text(&answer, "report", id);
 	return ipc_send(control, &answer, -1) == IPC_OK && !s->lost;
 }
 

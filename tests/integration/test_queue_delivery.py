@@ -117,7 +117,7 @@ def test_alias_depth_is_bounded(house):
     delivery = house.delivery()
     _, status, _ = report_of(delivery, ANN)
     assert fields_of(status)[1][0]["Status"] == "5.4.6"
-    assert fields_of(status)[1][0]["Original-Recipient"] == \
+    assert fields_of(status)[1][0]["X-Postrider-Alias"] == \
         "rfc822; d0@example.test"
 
 
@@ -532,8 +532,8 @@ def test_ascii_sender_gets_an_ascii_report(house):
     delivery = house.delivery()
     report_of(delivery, ANN)
     assert delivery.content.isascii()
-    assert b"utf-8; j\\x{00F6}rg2@remote.test" in delivery.content
-    assert b"Original-Recipient: rfc822; alias@example.test" \
+    assert b"utf-8; j\\x{F6}rg2@remote.test" in delivery.content
+    assert b"X-Postrider-Alias: rfc822; alias@example.test" \
         in delivery.content
 
 

@@ -23,23 +23,34 @@ make_envelope(struct envelope *e, const char *text)
 
 	envelope_init(e);
 	e->sender = strdup("ann@example.test");
-	assert_non_null(e->sender);
+	e->helo = strdup("client.test");
+	assert_true(e->sender != NULL && e->helo != NULL);
 	assert_true(envelope_add_recipient(e, "bob@example.test", 0));
 	assert_true(envelope_add_recipient(e, "gone@example.test", 1));
 	assert_true(envelope_note(e, 0, &o));
+}
+
+static struct report
+about(const struct envelope *e, enum report_kind kind, const char *octets,
+    size_t n)
+{
+	return (struct report){.e = e,
+	    .kind = kind,
+	    .to = e->sender,
+	    .id = "00000000000000aa",
+	    .own_id = "00000000000000bb",
+	    .hostname = "mail.example.test",
+	    .expires = 1700432000,
+	    .now = 1700000000,
+	    .octets = octets,
+	    .n = n};
 }
 
 static void
 compose(
     struct report *r, const struct envelope *e, const char *octets, size_t n)
 {
-	*r = (struct report){.e = e,
-	    .id = "00000000000000aa",
-	    .own_id = "00000000000000bb",
-	    .hostname = "mail.example.test",
-	    .now = 1700000000,
-	    .header = octets,
-	    .nheader = n};
+	*r = about(e, REPORT_FAILURE, octets, n);
 	assert_true(report_compose(r));
 	assert_non_null(buf_text(&r->text));
 }
@@ -64,10 +75,358 @@ says_what_must_be_said(void **state)
 	assert_non_null(
 	    strstr(text, "\nDiagnostic-Code: smtp; 550 5.1.1 no such user\n"));
 	assert_non_null(strstr(text, "\nReceived: x\nSubject: hi\n"));
+	assert_non_null(
+	    strstr(text, "\nReceived-From-MTA: dns; client.test\n"));
 	assert_null(strstr(text, "body\n"));
 	assert_null(strstr(text, "gone@example.test"));
+	assert_null(strstr(text, "Original-"));
+	assert_null(strstr(text, "Will-Retry-Until"));
+	assert_null(strstr(text, "In-Reply-To"));
 	assert_memory_equal(text + r.start, "Date: ", 6);
 	assert_false(r.eight_bit || r.utf8);
+	buf_free(&r.text);
+	envelope_free(&e);
+}
+
+/* RFC 3461 section 6.3: what the sender named it by comes back. */
+static void
+repeats_the_senders_names(void **state)
+{
+	const struct dsn_recipient asked = {
+	    DSN_FAILURE, "utf-8;b\xc3\xbc b+@first.test"};
+	struct envelope e;
+	struct report r;
+
+	(void)state;
+	make_envelope(&e, "no");
+	e.envid = strdup("QQ 314");
+	assert_true(envelope_ask(&e, 0, &asked));
+	compose(&r, &e, header, strlen(header));
+	assert_non_null(
+	    strstr(r.text.data, "\nOriginal-Envelope-Id: QQ 314\n"));
+	assert_non_null(strstr(r.text.data,
+	    "\nOriginal-Recipient: utf-8; "
+	    "b\\x{FC}\\x{20}b\\x{2B}@first.test\nFinal-Recipient: rfc822;"));
+	buf_free(&r.text);
+	e.utf8 = true;
+	compose(&r, &e, header, strlen(header));
+	assert_non_null(strstr(r.text.data,
+	    "\nOriginal-Recipient: utf-8; b\xc3\xbc b+@first.test\n"));
+	buf_free(&r.text);
+	envelope_free(&e);
+}
+
+static void
+delays_are_no_failures(void **state)
+{
+	struct outcome later = {.state = RECIPIENT_PENDING,
+	    .when = 1700000000,
+	    .dsn = "4.4.1",
+	    .text = "no connection"};
+	struct envelope e;
+	struct report r;
+	const char *text;
+
+	(void)state;
+	make_envelope(&e, "no");
+	assert_true(envelope_note(&e, 1, &later));
+	e.ret = DSN_RET_FULL;
+	r = about(&e, REPORT_DELAY, header, strlen(header));
+	r.whole = true;
+	assert_true(report_compose(&r));
+	text = buf_text(&r.text);
+	assert_non_null(strstr(text, "\nSubject: Your message is delayed\n"));
+	assert_non_null(strstr(text, "\nAction: delayed\nStatus: 4.4.1\n"));
+	assert_non_null(
+	    strstr(text, "\nDiagnostic-Code: x-postrider; no connection\n"));
+	assert_non_null(strstr(text, "\nWill-Retry-Until: Sun, 19 Nov 2023 "));
+	assert_null(strstr(text, "bob@example.test"));
+	assert_null(strstr(text, "fail"));
+	assert_null(strstr(text, "could not"));
+	assert_null(strstr(text, "\nbody\n"));
+	buf_free(&r.text);
+	envelope_free(&e);
+}
+
+static void
+tells_of_success(void **state)
+{
+	const struct dsn_recipient asked = {DSN_SUCCESS, NULL};
+	struct outcome here = {.state = RECIPIENT_DELIVERED,
+	    .when = 1700000000,
+	    .dsn = "2.0.0",
+	    .relay = "mailbox:bob@example.test",
+	    .text = "ok"};
+	struct outcome there = {.state = RECIPIENT_DELIVERED,
+	    .when = 1700000000,
+	    .dsn = "2.1.5",
+	    .relay = "mx.example.test[192.0.2.1]:25",
+	    .text = "250 fine",
+	    .relayed = true};
+	struct outcome list = {.state = RECIPIENT_EXPANDED, .when = 1700000000};
+	struct envelope e;
+	struct report r;
+
+	(void)state;
+	make_envelope(&e, "no");
+	for (size_t i = 0; i < 2; i++)
+		assert_true(envelope_ask(&e, i, &asked));
+	assert_true(envelope_add_recipient(&e, "list@example.test", 2));
+	assert_true(envelope_ask(&e, 2, &asked));
+	assert_true(envelope_note(&e, 0, &here));
+	r = about(&e, REPORT_SUCCESS, header, strlen(header));
+	assert_true(report_compose(&r));
+	assert_non_null(strstr(
+	    buf_text(&r.text), "\nSubject: Your message was delivered\n"));
+	assert_non_null(
+	    strstr(r.text.data, "\nAction: delivered\nStatus: 2.0.0\nLast-"));
+	buf_free(&r.text);
+	assert_true(envelope_note(&e, 1, &there));
+	assert_true(envelope_note(&e, 2, &list));
+	assert_true(report_compose(&r));
+	assert_non_null(strstr(
+	    buf_text(&r.text), "\nSubject: Your message was passed on\n"));
+	assert_non_null(strstr(r.text.data,
+	    "\nAction: relayed\nStatus: 2.1.5\n"
+	    "Remote-MTA: dns; mx.example.test\n"
+	    "Diagnostic-Code: smtp; 250 fine\n"));
+	assert_non_null(
+	    strstr(r.text.data, "\nAction: expanded\nStatus: 2.0.0\n"));
+	buf_free(&r.text);
+	envelope_free(&e);
+}
+
+/* Which reports are owed: NOTIFY by what became of the recipient. */
+static void
+owes_what_was_asked_for(void **state)
+{
+	static const struct {
+		unsigned notify;
+		bool failure, delay, delivered, passed, relayed;
+	} rows[] = {
+	    {0, true, true, false, false, false},
+	    {DSN_NEVER, false, false, false, false, false},
+	    {DSN_SUCCESS, false, false, true, false, true},
+	    {DSN_FAILURE, true, false, false, false, false},
+	    {DSN_DELAY, false, true, false, false, false},
+	    {DSN_SUCCESS | DSN_FAILURE | DSN_DELAY, true, true, true, false,
+		true},
+	};
+	struct outcome o = {.when = 1, .dsn = "2.0.0"};
+	struct dsn_recipient asked = {0};
+	struct envelope e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		make_envelope(&e, "no");
+		asked.notify = rows[i].notify;
+		assert_true(envelope_ask(&e, 0, &asked));
+		assert_int_equal(
+		    owed_about(&e, 0, REPORT_FAILURE), rows[i].failure);
+		assert_int_equal(owed_silence(&e, 0), !rows[i].failure);
+		assert_false(owed_about(&e, 0, REPORT_DELAY));
+		assert_false(owed_about(&e, 0, REPORT_SUCCESS));
+		assert_true(envelope_ask(&e, 1, &asked));
+		assert_int_equal(
+		    owed_about(&e, 1, REPORT_DELAY), rows[i].delay);
+		assert_int_equal(
+		    owed_delay_in(&e, 10, 100), rows[i].delay ? 90 : -1);
+		assert_int_equal(
+		    owed_delay_in(&e, 110, 100), rows[i].delay ? 0 : -1);
+		assert_int_equal(owed_delay_in(&e, 110, 0), -1);
+		e.recipients[1].warned = true;
+		assert_false(owed_about(&e, 1, REPORT_DELAY));
+		o.state = RECIPIENT_DELIVERED;
+		o.relay = "system:bob";
+		assert_true(envelope_note(&e, 0, &o));
+		assert_int_equal(
+		    owed_about(&e, 0, REPORT_SUCCESS), rows[i].delivered);
+		o.relay = "mx.test[192.0.2.1]:25";
+		assert_true(envelope_note(&e, 0, &o));
+		assert_int_equal(
+		    owed_about(&e, 0, REPORT_SUCCESS), rows[i].passed);
+		o.relayed = true;
+		assert_true(envelope_note(&e, 0, &o));
+		assert_int_equal(
+		    owed_about(&e, 0, REPORT_SUCCESS), rows[i].relayed);
+		o.relayed = false;
+		e.recipients[0].told = true;
+		assert_int_equal(owed_count(&e, REPORT_SUCCESS), 0);
+		e.sender[0] = '\0';
+		assert_int_equal(owed_count(&e, REPORT_FAILURE), 0);
+		envelope_free(&e);
+	}
+}
+
+static void
+aliases_of_several_are_expanded(void **state)
+{
+	const struct dsn_recipient asked = {DSN_SUCCESS | DSN_FAILURE, NULL};
+	struct outcome o = {.state = RECIPIENT_EXPANDED, .when = 1};
+	struct envelope e;
+
+	(void)state;
+	make_envelope(&e, "no");
+	assert_true(envelope_ask(&e, 0, &asked));
+	assert_true(envelope_note(&e, 0, &o));
+	assert_true(owed_about(&e, 0, REPORT_SUCCESS)); /* no new members */
+	assert_true(envelope_add_recipient(&e, "one@example.test", 0));
+	assert_false(owed_about(&e, 0, REPORT_SUCCESS));
+	o = (struct outcome){.state = RECIPIENT_DELIVERED,
+	    .dsn = "2.0.0",
+	    .relay = "mailbox:one@example.test"};
+	assert_true(envelope_note(&e, 2, &o));
+	assert_true(owed_about(&e, 2, REPORT_SUCCESS));
+	assert_true(envelope_add_recipient(&e, "two@example.test", 0));
+	assert_true(owed_about(&e, 0, REPORT_SUCCESS));
+	assert_string_equal(owed_action(&e, 0, REPORT_SUCCESS), "expanded");
+	assert_false(owed_about(&e, 2, REPORT_SUCCESS));
+	o.state = RECIPIENT_FAILED;
+	assert_true(envelope_note(&e, 3, &o));
+	assert_true(owed_about(&e, 3, REPORT_FAILURE));
+	envelope_free(&e);
+}
+
+static size_t
+count(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, what)) != NULL; text += strlen(what))
+		n++;
+	return n;
+}
+
+static void
+returns_the_whole_message(void **state)
+{
+	static const char plain[] = "Subject: hi\n\n"
+				    "--=_00000000000000bb\n"
+				    "--=_00000000000000bbx--\n.\n\nbody";
+	static char longest[2000];
+	struct envelope e;
+	struct report r;
+
+	(void)state;
+	make_envelope(&e, "no");
+	e.ret = DSN_RET_FULL;
+	r = about(&e, REPORT_FAILURE, plain, strlen(plain));
+	r.whole = true;
+	assert_true(report_compose(&r));
+	/* It looks like our boundary: so that is another one. */
+	assert_int_equal(
+	    count(buf_text(&r.text), "--=_00000000000000bbxx\n"), 3);
+	assert_non_null(strstr(r.text.data,
+	    "\n--=_00000000000000bbxx\nContent-Type: message/rfc822\n\n"
+	    "Subject: hi\n\n--=_00000000000000bb\n"));
+	assert_non_null(
+	    strstr(r.text.data, "\n.\n\nbody\n\n--=_00000000000000bbxx--\n"));
+	assert_non_null(strstr(r.text.data, "  It is attached.\n"));
+	assert_false(r.eight_bit);
+	buf_free(&r.text);
+	r.octets = "Subject: hi\n\n\xc3\xbc\n";
+	r.n = strlen(r.octets);
+	assert_true(report_compose(&r));
+	assert_true(r.eight_bit);
+	assert_non_null(strstr(buf_text(&r.text),
+	    "\nContent-Type: message/rfc822\n"
+	    "Content-Transfer-Encoding: 8bit\n\nSubject: hi\n\n\xc3\xbc\n"));
+	assert_non_null(
+	    strstr(r.text.data, "\"\nContent-Transfer-Encoding: 8bit\n\nThis"));
+	buf_free(&r.text);
+	e.utf8 = true;
+	assert_true(report_compose(&r));
+	assert_non_null(
+	    strstr(buf_text(&r.text), "\nContent-Type: message/global\n"));
+	buf_free(&r.text);
+	e.utf8 = false;
+	/* No part may hold these as they are: the header alone. */
+	memset(longest, 'x', sizeof(longest) - 1);
+	memcpy(longest, "Subject: hi\n\n", 13);
+	r.octets = longest;
+	r.n = sizeof(longest) - 1;
+	assert_false(report_returns_all(&r));
+	r.octets = "a: b\n\n\0\n";
+	r.n = 8;
+	assert_false(report_returns_all(&r));
+	r.octets = "a: b\n\nc\rd\n";
+	r.n = 10;
+	assert_false(report_returns_all(&r));
+	/* Nor the postmaster, nor who did not ask, nor a part of it. */
+	r.octets = plain;
+	r.n = strlen(plain);
+	assert_true(report_returns_all(&r));
+	r.copy = true;
+	assert_false(report_returns_all(&r));
+	r.copy = false;
+	r.whole = false;
+	assert_false(report_returns_all(&r));
+	r.whole = true;
+	e.ret = DSN_RET_HDRS;
+	assert_false(report_returns_all(&r));
+	envelope_free(&e);
+}
+
+static void
+answers_the_message(void **state)
+{
+	static const struct {
+		const char *octets, *field; /* NULL: none */
+	} rows[] = {
+	    {"Message-ID: <a@b>\n\n",
+		"\nIn-Reply-To: <a@b>\nReferences: <a@b>"},
+	    {"a: b\nmessage-id:<a@b>\n\n", "\nIn-Reply-To: <a@b>\n"},
+	    {"Message-ID: <a@b>\n", "\nIn-Reply-To: <a@b>\n"},
+	    {"Message-ID: <a@b> <c@d>\n\n", NULL},
+	    {"Message-ID: <a@b\n\n", NULL},
+	    {"Message-ID: <a\r\n\tb>\n\n", NULL},
+	    {"Message-ID: <a\xc3\xbc@b>\n\n", NULL},
+	    {"Message-ID:\n <a@b>\n\n", NULL},
+	    {"Message-ID:", NULL},
+	    {"\nMessage-ID: <a@b>\n", NULL},
+	};
+	struct envelope e;
+	struct report r;
+
+	(void)state;
+	make_envelope(&e, "no");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *head;
+
+		compose(&r, &e, rows[i].octets, strlen(rows[i].octets));
+		head = strstr(r.text.data,
+		    rows[i].field != NULL ? rows[i].field : "\nIn-Reply-To");
+		if ((head != NULL) != (rows[i].field != NULL))
+			fail_msg("%s", rows[i].octets);
+		buf_free(&r.text);
+	}
+	envelope_free(&e);
+}
+
+static void
+copies_are_for_the_postmaster(void **state)
+{
+	struct envelope e;
+	struct report r;
+
+	(void)state;
+	make_envelope(&e, "no");
+	r = about(&e, REPORT_FAILURE, header, strlen(header));
+	r.copy = true;
+	r.to = "copies@example.test";
+	assert_true(report_compose(&r));
+	assert_non_null(
+	    strstr(buf_text(&r.text), "\nTo: <copies@example.test>\n"));
+	assert_non_null(
+	    strstr(r.text.data, "\nSubject: Postmaster's copy: a message"));
+	assert_non_null(strstr(r.text.data, "A message of <ann@example.test>"));
+	buf_free(&r.text);
+	/* A report that could not be delivered. */
+	e.sender[0] = '\0';
+	assert_true(report_compose(&r));
+	assert_non_null(strstr(buf_text(&r.text),
+	    "\nFinal-Recipient: rfc822; bob@example.test\n"));
+	assert_non_null(strstr(r.text.data, "nobody else is told"));
 	buf_free(&r.text);
 	envelope_free(&e);
 }
@@ -96,6 +455,8 @@ strangers_words_do_no_harm(void **state)
 			memset(octets, 'h', sizeof(octets) - 1);
 		octets[sizeof(octets) - 1] = '\n';
 		make_envelope(&e, text);
+		free(e.helo);
+		e.helo = strdup(text);
 		e.utf8 = round % 2 == 1;
 		compose(&r, &e, octets, (size_t)round * 25);
 		for (size_t i = 0; i < r.text.len; i++) {
@@ -136,6 +497,14 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(says_what_must_be_said),
+	    cmocka_unit_test(repeats_the_senders_names),
+	    cmocka_unit_test(delays_are_no_failures),
+	    cmocka_unit_test(tells_of_success),
+	    cmocka_unit_test(owes_what_was_asked_for),
+	    cmocka_unit_test(aliases_of_several_are_expanded),
+	    cmocka_unit_test(returns_the_whole_message),
+	    cmocka_unit_test(answers_the_message),
+	    cmocka_unit_test(copies_are_for_the_postmaster),
 	    cmocka_unit_test(strangers_words_do_no_harm),
 	    cmocka_unit_test(counts_the_wire),
 	};
