@@ -18,7 +18,6 @@ class Scenario:
     recipients = ()
     ways = ("alone", "all", "short", "ENOSPC", "EIO", "EINTR",
             "alone-talk", "all-talk")
-    services_stay = True  # unless one is killed
 
     def __init__(self, house):
         self.house = house
@@ -230,8 +229,6 @@ class Read(Scenario):
 class Start(Scenario):
     """What waited when everything died is taken up again: a message that was
     delivered in part, and one that was not delivered."""
-
-    services_stay = False
 
     def prepare(self, token):
         self.entries = [
