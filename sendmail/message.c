@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -166,9 +167,13 @@ enum verdict
 message_submit(struct message *m, char *const *recipients, size_t n, bool utf8,
     char *id, char *refused, const char **why)
 {
+	struct dsn_recipient *asked = calloc(n, sizeof(*asked));
 	struct submit_envelope e = {.sender = m->sender,
 	    .recipients = (const char *const *)recipients,
 	    .nrecipients = n,
+	    .asked = asked,
+	    .ret = m->ret,
+	    .envid = m->envid,
 	    .eight_bit = m->eight_bit,
 	    .utf8 = utf8 || m->sender_utf8,
 	    .client = "",
@@ -179,12 +184,17 @@ message_submit(struct message *m, char *const *recipients, size_t n, bool utf8,
 
 	*refused = '\0';
 	*why = NULL;
+	if (asked == NULL)
+		return VERDICT_BUSY;
+	for (size_t i = 0; i < n; i++)
+		asked[i].notify = m->notify;
 	for (int i = 0; i < ATTEMPTS && clock_left(deadline) > 0; i++) {
 		struct submission s = {
 		    .queue = connect_to_queue(m->config, why)};
 
+		verdict = VERDICT_INTERNAL;
 		if (s.queue == -1)
-			return VERDICT_INTERNAL;
+			break;
 		verdict = attempt(m, &s, &e, deadline);
 		close(s.queue);
 		memcpy(id, s.id, sizeof(s.id));
@@ -194,5 +204,6 @@ message_submit(struct message *m, char *const *recipients, size_t n, bool utf8,
 			break;
 		poll(NULL, 0, PAUSE);
 	}
+	free(asked);
 	return verdict;
 }

@@ -28,6 +28,9 @@ struct message {
 	bool keep_blind; /* -bs: the client has dealt with Bcc itself */
 	const char *protocol, *helo;
 	bool eight_bit;
+	unsigned notify; /* of enum dsn_notify, for each recipient */
+	enum dsn_ret ret;
+	const char *envid; /* NULL: none */
 	struct buf header; /* rewritten, with the empty line */
 	const char *body;  /* borrowed */
 	size_t body_len;

@@ -116,14 +116,37 @@ take_config(struct options *o, const char *value)
 	return NULL;
 }
 
+static const char *
+take_notify(struct options *o, const char *value)
+{
+	return dsn_read_notify(value, &o->notify)
+	    ? NULL
+	    : "-N: never, or a list of success,failure,delay";
+}
+
+static const char *
+take_ret(struct options *o, const char *value)
+{
+	return dsn_read_ret(value, &o->ret) ? NULL : "-R: full or hdrs";
+}
+
+static const char *
+take_envid(struct options *o, const char *value)
+{
+	o->envid = value;
+	return dsn_is_envid(value)
+	    ? NULL
+	    : "-V: at most 100 printable ASCII characters";
+}
+
 static const struct option known[] = {{'A', NEEDED, NULL}, {'B', NEEDED, NULL},
     {'C', NEEDED, take_config}, {'D', NEEDED, NULL}, {'F', NEEDED, take_name},
     {'G', NO, NULL}, {'I', NO, take_aliases}, {'L', NEEDED, NULL},
-    {'N', NEEDED, NULL}, {'O', NEEDED, take_long_setting}, {'R', NEEDED, NULL},
-    {'U', NO, NULL}, {'V', NEEDED, NULL}, {'X', NEEDED, NULL},
-    {'b', NEEDED, take_mode}, {'c', NEEDED, take_config}, {'d', ATTACHED, NULL},
-    {'e', ATTACHED, NULL}, {'f', NEEDED, take_sender}, {'h', NEEDED, NULL},
-    {'i', NO, take_dots}, {'m', NO, NULL}, {'n', NO, NULL},
+    {'N', NEEDED, take_notify}, {'O', NEEDED, take_long_setting},
+    {'R', NEEDED, take_ret}, {'U', NO, NULL}, {'V', NEEDED, take_envid},
+    {'X', NEEDED, NULL}, {'b', NEEDED, take_mode}, {'c', NEEDED, take_config},
+    {'d', ATTACHED, NULL}, {'e', ATTACHED, NULL}, {'f', NEEDED, take_sender},
+    {'h', NEEDED, NULL}, {'i', NO, take_dots}, {'m', NO, NULL}, {'n', NO, NULL},
     {'o', NEEDED, take_setting}, {'p', NEEDED, NULL},
     {'q', ATTACHED, take_flush}, {'r', NEEDED, take_sender}, {'s', NO, NULL},
     {'t', NO, take_headers}, {'v', NO, NULL}, {'x', NEEDED, NULL}};

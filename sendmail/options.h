@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/dsn.h"
+
 /*
  * The command line that every Unix program expects of sendmail(1).  Options
  * end at the first argument that is none, or at "--": what comes after is
@@ -28,6 +30,9 @@ struct options {
 	const char *sender;      /* -f, -r; NULL: the caller's own */
 	const char *full_name;   /* -F; NULL: as the system knows it */
 	const char *config_path; /* -c, -C; NULL: the usual one */
+	unsigned notify;         /* -N; of enum dsn_notify */
+	enum dsn_ret ret;        /* -R */
+	const char *envid;       /* -V; NULL: none */
 	char **recipients;       /* within argv */
 	size_t nrecipients;
 };

@@ -193,7 +193,10 @@ send_message(const struct options *o, const struct config *config)
 	    .caller = &caller,
 	    .sender = sender,
 	    .protocol = "local",
-	    .helo = ""};
+	    .helo = "",
+	    .notify = o->notify,
+	    .ret = o->ret,
+	    .envid = o->envid};
 	int code;
 
 	caller_find(&caller);

@@ -81,9 +81,10 @@ class FakeQueue:
         words = [w.decode() for w in words]
         return words[0], list(zip(words[1::2], words[2::2]))
 
-    def _expect(self, peer, verb, *names):
+    def _expect(self, peer, verb, *names, optional=()):
         got, pairs = self._receive(peer)
-        if got != verb or [n for n, _ in pairs] != list(names):
+        if got != verb or [n for n, _ in pairs if n not in optional] != \
+                list(names):
             raise Broken(f"{verb} {names} expected, got {got} {pairs}")
         return dict(pairs)
 
@@ -125,13 +126,14 @@ class FakeQueue:
         os.close(content)
         message = self._expect(
             peer, "commit", "id", "sender", "start", "wire", "body", "utf8",
-            "client", "helo", "protocol")
-        recipients = []
+            "client", "helo", "protocol", optional=("ret", "envid"))
+        recipients, notify = [], []
         while True:
             verb, pairs = self._receive(peer)
             if verb != "recipient":
                 break
             recipients.append(dict(pairs)["address"])
+            notify.append(dict(pairs).get("notify"))
         if verb != "end" or dict(pairs) != {"count": str(len(recipients))}:
             raise Broken(f"end expected, got {verb} {pairs}")
         for address in recipients:
@@ -149,7 +151,7 @@ class FakeQueue:
         if message["id"] != id:
             raise Broken(f"id={message['id']} is wrong")
         start = int(message["start"])
-        message.update(recipients=recipients, uid=uid, local=text[:start],
+        message.update(recipients=recipients, notify=notify, uid=uid, local=text[:start],
                        content=text[start:])
         with self.arrived:
             self.messages.append(message)

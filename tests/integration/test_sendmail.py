@@ -106,6 +106,20 @@ def test_cron(fake):
         % os.getuid(), head)
 
 
+def test_requests_for_reports(fake):
+    """-N, -R and -V, as Sendmail and Postfix have them (RFC 3461)."""
+    fake.start()
+    m = fake.send("-N", "success,delay", "-R", "full", "-V", "x y", "ann",
+                  "bob", input=b"hi\n")
+    assert m["notify"] == ["success,delay"] * 2
+    assert (m["ret"], m["envid"]) == ("full", "x y")
+    m = fake.send("ann", input=b"hi\n")
+    assert m["notify"] == [None]
+    assert "ret" not in m and "envid" not in m
+    done = fake.call("-N", "always", "ann", input=b"hi\n")
+    assert done.returncode == os.EX_USAGE and b"-N" in done.stderr
+
+
 def test_ordinary_user_is_known_by_uid(fake, as_root):
     fake.start()
     nobody = pwd.getpwnam("nobody")

@@ -64,6 +64,12 @@ static const struct {
     {"newaliases", NULL, MODE_ALIASES, false, false, NULL, NULL, NULL, 0},
     {"sendmail|-V", NULL, MODE_VERSION, false, false, NULL, NULL, NULL, 0},
     {"sendmail|-h", NULL, MODE_HELP, false, false, NULL, NULL, NULL, 0},
+    {"sendmail|-N|sometimes|x", "-N: never, or a list of success,failure,delay",
+	MODE_SEND, false, false, NULL, NULL, NULL, 0},
+    {"sendmail|-R|body|x", "-R: full or hdrs", MODE_SEND, false, false, NULL,
+	NULL, NULL, 0},
+    {"sendmail|-V|a\nb|x", "-V: at most 100 printable ASCII characters",
+	MODE_SEND, false, false, NULL, NULL, NULL, 0},
     {"sendmail|-bd", "-bd: the daemons are started by postrider(8)", MODE_SEND,
 	false, false, NULL, NULL, NULL, 0},
     {"sendmail|-bx", "of -b only -bm, -bs, -bp and -bi are supported",
@@ -119,6 +125,24 @@ options_as_others_write_them(void **state)
 		if (lines[i].nrecipients > 0)
 			assert_string_equal(o.recipients[0], lines[i].first);
 	}
+}
+
+static void
+options_about_reports(void **state)
+{
+	char *argv[] = {
+	    "sendmail", "-Nsuccess,delay", "-R", "full", "-Vx y", "z", NULL};
+	struct options o;
+
+	(void)state;
+	assert_null(options_parse(&o, 6, argv));
+	assert_int_equal(o.notify, DSN_SUCCESS | DSN_DELAY);
+	assert_int_equal(o.ret, DSN_RET_FULL);
+	assert_string_equal(o.envid, "x y");
+	assert_null(options_parse(&o, 1, argv));
+	assert_int_equal(o.notify, 0);
+	assert_int_equal(o.ret, DSN_RET_NONE);
+	assert_null(o.envid);
 }
 
 /* -- what comes in -- */
@@ -431,6 +455,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(options_as_others_write_them),
+	    cmocka_unit_test(options_about_reports),
 	    cmocka_unit_test(intake_makes_lines),
 	    cmocka_unit_test(intake_has_a_bound),
 	    cmocka_unit_test(header_is_made_whole),
