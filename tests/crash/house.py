@@ -298,6 +298,7 @@ class Entry:
         self.token, self.recipients, self.sender = token, recipients, sender
         self.acknowledged = None  # when; monotonic seconds
         self.deleted = None
+        self.asks = False  # for a report of success
         self.deletions = {}  # address: (when tried, when told that it is)
         self.moves = {}  # address: when, by a reader
 
@@ -336,7 +337,7 @@ class Mailboxes:
         return self.names.get((address, token), [])
 
 
-def send(suite, entry, size=0):
+def send(suite, entry, size=0, options=()):
     """By SMTP; acknowledged when the 250 came."""
     try:
         client = suite.smtp()
@@ -344,7 +345,7 @@ def send(suite, entry, size=0):
         return
     try:
         refused = client.sendmail(entry.sender, entry.recipients,
-                                  entry.text(size))
+                                  entry.text(size), rcpt_options=options)
         if not refused:
             entry.acknowledge()
     except (smtplib.SMTPException, OSError):

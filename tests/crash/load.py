@@ -60,6 +60,7 @@ class Load:
             token = f"token-{len(self.ledger)}"
             entry = Entry(token, [r.format(token)
                                   for r in self.random.choice(KINDS)])
+            entry.asks = self.random.random() < 0.1
             self.ledger.append(entry)
         return entry
 
@@ -69,8 +70,11 @@ class Load:
         with self.suite.smtp() as client:
             for _ in range(self.random.randrange(1, 8)):
                 entry = self.entry()
-                client.sendmail(ANN, entry.recipients,
-                                entry.text(self.random.choice(SIZES)))
+                client.sendmail(
+                    ANN, entry.recipients,
+                    entry.text(self.random.choice(SIZES)),
+                    rcpt_options=["NOTIFY=SUCCESS,FAILURE"]
+                    if entry.asks else [])
                 entry.acknowledge()
                 if self.ending.is_set():
                     return

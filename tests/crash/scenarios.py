@@ -16,8 +16,10 @@ class Scenario:
     """Messages are sent; the ledger is what a client was told."""
 
     recipients = ()
+    options = ()  # of RCPT
     ways = ("alone", "all", "short", "ENOSPC", "EIO", "EINTR",
             "alone-talk", "all-talk")
+    starts = False
 
     def __init__(self, house):
         self.house = house
@@ -35,7 +37,7 @@ class Scenario:
                                       for r in self.recipients])]
 
     def act(self):
-        send(self.suite, self.entries[0])
+        send(self.suite, self.entries[0], options=self.options)
 
     def finish(self):
         """Until nothing is left to do."""
@@ -91,6 +93,23 @@ class Never(Scenario):
     """Refused: the sender, ann, gets a report."""
 
     recipients = ("never.{}@remote.test",)
+
+
+class Success(Scenario):
+    """Delivered, and the sender wants to hear of it."""
+
+    recipients = (BOB,)
+    options = ["NOTIFY=SUCCESS,FAILURE"]
+
+    def judge(self, boxes, killed):
+        wrong, doubles = super().judge(boxes, killed)
+        entry = self.entries[0]
+        told = boxes.told.get(entry.token, 0)
+        if told == 0 and entry.acknowledged:
+            wrong.append(f"{entry.token}: no report of success")
+        if told > 1 and not killed:
+            wrong.append(f"{entry.token}: {told} reports of success")
+        return wrong, doubles + ["report"] * (told > 1)
 
 
 class Mixed(Scenario):
@@ -230,6 +249,8 @@ class Start(Scenario):
     """What waited when everything died is taken up again: a message that was
     delivered in part, and one that was not delivered."""
 
+    starts = True
+
     def prepare(self, token):
         self.entries = [
             Entry(token + "-p", [BOB, SYS, f"far.{token}p@remote.test"]),
@@ -265,5 +286,5 @@ class Start(Scenario):
             super().finish()
 
 
-SCENARIOS = (Virtual, System, Remote, Later, Never, Mixed, Sendmail, Pop3,
-             Read, Start)
+SCENARIOS = (Virtual, System, Remote, Later, Never, Success, Mixed, Sendmail,
+             Pop3, Read, Start)
