@@ -42,6 +42,20 @@ def _image(path, mib, inodes, sparse):
         check=True)
 
 
+def _mount(image, where):
+    """The loop device, None where there is none for us."""
+    made = subprocess.run(
+        ["losetup", "--direct-io=on", "--show", "-f", image], check=False,
+        capture_output=True, text=True)
+    loop = made.stdout.strip()
+    if made.returncode:
+        return None
+    if subprocess.run(["mount", loop, where], check=False).returncode:
+        subprocess.run(["losetup", "-d", loop], check=False)
+        return None
+    return loop
+
+
 @contextlib.contextmanager
 def volume(mib, inodes=None, sparse=False):
     """A journaled ext4 on a loop device when root, else a plain folder; the
@@ -51,27 +65,21 @@ def volume(mib, inodes=None, sparse=False):
     image, where = base + "/image", base + "/v"
     os.mkdir(where)
     before = os.environ.get("POSTRIDER_TEST_FOLDER")
-    loop = mounted = None
+    loop = None
     try:
         if os.geteuid() == 0:
             _image(image, mib, inodes, sparse)
-            loop = subprocess.run(
-                ["losetup", "--direct-io=on", "--show", "-f", image],
-                check=True, capture_output=True, text=True).stdout.strip()
-            subprocess.run(["mount", loop, where], check=True)
-            mounted = True
-            say(f"volume: ext4 with a journal on {loop}, {mib} MiB")
-        else:
-            say("volume: the folder's own file system; for comparable "
-                "figures run as root")
+            loop = _mount(image, where)
+        say(f"volume: ext4 with a journal on {loop}, {mib} MiB" if loop else
+            "volume: the folder's own file system; for comparable figures "
+            "run as root where there are loop devices")
         os.environ["POSTRIDER_TEST_FOLDER"] = where
         yield Volume(where, loop)
     finally:
-        os.environ.pop("POSTRIDER_TEST_FOLDER")
+        os.environ.pop("POSTRIDER_TEST_FOLDER", None)
         if before:
             os.environ["POSTRIDER_TEST_FOLDER"] = before
-        if mounted:
-            subprocess.run(["umount", where], check=False)
         if loop:
+            subprocess.run(["umount", where], check=False)
             subprocess.run(["losetup", "-d", loop], check=False)
         shutil.rmtree(base, ignore_errors=True)
