@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/protocol.h"
 #include "common/verdict.h"
+#include "queue/budget.h"
 #include "queue/dispatch.h"
 #include "queue/load.h"
 #include "queue/local.h"
@@ -30,6 +31,24 @@ attempt_new(struct message *m)
 	message_id(m, a->id);
 	envelope_init(&a->e);
 	return a;
+}
+
+static void
+weigh(struct attempt *a, size_t octets)
+{
+	a->weight += octets;
+	budget_take(BUDGET_ATTEMPTS, octets);
+}
+
+static void
+unweigh(struct attempt *a)
+{
+	bool spent = budget_is_spent(BUDGET_ATTEMPTS);
+
+	budget_give(BUDGET_ATTEMPTS, a->weight);
+	a->weight = 0;
+	if (spent)
+		dispatch_serve();
 }
 
 /* Room for the work of every recipient there is. */
@@ -193,6 +212,7 @@ expand(struct attempt *a, size_t index, const struct route *route)
 		return;
 	}
 	a->work[index].stage = WORK_DONE;
+	weigh(a, (e->n - first) * BUDGET_RECIPIENT);
 	envelope_expanded_line(&a->lines, e, index, first);
 	log_event(LEVEL_INFO, "expanded", log_text("id", a->id),
 	    log_address("to", e->recipients[index].address),
@@ -487,6 +507,7 @@ attempt_first(struct message *m, struct envelope *e, struct route *routes)
 	if (a != NULL) {
 		a->e = *e;
 		envelope_init(e);
+		weigh(a, BUDGET_ENVELOPE + a->e.n * BUDGET_RECIPIENT);
 	}
 	if (a == NULL || !make_room(a)) {
 		if (a != NULL)
@@ -523,6 +544,7 @@ attempt_free(struct attempt *a)
 	free(a->work);
 	buf_free(&a->lines);
 	envelope_free(&a->e);
+	unweigh(a);
 	free(a);
 }
 
@@ -555,6 +577,7 @@ attempt_load(struct message *m, struct destination *ticket)
 		return NULL;
 	}
 	a->ticket = ticket;
+	weigh(a, budget_of_file(spool_envelope_size(&queue.spool, a->id)));
 	switch (load_message(&queue.spool, a->id, m->folder, &a->e)) {
 	case LOAD_MESSAGE:
 		if (make_room(a))

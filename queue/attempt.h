@@ -50,6 +50,7 @@ struct attempt {
 	struct envelope e;
 	struct work *work; /* e.n of them */
 	size_t room;
+	size_t weight; /* of its envelope (queue/budget.h) */
 	size_t unanswered; /* routes */
 	size_t unfinished; /* deliveries, local and remote */
 	int64_t began;     /* monotonic */

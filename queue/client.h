@@ -15,10 +15,12 @@
 #include "common/peer.h"
 #include "queue/route.h"
 #include "queue/spool.h"
+#include "queue/yield.h"
 
 /* What queue/intake.c (the conversation) and queue/commit.c share. */
 enum client_state {
 	CLIENT_IDLE,
+	CLIENT_YIELD,    /* "open" came, deliveries are to catch up first */
 	CLIENT_OPEN,     /* it writes the content */
 	CLIENT_ENVELOPE, /* "commit" came, recipients follow */
 	CLIENT_ROUTING,  /* "end" came, userdb is asked */
@@ -36,6 +38,8 @@ struct client {
 	bool relays; /* this message may leave the house */
 	uint64_t size;		 /* as declared, of CLIENT_OPEN and later */
 	bool promised;		 /* room for that */
+	size_t weight;		 /* of the envelope (queue/budget.h) */
+	struct yield yield;	 /* while CLIENT_YIELD */
 	struct reception reception;
 	int64_t opened_us;
 	struct envelope envelope;

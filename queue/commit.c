@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/protocol.h"
 #include "queue/attempt.h"
+#include "queue/budget.h"
 #include "queue/client.h"
 #include "queue/queue.h"
 #include "queue/room.h"
@@ -109,8 +110,12 @@ client_on_recipient(struct client *c, struct packet *p)
 	    (notify != NULL && !dsn_read_notify(notify, &asked.notify)) ||
 	    (asked.orcpt != NULL && !dsn_is_orcpt(asked.orcpt)))
 		return false;
+	budget_take(BUDGET_CLIENTS, BUDGET_RECIPIENT);
+	c->weight += BUDGET_RECIPIENT;
 	if (c->envelope.n == ENVELOPE_RECIPIENTS_MAX)
 		note_verdict(c, VERDICT_TOO_MANY_RECIPIENTS, SIZE_MAX);
+	else if (budget_is_spent(BUDGET_CLIENTS) && c->role != CLIENT_REPORT)
+		note_verdict(c, VERDICT_BUSY, SIZE_MAX);
 	else if (!envelope_add_recipient(&c->envelope,
 		     is_address(address) ? address : "?", c->envelope.n) ||
 	    !envelope_ask(&c->envelope, c->envelope.n - 1, &asked))

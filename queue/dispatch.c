@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "queue/attempt.h"
+#include "queue/budget.h"
 #include "queue/queue.h"
 
 enum {
@@ -45,7 +46,8 @@ heap_of(const struct message *m)
 {
 	if (m->state == MESSAGE_READY)
 		return &parked;
-	return m->attempts == 0 ? &fresh : &repeated;
+	/* What was here before the start must not hold up what comes in. */
+	return m->attempts == 0 && !m->found ? &fresh : &repeated;
 }
 
 static void
@@ -141,10 +143,26 @@ dispatch_release(struct message *m)
 
 /* -- starting -- */
 
+/* No place for one more attempt, or no memory for its envelope. */
+static bool
+is_full(void)
+{
+	return active >= ACTIVE_MAX || budget_is_spent(BUDGET_ATTEMPTS);
+}
+
+int64_t
+dispatch_late(void)
+{
+	struct message *m = owner(due_first(&fresh));
+	int64_t late = m != NULL ? clock_monotonic_ms() - m->due.at : 0;
+
+	return late > 0 && !stopped ? late : 0;
+}
+
 bool
 dispatch_is_open(struct destination *d)
 {
-	return d->lanes.n == 0 && active < ACTIVE_MAX && !stopped &&
+	return d->lanes.n == 0 && !is_full() && !stopped &&
 	    destination_has_room(d, clock_monotonic_ms());
 }
 
@@ -152,6 +170,7 @@ static void
 start(struct message *m, struct destination *ticket)
 {
 	m->state = MESSAGE_ACTIVE;
+	m->found = false;
 	active++;
 	if (ticket != NULL)
 		destination_move(ticket, STAGE_NONE, STAGE_TICKET);
@@ -202,7 +221,7 @@ start_ready(int starts)
 	int64_t now = clock_monotonic_ms();
 	struct destination *d;
 
-	while (starts > 0 && active < ACTIVE_MAX &&
+	while (starts > 0 && !is_full() &&
 	    (d = destination_turn(now)) != NULL) {
 		struct message *m = lanes_next(d);
 
@@ -222,7 +241,7 @@ start_due(int starts)
 	struct message *m;
 
 	for (int i = 0; i < PARKS_A_TURN && starts > 0; i++) {
-		if (active >= ACTIVE_MAX || (m = candidate(now)) == NULL ||
+		if (is_full() || (m = candidate(now)) == NULL ||
 		    m->due.at > now)
 			return starts;
 		if (m->state == MESSAGE_READY) {
@@ -256,7 +275,7 @@ run(struct timer *t)
 	}
 	now = clock_monotonic_ms();
 	next = destination_wakes();
-	m = active < ACTIVE_MAX ? candidate(now) : NULL;
+	m = is_full() ? NULL : candidate(now);
 	if (m != NULL && m->due.at < next)
 		next = m->due.at;
 	if (next != INT64_MAX)
@@ -274,7 +293,7 @@ dispatch_serve(void)
 bool
 dispatch_take(struct message *m)
 {
-	if (stopped || active >= ACTIVE_MAX)
+	if (stopped || is_full())
 		return false;
 	m->state = MESSAGE_ACTIVE;
 	active++;
@@ -348,7 +367,7 @@ dispatch_flush_one(struct message *m)
 		destination_open(d, now);
 	if (m->state == MESSAGE_WAITING) {
 		dispatch_wait(m, 0);
-	} else if (!stopped && active < ACTIVE_MAX &&
+	} else if (!stopped && !is_full() &&
 	    destination_has_room(d, now)) {
 		/* Before all others, for once. */
 		dispatch_forget(m);

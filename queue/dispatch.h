@@ -71,6 +71,12 @@ void dispatch_reroute(void);
 
 size_t dispatch_active(void);
 
+/*
+ * For how many milliseconds the first of those that were never tried has
+ * been waiting for a place; 0: none waits.
+ */
+int64_t dispatch_late(void);
+
 /* Start no more attempts. */
 void dispatch_stop(void);
 

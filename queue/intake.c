@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "queue/budget.h"
 #include "queue/client.h"
 #include "queue/queue.h"
 #include "queue/room.h"
@@ -79,6 +80,9 @@ client_reset(struct client *c)
 	}
 	c->message = NULL;
 	client_settle(c, false);
+	yield_stop(&c->yield);
+	budget_give(BUDGET_CLIENTS, c->weight);
+	c->weight = 0;
 	spool_forget(&queue.spool, &c->reception);
 	if (c->routing != NULL)
 		routing_release(c->routing);
@@ -254,6 +258,10 @@ open_message(struct client *c)
 	static struct packet answer;
 	int writer;
 
+	if (queue.draining) {
+		client_refuse(c, VERDICT_BUSY, NULL);
+		return;
+	}
 	if (!find_room(c)) {
 		client_refuse(c, VERDICT_DISK_FULL, NULL);
 		return;
@@ -273,6 +281,12 @@ open_message(struct client *c)
 	close(writer);
 }
 
+static void
+go_on(struct yield *y)
+{
+	open_message(container_of(y, struct client, yield));
+}
+
 static bool
 on_open(struct client *c, struct packet *p)
 {
@@ -284,13 +298,12 @@ on_open(struct client *c, struct packet *p)
 	if (!packet_read(p, "open", set, 2, p->nfds) ||
 	    p->nfds != (client_fd == 1))
 		return false;
-	if (queue.draining) {
-		client_refuse(c, VERDICT_BUSY, NULL);
-		return true;
-	}
 	c->relays = c->role != CLIENT_SMTPD ||
 	    (client_fd == 1 && is_relay_client(p->fds[0]));
-	open_message(c);
+	if (c->role != CLIENT_REPORT && yield_wait(&c->yield, go_on))
+		client_state(c, CLIENT_YIELD);
+	else
+		open_message(c);
 	return true;
 }
 

@@ -39,9 +39,10 @@ struct message {
 	int64_t born;      /* accepted, in monotonic milliseconds */
 	uint32_t sender;   /* whose turn in a lane it takes: a hash */
 	uint16_t attempts; /* that ended in a deferral */
-	enum message_state state : 4;
-	enum spool_folder folder : 4;
+	enum message_state state : 3;
+	enum spool_folder folder : 2;
 	bool again : 1;       /* may have been delivered before */
+	bool found : 1;       /* at start, and not tried since */
 	bool doomed : 1;      /* to be deleted when its attempt ends */
 	bool held : 1;        /* to be HELD from then on */
 	bool warned : 1;      /* of its delay there is no more to say */

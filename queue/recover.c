@@ -89,7 +89,7 @@ take_up(const struct facts *f)
 	m->attempts =
 	    f->attempts < UINT16_MAX ? (uint16_t)f->attempts : UINT16_MAX;
 	m->folder = f->folder;
-	m->again = true;
+	m->again = m->found = true;
 	m->held = f->held;
 	m->warned = f->warned;
 	m->sender = (uint32_t)f->sender;

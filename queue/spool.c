@@ -212,6 +212,17 @@ spool_envelope(struct spool *s, const char *id)
 	return fs_open_file(s->envelope, id);
 }
 
+uint64_t
+spool_envelope_size(struct spool *s, const char *id)
+{
+	struct stat status;
+
+	if (fstatat(s->envelope, id, &status, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    status.st_size < 0)
+		return 0;
+	return (uint64_t)status.st_size;
+}
+
 int64_t
 spool_append(
     struct spool *s, const char *id, uint64_t whole, const void *text, size_t n)

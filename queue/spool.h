@@ -103,6 +103,9 @@ int spool_commit(struct spool *, struct reception *, const void *text,
 int spool_content(struct spool *, enum spool_folder, const char *id);
 int spool_envelope(struct spool *, const char *id);
 
+/* Octets of it; 0 when nobody can tell. */
+uint64_t spool_envelope_size(struct spool *, const char *id);
+
 /*
  * Append to an envelope of which `whole` octets are good, in one write; a
  * torn tail behind them is cut away first, and what a failed write left

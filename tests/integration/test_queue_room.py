@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import spoolfill
 from queue_house import House
 from suite import SECONDS
 from watch import now
@@ -173,3 +174,77 @@ def refused_when_full(client):
         client.say("abort")
         return False
     return dict(attributes)["verdict"] == "disk-full"
+
+
+# -- slow deliveries --
+
+def opened_after(client):
+    """Seconds until an open is answered; it is taken back."""
+    begin = now()
+    client.open()
+    took = now() - begin
+    client.close_writer()
+    os.close(client.reader)
+    client.say("abort")
+    return took
+
+
+def test_intake_yields_to_deliveries(make):
+    """A mailbox that does not answer: when all places for attempts are
+    taken, and what came in last has waited for some seconds, clients wait
+    for their answer, a bounded time, and are refused nothing; when it
+    catches up they do not wait any more."""
+    house = make("size=256m")
+    client = house.client()
+    for n in range(2000):
+        client.send("x@remote.test", [BOB], b"Subject: x\n\n")
+    assert opened_after(client) < 1
+    late = [client.send("x@remote.test", [BOB], b"Subject: late\n\n")
+            for _ in range(3)]
+    until(lambda: opened_after(client) > 0.5)
+    house.wait_log("intake slowed")
+    others = [house.client() for _ in range(3)]
+    for other in others:
+        other.say("open")
+    assert 0.5 < opened_after(client) < 11
+    for other in others:
+        other.expect("opened")
+        other.close()
+    # One that hangs up while it waits leaves nothing behind.
+    gone = house.client()
+    gone.say("open")
+    gone.close()
+    seen = set()
+    while not seen >= set(late):
+        delivery = house.delivery()
+        seen.add(delivery.id)
+        delivery.answer()
+    house.wait_log("intake not slowed")
+    assert opened_after(client) < 0.5
+    assert not house.log_lines("cannot take message")
+
+
+def test_envelopes_in_memory_have_a_bound(make):
+    """Of large envelopes so many are read as there is memory for; the others
+    wait for them, and so does what comes in; none is lost."""
+    house = make("size=256m")
+    house.kill()
+    large = b"deferred 0 1700000000 4.4.1 - " + b"x" * 480 + b"\n"
+    ids = spoolfill.fill(house.spool, 6, deferred=True, recipient=BOB)
+    for id in ids:
+        with open(os.path.join(house.spool, "envelope", id), "ab") as f:
+            f.write(large * (9 * MIB // len(large)))
+    house.start()
+    first = [house.delivery(), house.delivery()]
+    fresh = house.send("x@remote.test", [BOB])
+    states = {m["id"]: m["state"] for m in house.listed()}
+    assert sorted(states) == sorted([*ids, fresh])
+    assert list(states.values()).count("active") == 2
+    for delivery in first:
+        delivery.answer()
+    seen = {delivery.id for delivery in first}
+    while len(seen) < 7:
+        delivery = house.delivery()
+        seen.add(delivery.id)
+        delivery.answer()
+    house.wait_empty()
