@@ -111,15 +111,18 @@ class Client(Peer):
         self.writer = None
 
     def commit(self, sender, recipients, *, start=0, content=None, wire=None,
-               utf8=0, body="7bit"):
+               utf8=0, body="7bit", protocol="ESMTP", asked=None, **more):
+        """asked: {recipient: {"notify": ..., "orcpt": ...}}; more: ret,
+        envid."""
         content = self.content if content is None else content
         if wire is None:
             wire = len(content) + content.count(b"\n")
         self.say("commit", id=self.id, sender=sender, start=start, wire=wire,
                  body=body, utf8=utf8, client="host[192.0.2.1]",
-                 helo="host", protocol="ESMTP")
+                 helo="host", protocol=protocol, **more)
         for recipient in recipients:
-            self.say("recipient", address=recipient)
+            self.say("recipient", address=recipient,
+                     **(asked or {}).get(recipient, {}))
         self.say("end", count=len(recipients))
 
     def committed(self):
@@ -169,9 +172,9 @@ class Worker(Peer):
         return attributes
 
     def result(self, index, status, dsn, text="250 ok",
-               relay="mx.remote.test[192.0.2.9]:25"):
+               relay="mx.remote.test[192.0.2.9]:25", **more):
         self.say("result", index=index, status=status, dsn=dsn, relay=relay,
-                 text=text)
+                 text=text, **more)
 
     def done(self, job):
         self.say("done", id=job["id"])
