@@ -50,11 +50,12 @@ def medians(parts):
 
 
 def show_filling(server, first, last):
-    """The last's rate as a share of the first's, the same of the costs."""
+    """The last's rate as a share of the first's, and the same by processor
+    time alone."""
     (rate, cost), (rate_now, cost_now) = medians(first), medians(last)
     say(f"  {server.name}: taken a second {rate:.0f} first, {rate_now:.0f} "
         f"last ({cost:.2f} and {cost_now:.2f} ms of processor time)")
-    return rate_now / rate
+    return rate_now / rate, cost / cost_now
 
 
 # -- what else there is to see --
@@ -129,8 +130,9 @@ def backlog_of_ours(server, world, count):
     empty = empty_queue(server, world)
     server.group.rest()
     before = queue_octets(server)
-    share = show_filling(server, *fill(server, count))
-    say(f"    the last as fast as the first: {verdict(share, STEADY)}")
+    share, by_processor = show_filling(server, *fill(server, count))
+    say(f"    the last as fast as the first: {verdict(share, STEADY)} "
+        f"(by processor time {by_processor:.2f})")
     server.group.rest()
     each = (queue_octets(server) - before) / count
     say("    memory of queue a message: "

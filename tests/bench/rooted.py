@@ -104,7 +104,7 @@ action "out" relay host smtp://{host}:{port}
 
 class Exim(Rooted):
     name = "exim"
-    fewer = 4  # it takes its time
+    fewer = 8  # it takes its time
     program = "usr/sbin/exim4"
     command = ("exim4", "-bdf", "-q5m")
 
