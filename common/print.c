@@ -7,6 +7,18 @@
 
 #include "common/utf8.h"
 
+/* Octets of ASCII that stand for themselves: most of what is printed. */
+static size_t
+plain(const char *text, const char *special)
+{
+	size_t n = 0;
+
+	while (text[n] >= ' ' && text[n] < 0x7f &&
+	    strchr(special, text[n]) == NULL)
+		n++;
+	return n;
+}
+
 void
 print_clean(const char *text)
 {
@@ -14,6 +26,11 @@ print_clean(const char *text)
 	uint32_t code;
 
 	for (; n > 0; text += length, n -= length) {
+		length = plain(text, "");
+		if (length > 0) {
+			fwrite(text, 1, length, stdout);
+			continue;
+		}
 		length = utf8_decode(text, n, &code);
 		if (length > 0 && code >= ' ' && (code < 0x7f || code > 0x9f)) {
 			fwrite(text, 1, length, stdout);
@@ -32,6 +49,11 @@ print_json_string(const char *text)
 
 	putchar('"');
 	for (; n > 0; text += length, n -= length) {
+		length = plain(text, "\"\\");
+		if (length > 0) {
+			fwrite(text, 1, length, stdout);
+			continue;
+		}
 		length = utf8_decode(text, n, &code);
 		if (length == 0) {
 			fputs("\\ufffd", stdout);
