@@ -16,23 +16,12 @@
  *
  * Looking.  states: incoming|active|ready|waiting|held; times are unix
  * seconds, next 0: now.
- *	-> index
+ *	-> index [id= ...]	all, or of these (up to ADMIN_IDS) those that
+ *				are here
  *	<- folder +fd		spool/envelope, to read
- *	<- index m="ID STATE ATTEMPTS NEXT" m=...
+ *	<- index m="ID STATE ATTEMPTS NEXT BORN" m=...
  *				as many as fit, in any order; one that was
  *				there all the time is named, others may be
- *	<- end count=
- *	-> show id=
- *	<- message id= time= size= sender= login= uid= state= attempts= next=
- *	   recipients= pending= reason= [held=]
- *				login "" and uid 4294967295: none; recipients
- *				as the sender gave them; pending: those that
- *				wait; reason: the last outcome of one of
- *				them; held: why it is, when it is
- *	<- recipient index= address= parent= status= dsn= when= relay= text=
- *				each; status waiting|delivered|failed|bounced|
- *				alias; parent: index of the alias it is from,
- *				its own when from none
  *	<- end count=
  *	-> attempt id=		of one that is being tried
  *	<- attempt seconds= routing= local= remote=
@@ -40,21 +29,36 @@
  *				userdb, with mailbox, with deliver; or idle
  *	-> cat id=
  *	<- content +fd		read-only
- *	-> destinations [name=]	a domain or the host that takes its mail;
- *				all there are
- *	<- destination domain= host= state= window= running= waiting= next=
- *	   code= text=		state open|limited|paused|resting; host "":
- *				not known; next: of its probe; code, text: the
- *				last words, when it is not open
+ *	-> destinations name=	a domain, or the host that takes its mail
+ *	<- destination name= state= window= running= waiting= next= when=
+ *	   code= text=		name: of the host that mail of all its domains
+ *				goes to, or of the domain while that is not
+ *				known; state open|limited|paused|resting; next:
+ *				when it may have mail again; when, code, text:
+ *				the last words about its trouble
  *	<- end count=
+ *	-> hosts d= d= ...	domains, up to ADMIN_IDS
+ *	<- hosts h= h= ...	their destinations' names, in order; "": none
  *	-> rules
- *	<- rule kind= name= time= reason=	each; kind login|sender|uid
+ *	<- rule kind= name= time= reason=
+ *				each; kind login|sender|uid
  *	<- end count=
- *	-> list			on role-public: message packets, the oldest
- *				first; one's own, by uid, everything for root
- *				and for the user that the suite runs as;
- *				behind each a recipient packet for each of the
- *				first LISTED_RECIPIENTS who wait; then end
+ * On role-public:
+ *	-> list
+ *	<- message id= time= size= sender= login= uid= state= attempts= next=
+ *	   recipients= pending= reason=
+ *				the oldest first; one's own, by uid, everything
+ *				for root and for the user that the suite runs
+ *				as; login "" and uid 4294967295: none;
+ *				recipients as the sender gave them; pending:
+ *				those that wait; reason: why it is held, or the
+ *				last outcome of one of them
+ *	<- recipient index= address= parent= status= dsn= when= relay= text=
+ *				behind each message the first LISTED_RECIPIENTS
+ *				of those who wait; status waiting; parent:
+ *				index of the alias it is from, its own when
+ *				from none
+ *	<- end count=
  *
  * Steering, up to ADMIN_IDS ids each:
  *	-> flush id= ...	what waits, or is ready, is tried now
@@ -82,7 +86,7 @@
  *				a rule before)
  *	<- failed reason=
  *
- * For an id of show, attempt or cat that is not here
+ * For an id of attempt or cat that is not here
  *	<- unknown id=
  */
 enum { LISTED_RECIPIENTS = 100, ADMIN_IDS = 256 };

@@ -11,12 +11,15 @@
 #include "common/verdict.h"
 #include "queue/budget.h"
 #include "queue/dispatch.h"
+#include "queue/hold.h"
 #include "queue/load.h"
 #include "queue/local.h"
 #include "queue/queue.h"
 #include "queue/remote.h"
 
 enum { TROUBLE_MS = 5 * 1000 }; /* out of memory: look again */
+
+static struct attempt *running;
 
 static struct attempt *
 attempt_new(struct message *m)
@@ -30,6 +33,20 @@ attempt_new(struct message *m)
 	a->lines = BUF_INIT(ENVELOPE_FILE_MAX);
 	message_id(m, a->id);
 	envelope_init(&a->e);
+	a->next = running;
+	if (a->next != NULL)
+		a->next->previous = a;
+	running = a;
+	return a;
+}
+
+struct attempt *
+attempt_of(const struct message *m)
+{
+	struct attempt *a = m->state == MESSAGE_ACTIVE ? running : NULL;
+
+	while (a != NULL && a->m != m)
+		a = a->next;
 	return a;
 }
 
@@ -150,6 +167,43 @@ settle_verdict(
 						   : RECIPIENT_FAILED};
 
 	settle(a, index, &result);
+}
+
+/* -- at the postmaster's word -- */
+
+static bool
+record_word(struct attempt *a, const char *reason)
+{
+	struct message *m = a->m;
+
+	if (reason != NULL) {
+		if (!envelope_hold(&a->e, clock_now(), reason))
+			return false;
+		envelope_held_line(&a->lines, a->e.held_since, reason);
+	} else {
+		envelope_release(&a->e, clock_now());
+		envelope_released_line(&a->lines, a->e.released);
+	}
+	attempt_record(a);
+	if (reason != NULL)
+		log_event(LEVEL_INFO, "held", log_text("id", a->id),
+		    log_text("reason", reason));
+	else
+		log_event(LEVEL_INFO, "released", log_text("id", a->id));
+	m->held = reason != NULL;
+	return !a->unwritten;
+}
+
+bool
+attempt_hold(struct attempt *a, const char *reason)
+{
+	return (a->m->held && a->e.held != NULL) || record_word(a, reason);
+}
+
+bool
+attempt_unhold(struct attempt *a)
+{
+	return record_word(a, NULL);
 }
 
 /* -- routing -- */
@@ -499,6 +553,8 @@ attempt_first(struct message *m, struct envelope *e, struct route *routes)
 	struct attempt *a = NULL;
 
 	m->sender = message_sender(e);
+	if (hold_applies(m, e))
+		return;
 	if (!dispatch_take(m)) {
 		dispatch_wait(m, 0);
 		return;
@@ -539,6 +595,12 @@ void
 attempt_free(struct attempt *a)
 {
 	attempt_drop_ticket(a);
+	if (a->next != NULL)
+		a->next->previous = a->previous;
+	if (a->previous != NULL)
+		a->previous->next = a->next;
+	else
+		running = a->next;
 	for (size_t i = 0; i < a->room; i++)
 		free(a->work[i].target);
 	free(a->work);
@@ -580,6 +642,11 @@ attempt_load(struct message *m, struct destination *ticket)
 	weigh(a, budget_of_file(spool_envelope_size(&queue.spool, a->id)));
 	switch (load_message(&queue.spool, a->id, m->folder, &a->e)) {
 	case LOAD_MESSAGE:
+		if (hold_applies(m, &a->e)) {
+			attempt_free(a);
+			dispatch_done();
+			return NULL;
+		}
 		if (make_room(a))
 			return a;
 		break;

@@ -45,6 +45,7 @@ struct work { /* for the recipient of the same index */
 };
 
 struct attempt {
+	struct attempt *next, *previous; /* of all there are */
 	struct message *m;
 	char id[FS_ID_SIZE];
 	struct envelope e;
@@ -90,6 +91,16 @@ void attempt_begin(struct message *, struct destination *ticket);
 void attempt_look(struct message *);
 
 void attempt_free(struct attempt *);
+
+/* The one that runs for it; NULL: none. */
+struct attempt *attempt_of(const struct message *);
+
+/*
+ * The postmaster holds its message from its end on, or not any more: noted,
+ * and written into the envelope.  False: that failed, and nothing changed.
+ */
+bool attempt_hold(struct attempt *, const char *reason);
+bool attempt_unhold(struct attempt *);
 
 /* Its destination need not count it any longer. */
 void attempt_drop_ticket(struct attempt *);

@@ -7,8 +7,22 @@ or_empty(const char *text)
 	return text != NULL ? text : "";
 }
 
-static size_t
-count_originals(const struct envelope *e)
+static const char *const statuses[] = {
+    [RECIPIENT_PENDING] = "waiting",
+    [RECIPIENT_DELIVERED] = "delivered",
+    [RECIPIENT_FAILED] = "failed",
+    [RECIPIENT_BOUNCED] = "bounced",
+    [RECIPIENT_EXPANDED] = "alias",
+};
+
+const char *
+describe_status(const struct recipient *r)
+{
+	return statuses[r->state];
+}
+
+size_t
+describe_originals(const struct envelope *e)
 {
 	size_t n = 0;
 
@@ -17,9 +31,8 @@ count_originals(const struct envelope *e)
 	return n;
 }
 
-/* Why it is still here: the latest word about somebody who waits. */
-static const char *
-reason(const struct envelope *e)
+const char *
+describe_outcome(const struct envelope *e)
 {
 	const struct recipient *latest = NULL;
 
@@ -31,6 +44,14 @@ reason(const struct envelope *e)
 			latest = r;
 	}
 	return latest != NULL ? latest->text : "";
+}
+
+const char *
+describe_reason(const struct envelope *e, const struct holds *rules)
+{
+	const char *held = holds_reason(rules, e);
+
+	return held != NULL ? held : describe_outcome(e);
 }
 
 void
@@ -47,18 +68,10 @@ describe_message(
 	packet_text(p, "state", d->state);
 	packet_number(p, "attempts", d->attempts);
 	packet_number(p, "next", (uint64_t)d->next);
-	packet_number(p, "recipients", count_originals(e));
+	packet_number(p, "recipients", describe_originals(e));
 	packet_number(p, "pending", envelope_count(e, RECIPIENT_PENDING));
-	packet_text(p, "reason", reason(e));
+	packet_text(p, "reason", d->reason);
 }
-
-static const char *const statuses[] = {
-    [RECIPIENT_PENDING] = "waiting",
-    [RECIPIENT_DELIVERED] = "delivered",
-    [RECIPIENT_FAILED] = "failed",
-    [RECIPIENT_BOUNCED] = "bounced",
-    [RECIPIENT_EXPANDED] = "alias",
-};
 
 void
 describe_recipient(struct packet *p, const struct envelope *e, size_t index)
@@ -69,7 +82,7 @@ describe_recipient(struct packet *p, const struct envelope *e, size_t index)
 	packet_number(p, "index", index);
 	packet_text(p, "address", r->address);
 	packet_number(p, "parent", r->parent);
-	packet_text(p, "status", statuses[r->state]);
+	packet_text(p, "status", describe_status(r));
 	packet_text(p, "dsn", r->dsn);
 	packet_number(p, "when", (uint64_t)r->when);
 	packet_text(p, "relay", or_empty(r->relay));

@@ -20,6 +20,7 @@
 #include "queue/admin.h"
 #include "queue/bounce.h"
 #include "queue/dispatch.h"
+#include "queue/hold.h"
 #include "queue/intake.h"
 #include "queue/lifetime.h"
 #include "queue/message.h"
@@ -292,6 +293,7 @@ main(int argc, char **argv)
 		queue.spool.has_group = true;
 		queue.spool.group = mail.gid;
 	}
+	hold_begin();
 	bounce_begin();
 	confine();
 	lifetime_begin();

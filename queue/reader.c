@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/sandbox.h"
 #include "queue/facts.h"
+#include "queue/hold.h"
 #include "queue/load.h"
 #include "queue/names.h"
 
@@ -176,6 +177,7 @@ read_message(size_t i)
 		return;
 	}
 	facts_of(&f, id, folder, &e);
+	f.held = hold_reason(&e) != NULL;
 	envelope_free(&e);
 	tell(&f);
 }

@@ -21,6 +21,7 @@
 #include "queue/dispatch.h"
 #include "queue/envelope.h"
 #include "queue/facts.h"
+#include "queue/hold.h"
 #include "queue/lifetime.h"
 #include "queue/load.h"
 #include "queue/message.h"
@@ -90,7 +91,8 @@ take_up(const struct facts *f)
 	    f->attempts < UINT16_MAX ? (uint16_t)f->attempts : UINT16_MAX;
 	m->folder = f->folder;
 	m->again = m->found = true;
-	m->held = f->held;
+	/* The reader may have followed a rule that has ended since. */
+	m->held = f->held && !hold_has_changed();
 	m->warned = f->warned;
 	m->sender = (uint32_t)f->sender;
 	message_lead_to(m, f->domain[0] != '\0' ? f->domain : NULL);
@@ -127,6 +129,7 @@ meet_message(const char *id, enum spool_folder folder)
 	switch (load_message(&queue.spool, id, folder, &e)) {
 	case LOAD_MESSAGE:
 		facts_of(&f, id, folder, &e);
+		f.held = hold_reason(&e) != NULL;
 		envelope_free(&e);
 		take_up(&f);
 		break;

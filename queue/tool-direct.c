@@ -6,34 +6,32 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "common/log.h"
-#include "common/privileges.h"
-#include "queue/describe.h"
 #include "queue/load.h"
 #include "queue/tool.h"
 
 static struct spool spool;
 
 int
-direct_open(struct tool *tool, const struct config *config)
+direct_open(struct tool *tool, bool complain)
 {
-	if (privileges_are_root())
-		privileges_drop(ACCOUNT_QUEUE, config->spool_dir, false);
-	if (spool_open(&spool, config->spool_dir) == 0)
+	const char *path = tool->config->spool_dir;
+
+	tool->direct = spool_open(&spool, path) == 0;
+	if (tool->direct)
 		return EX_OK;
+	if (!complain)
+		return EX_NOINPUT;
 	if (errno == EWOULDBLOCK)
-		return tool_fail(tool, EX_TEMPFAIL, config->spool_dir,
+		return tool_fail(tool, EX_TEMPFAIL, path,
 		    "in use, but its queue cannot be reached");
-	return tool_fail(tool, errno == EACCES ? EX_NOPERM : EX_NOINPUT,
-	    config->spool_dir, strerror(errno));
+	return tool_fail(tool, errno == EACCES ? EX_NOPERM : EX_NOINPUT, path,
+	    strerror(errno));
 }
 
 /* Where the message stands, with its envelope; false: there is none. */
 static bool
 find(const char *id, enum spool_folder *folder, struct envelope *e)
 {
-	if (!spool_is_id(id))
-		return false;
 	for (int f = SPOOL_NEW; f <= SPOOL_CUR; f++)
 		if (load_peek(&spool, id, (enum spool_folder)f, e) ==
 		    LOAD_MESSAGE) {
@@ -43,139 +41,84 @@ find(const char *id, enum spool_folder *folder, struct envelope *e)
 	return false;
 }
 
-static struct description
-describe(const char *id, const struct envelope *e)
-{
-	return (struct description){.id = id,
-	    .state = "waiting",
-	    .attempts = e->attempts,
-	    .next = e->next};
-}
-
-struct entry {
-	int64_t time;
-	char id[FS_ID_SIZE];
-};
+/* -- the index -- */
 
 static int
-by_time(const void *left, const void *right)
+note(struct tool *tool, const char *id)
 {
-	const struct entry *a = left, *b = right;
+	enum spool_folder folder;
+	struct envelope e;
+	struct row row = {.id = strtoull(id, NULL, 16), .state = STATE_WAITING};
 
-	if (a->time != b->time)
-		return a->time < b->time ? -1 : 1;
-	return strcmp(a->id, b->id);
+	if (!find(id, &folder, &e))
+		return EX_OK;
+	row.born = e.time;
+	row.next = e.next;
+	row.attempts = e.attempts;
+	if (holds_reason(&tool->rules, &e) != NULL)
+		row.state = STATE_HELD;
+	envelope_free(&e);
+	return index_add(tool, &row) ? EX_OK : tool_no_memory(tool);
 }
 
-struct entries {
-	struct entry *items;
-	size_t n, room;
-};
-
-static bool
-note(struct entries *all, const char *id, int64_t time)
+static int
+note_selected(struct tool *tool)
 {
-	if (all->n == all->room) {
-		size_t room = all->room == 0 ? 64 : 2 * all->room;
-		struct entry *more =
-		    reallocarray(all->items, room, sizeof(*more));
+	const struct selection *s = &tool->options.selection;
+	char id[FS_ID_SIZE];
+	int code = EX_OK;
 
-		if (more == NULL)
-			return false;
-		all->items = more;
-		all->room = room;
+	for (size_t i = 0; code == EX_OK && i < s->n; i++) {
+		tool_id(s->ids[i], id);
+		code = note(tool, id);
 	}
-	all->items[all->n].time = time;
-	memcpy(all->items[all->n++].id, id, FS_ID_SIZE);
-	return true;
+	return code;
 }
 
-static bool
-collect(struct entries *all)
+static int
+note_all(struct tool *tool)
 {
-	int fd = fs_open_dir(spool.envelope, ".");
+	int fd = fs_open_dir(spool.envelope, "."), code = EX_OK;
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
-	enum spool_folder folder;
-	struct envelope e;
-	bool ok = true;
 
 	if (dir == NULL) {
+		code = tool_fail(tool, EX_IOERR, "envelope", strerror(errno));
 		if (fd >= 0)
 			close(fd);
-		return false;
+		return code;
 	}
-	while (ok && (entry = readdir(dir)) != NULL) {
-		if (!find(entry->d_name, &folder, &e))
-			continue;
-		ok = note(all, entry->d_name, e.time);
-		envelope_free(&e);
-	}
+	while (code == EX_OK && (entry = readdir(dir)) != NULL)
+		if (spool_is_id(entry->d_name))
+			code = note(tool, entry->d_name);
 	closedir(dir);
-	return ok;
-}
-
-int
-direct_list(struct tool *tool)
-{
-	static struct packet p;
-	struct entries all = {0};
-	enum spool_folder folder;
-	struct envelope e;
-	struct description d;
-	bool ok = collect(&all);
-
-	if (all.n > 1)
-		qsort(all.items, all.n, sizeof(all.items[0]), by_time);
-	for (size_t i = 0; ok && i < all.n; i++) {
-		if (!find(all.items[i].id, &folder, &e))
-			continue;
-		d = describe(all.items[i].id, &e);
-		describe_message(&p, &d, &e);
-		ok = print_listed(tool, &p);
-		envelope_free(&e);
-	}
-	free(all.items);
-	return ok ? EX_OK : tool_fail(tool, EX_OSERR, "list", strerror(errno));
-}
-
-int
-direct_show(struct tool *tool, const char *id)
-{
-	static struct packet p;
-	enum spool_folder folder;
-	struct envelope e;
-	struct description d;
-
-	if (!find(id, &folder, &e))
-		return tool_unknown(tool, id);
-	d = describe(id, &e);
-	describe_message(&p, &d, &e);
-	(void)print_shown(tool, &p);
-	for (size_t i = 0; i < e.n; i++) {
-		describe_recipient(&p, &e, i);
-		(void)print_shown(tool, &p);
-	}
-	envelope_free(&e);
-	return EX_OK;
-}
-
-int
-direct_cat(struct tool *tool, const char *id)
-{
-	enum spool_folder folder;
-	struct envelope e;
-	int fd, code;
-
-	if (!find(id, &folder, &e))
-		return tool_unknown(tool, id);
-	envelope_free(&e);
-	fd = spool_content(&spool, folder, id);
-	if (fd == -1)
-		return tool_fail(tool, EX_NOINPUT, id, strerror(errno));
-	code = tool_copy(tool, fd);
-	close(fd);
 	return code;
+}
+
+int
+direct_index(struct tool *tool)
+{
+	int bad = holds_read(&tool->rules, spool.dir);
+
+	if (bad == -1)
+		return tool_fail(tool, EX_IOERR, "holds", strerror(errno));
+	if (bad > 0)
+		(void)tool_fail(tool, EX_OK, "holds", "damaged");
+	tool->folder = spool.envelope;
+	return tool->options.selection.n > 0 ? note_selected(tool)
+					     : note_all(tool);
+}
+
+/* -- one message -- */
+
+int
+direct_content(const char *id)
+{
+	int fd = spool_content(&spool, SPOOL_NEW, id);
+
+	return fd == -1 && errno == ENOENT
+	    ? spool_content(&spool, SPOOL_CUR, id)
+	    : fd;
 }
 
 int
@@ -190,4 +133,55 @@ direct_delete(struct tool *tool, const char *id)
 	if (spool_remove(&spool, folder, id, false) == -1)
 		return tool_fail(tool, EX_IOERR, id, strerror(errno));
 	return EX_OK;
+}
+
+/* The line of a hold or a release, when the envelope does not say so yet. */
+static int
+append(struct tool *tool, const char *id, const char *reason)
+{
+	enum spool_folder folder;
+	struct envelope e;
+	struct buf line = BUF_INIT(8 * ENVELOPE_TEXT_MAX);
+	int code = EX_OK;
+
+	if (!find(id, &folder, &e))
+		return tool_unknown(tool, id);
+	if (reason != NULL && e.held == NULL)
+		envelope_held_line(&line, tool->now, reason);
+	if (reason == NULL && holds_reason(&tool->rules, &e) != NULL)
+		envelope_released_line(&line, tool->now);
+	if (!buf_ok(&line))
+		code = tool_no_memory(tool);
+	else if (line.len > 0 &&
+	    spool_append(&spool, id, e.whole, line.data, line.len) == -1)
+		code = tool_fail(tool, EX_IOERR, id, strerror(errno));
+	buf_free(&line);
+	envelope_free(&e);
+	return code;
+}
+
+int
+direct_hold(struct tool *tool, const char *id)
+{
+	return append(tool, id, tool->options.reason);
+}
+
+int
+direct_release(struct tool *tool, const char *id)
+{
+	return append(tool, id, NULL);
+}
+
+int
+direct_rules(struct tool *tool)
+{
+	struct buf text = BUF_INIT(HOLDS_FILE_MAX);
+	int code = EX_OK;
+
+	if (!holds_format(&tool->rules, &text))
+		code = tool_no_memory(tool);
+	else if (holds_write(spool.dir, text.data, text.len) == -1)
+		code = tool_fail(tool, EX_IOERR, "holds", strerror(errno));
+	buf_free(&text);
+	return code;
 }

@@ -48,8 +48,8 @@ print_lines_json(const struct packet *p, const char *domain)
 	puts("]}");
 }
 
-int
-policy_show(struct tool *tool, const char *domain)
+static int
+show(struct tool *tool, const char *domain)
 {
 	static struct packet p;
 	enum ipc_result result;
@@ -70,4 +70,17 @@ policy_show(struct tool *tool, const char *domain)
 	else
 		print_lines(&p, domain);
 	return EX_OK;
+}
+
+int
+policy_run(struct tool *tool)
+{
+	int worst = EX_OK, code;
+
+	for (size_t i = 0; i < tool->options.nwords; i++) {
+		code = show(tool, tool->options.words[i]);
+		if (code != EX_OK)
+			worst = code;
+	}
+	return worst;
 }

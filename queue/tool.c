@@ -2,23 +2,39 @@
 #include "queue/tool.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/print.h"
 #include "common/privileges.h"
 #include "common/program.h"
-#include "common/protocol.h"
+#include "queue/tool-options.h"
+#include "queue/trace-log.h"
 
-enum { ANSWER_MS = 30 * 1000 };
+static void
+complain(const char *text)
+{
+	for (; *text != '\0'; text++)
+		fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text,
+		    stderr);
+}
 
 int
 tool_fail(const struct tool *tool, int code, const char *what, const char *why)
 {
-	fprintf(stderr, "%s: %s: %s\n", tool->program, what, why);
+	/* What was printed so far comes first. */
+	fflush(stdout);
+	fprintf(stderr, "%s: ", tool->program);
+	complain(what);
+	fputs(": ", stderr);
+	complain(why);
+	fputc('\n', stderr);
 	return code;
 }
 
@@ -26,6 +42,18 @@ int
 tool_unknown(const struct tool *tool, const char *id)
 {
 	return tool_fail(tool, EX_NOINPUT, id, "no such message");
+}
+
+int
+tool_no_memory(const struct tool *tool)
+{
+	return tool_fail(tool, EX_OSERR, "memory", strerror(ENOMEM));
+}
+
+void
+tool_id(uint64_t id, char out[FS_ID_SIZE])
+{
+	snprintf(out, FS_ID_SIZE, "%016" PRIx64, id);
 }
 
 int
@@ -47,188 +75,68 @@ tool_copy(const struct tool *tool, int fd)
 	return EX_OK;
 }
 
-/* -- the daemon -- */
+/* -- the commands -- */
 
-static int64_t
-soon(void)
-{
-	return clock_monotonic_ms() + ANSWER_MS;
-}
-
-static int
-no_answer(const struct tool *tool, enum ipc_result result)
-{
-	return tool_fail(tool, EX_TEMPFAIL, "queue",
-	    result == IPC_TIMEOUT      ? "does not answer"
-		: result == IPC_CLOSED ? "closed the connection"
-				       : strerror(errno));
-}
-
-static int
-protocol_error(const struct tool *tool)
-{
-	return tool_fail(tool, EX_PROTOCOL, "queue", "malformed answer");
-}
-
-/* verb, and id unless NULL; the answer comes into the same packet. */
-static int
-call(struct tool *tool, struct packet *p, const char *verb, const char *id)
-{
-	enum ipc_result result;
-
-	packet_start(p, verb);
-	if (id != NULL)
-		packet_text(p, "id", id);
-	result = ipc_call(tool->daemon, p, soon());
-	if (result != IPC_OK)
-		return no_answer(tool, result);
-	if (packet_is(p, "unknown"))
-		return tool_unknown(tool, id != NULL ? id : "");
-	return EX_OK;
-}
-
-/* Packets up to "end". */
-static int
-print_answers(struct tool *tool, struct packet *p, tool_print *print)
-{
-	enum ipc_result result;
-
-	while (!packet_is(p, "end")) {
-		if (!print(tool, p))
-			return protocol_error(tool);
-		result = ipc_receive(tool->daemon, p, soon());
-		if (result != IPC_OK)
-			return no_answer(tool, result);
-	}
-	return EX_OK;
-}
-
-static int
-ask_count(struct tool *tool, const char *verb, const char *id,
-    const char *answer, uint64_t *count)
-{
-	static struct packet p;
-	const struct attribute set[] = {ATTRIBUTE_NUMBER("count", count)};
-	int code = call(tool, &p, verb, id);
-
-	if (code == EX_OK && !packet_read(&p, answer, set, 1, 0))
-		code = protocol_error(tool);
-	return code;
-}
-
-/* -- commands -- */
-
-static int
-do_list(struct tool *tool, const char *id)
-{
-	static struct packet p;
-	int code;
-
-	(void)id;
-	print_list_begin(tool);
-	if (tool->daemon < 0)
-		code = direct_list(tool);
-	else if ((code = call(tool, &p, "list", NULL)) == EX_OK)
-		code = print_answers(tool, &p, print_listed);
-	if (code == EX_OK)
-		print_list_end(tool);
-	return code;
-}
-
-static int
-do_show(struct tool *tool, const char *id)
-{
-	static struct packet p;
-	int code;
-
-	if (tool->daemon < 0)
-		code = direct_show(tool, id);
-	else if ((code = call(tool, &p, "show", id)) == EX_OK)
-		code = print_answers(tool, &p, print_shown);
-	if (code == EX_OK)
-		print_show_end(tool);
-	return code;
-}
-
-static int
-do_cat(struct tool *tool, const char *id)
-{
-	static struct packet p;
-	int code;
-
-	if (tool->daemon < 0)
-		return direct_cat(tool, id);
-	code = call(tool, &p, "cat", id);
-	if (code != EX_OK)
-		return code;
-	if (!packet_read(&p, "content", NULL, 0, 1))
-		code = protocol_error(tool);
-	else
-		code = tool_copy(tool, p.fds[0]);
-	packet_close(&p);
-	return code;
-}
-
-static int
-do_flush(struct tool *tool, const char *id)
-{
-	uint64_t count = 0;
-	int code;
-
-	if (tool->daemon < 0)
-		return tool_fail(tool, EX_UNAVAILABLE, "flush",
-		    "the suite is not running, nothing can be delivered");
-	code = ask_count(tool, "flush", id, "flushed", &count);
-	if (code == EX_OK && tool->json)
-		printf("{\"flushed\":%llu}\n", (unsigned long long)count);
-	else if (code == EX_OK)
-		printf("%llu message%s will be tried now\n",
-		    (unsigned long long)count, count == 1 ? "" : "s");
-	return code;
-}
-
-static int
-do_delete(struct tool *tool, const char *id)
-{
-	uint64_t count = 1;
-	int code = tool->daemon < 0
-	    ? direct_delete(tool, id)
-	    : ask_count(tool, "delete", id, "deleted", &count);
-
-	if (code == EX_OK && count != 1)
-		return tool_fail(tool, EX_IOERR, id, "could not be deleted");
-	if (code == EX_OK && tool->json)
-		printf("{\"deleted\":\"%s\"}\n", id);
-	else if (code == EX_OK)
-		printf("%s deleted\n", id);
-	return code;
-}
+enum needs {
+	NEEDS_SPOOL, /* the daemon, or its lock */
+	NEEDS_SUITE,
+	NEEDS_LEDGER,
+	MAY_SPOOL /* when it can be had */
+};
 
 static const struct command {
 	const char *name;
-	enum { NO_ID, MAY_ID, NEEDS_ID } ids;
-	int (*run)(struct tool *, const char *id);
-	bool ledger; /* whom to ask, and only while it runs */
+	unsigned takes;
+	enum needs needs;
+	bool log; /* opened before root becomes somebody else */
+	int (*run)(struct tool *);
 } commands[] = {
-    {"list", NO_ID, do_list, false},
-    {"show", NEEDS_ID, do_show, false},
-    {"cat", NEEDS_ID, do_cat, false},
-    {"flush", MAY_ID, do_flush, false},
-    {"delete", NEEDS_ID, do_delete, false},
-    {"tls-policy", NEEDS_ID, policy_show, true},
+    {"list", TAKES_SELECTION, NEEDS_SPOOL, false, list_run},
+    {"show", TAKES_SELECTION | NEEDS_SELECTION, NEEDS_SPOOL, false, show_run},
+    {"cat", TAKES_IDS | NEEDS_SELECTION, NEEDS_SPOOL, false, cat_run},
+    {"why", TAKES_IDS | TAKES_WORDS | NEEDS_SELECTION, NEEDS_SPOOL, true,
+	why_run},
+    {"trace", TAKES_IDS | TAKES_WORDS | TAKES_TIMES | NEEDS_SELECTION,
+	MAY_SPOOL, true, trace_run},
+    {"stats", TAKES_SELECTION | TAKES_TOP, NEEDS_SPOOL, false, stats_run},
+    {"hold", TAKES_SELECTION | TAKES_REASON | NEEDS_SELECTION, NEEDS_SPOOL,
+	false, hold_run},
+    {"release", TAKES_SELECTION | NEEDS_SELECTION, NEEDS_SPOOL, false,
+	release_run},
+    {"flush", TAKES_SELECTION | TAKES_WORDS, NEEDS_SUITE, false, flush_run},
+    {"requeue", TAKES_SELECTION | NEEDS_SELECTION, NEEDS_SUITE, false,
+	requeue_run},
+    {"delete", TAKES_SELECTION | NEEDS_SELECTION, NEEDS_SPOOL, false,
+	delete_run},
+    {"tls-policy", TAKES_WORDS | NEEDS_SELECTION, NEEDS_LEDGER, false,
+	policy_run},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static const char usage[] =
-    "usage: postrider-queue [-c FILE] COMMAND\n"
+    "usage: postrider-queue [-c FILE] COMMAND [--json] ...\n"
     "\n"
-    "  list [--json]              messages in the spool, the oldest first\n"
-    "  show [--json] ID...        a message's envelope and what became of it\n"
+    "  list [SELECTION]           messages in the queue, the oldest first\n"
+    "  show SELECTION             a message's envelope, what became of it\n"
     "  cat ID...                  a message's content\n"
-    "  flush [--json] [ID...]     try again now: all that waits, or these\n"
-    "  delete [--json] ID...      remove messages; nobody is told\n"
-    "  tls-policy [--json] DOMAIN...\n"
-    "                             what is known of these domains' TLS\n";
+    "  why ID|DESTINATION...      what it waits for\n"
+    "  trace [-v] [--since TIME] [--until TIME] [--log FILE] ID|ADDRESS...\n"
+    "                             its story, from the log\n"
+    "  stats [--top N] [SELECTION]\n"
+    "                             how much there is, for and from whom\n"
+    "  hold [--reason TEXT] SELECTION|--list\n"
+    "                             do not try these; alone --login, --sender\n"
+    "                             or --uid hold what comes in later, too\n"
+    "  release SELECTION          try them again\n"
+    "  flush [SELECTION|DESTINATION...]\n"
+    "                             try these now, or all that waits\n"
+    "  requeue SELECTION          begin anew with these\n"
+    "  delete SELECTION           remove these; nobody is told\n"
+    "  tls-policy DOMAIN...       what is known of these domains' TLS\n"
+    "\n"
+    "  SELECTION: ID... - --sender A --recipient A --domain D --login A\n"
+    "    --uid USER --older AGE --younger AGE --state S,... --size +N|-N "
+    "--all\n";
 
 static const struct command *
 find_command(const char *name)
@@ -239,56 +147,63 @@ find_command(const char *name)
 	return NULL;
 }
 
-/* --json may stand anywhere behind the command. */
-static int
-take_json(struct tool *tool, int argc, char **argv)
-{
-	int n = 0;
+/* -- whom to ask -- */
 
-	for (int i = 0; i < argc; i++)
-		if (strcmp(argv[i], "--json") == 0)
-			tool->json = true;
-		else
-			argv[n++] = argv[i];
-	return n;
+static void
+drop_root(const struct tool *tool)
+{
+	if (privileges_are_root())
+		privileges_drop(ACCOUNT_QUEUE, tool->config->spool_dir, false);
+}
+
+static int
+not_running(struct tool *tool, const struct command *c)
+{
+	int code = c->needs == NEEDS_SPOOL || c->needs == MAY_SPOOL
+	    ? direct_open(tool, c->needs == NEEDS_SPOOL)
+	    : tool_fail(
+		  tool, EX_UNAVAILABLE, c->name, "the suite is not running");
+
+	return c->needs == MAY_SPOOL ? EX_OK : code;
 }
 
 /* As root: the spool's owner from here on, whatever is read (rule of root). */
 static int
-reach(struct tool *tool, const struct config *config, bool ledger)
+reach(struct tool *tool, const struct command *c)
 {
 	char path[4096];
+	int reason;
 
-	snprintf(path, sizeof(path), "%s/admin/%s", config->run_dir,
-	    ledger ? "ledger" : "queue");
+	if (c->log)
+		trace_open(tool);
+	snprintf(path, sizeof(path), "%s/admin/%s", tool->config->run_dir,
+	    c->needs == NEEDS_LEDGER ? "ledger" : "queue");
 	tool->daemon = ipc_connect(path);
-	if (tool->daemon >= 0) {
-		if (privileges_are_root())
-			privileges_drop(
-			    ACCOUNT_QUEUE, config->spool_dir, false);
+	reason = errno;
+	drop_root(tool);
+	if (tool->daemon >= 0)
 		return EX_OK;
-	}
-	if (errno != ENOENT && errno != ECONNREFUSED)
-		return tool_fail(tool,
-		    errno == EACCES ? EX_NOPERM : EX_UNAVAILABLE, path,
-		    strerror(errno));
-	if (ledger)
-		return tool_fail(tool, EX_UNAVAILABLE, "tls-policy",
-		    "the suite is not running");
-	return direct_open(tool, config);
+	if (reason == ENOENT || reason == ECONNREFUSED || c->needs == MAY_SPOOL)
+		return not_running(tool, c);
+	return tool_fail(tool, reason == EACCES ? EX_NOPERM : EX_UNAVAILABLE,
+	    path, strerror(reason));
 }
 
 static int
-run(struct tool *tool, const struct command *command, int argc, char **argv)
+run(struct tool *tool, const struct command *c, int argc, char **argv)
 {
-	int worst = EX_OK, code;
+	int code = options_read(tool, c->takes, argc, argv);
 
-	if (argc == 0)
-		return command->run(tool, NULL);
-	for (int i = 0; i < argc; i++)
-		if ((code = command->run(tool, argv[i])) != EX_OK)
-			worst = code;
-	return worst;
+	if (code == EX_OK)
+		code = reach(tool, c);
+	if (code == EX_OK)
+		code = c->run(tool);
+	if ((fflush(stdout) == EOF || ferror(stdout)) && code == EX_OK)
+		code = tool_fail(tool, EX_IOERR, "write", strerror(errno));
+	options_free(&tool->options);
+	holds_free(&tool->rules);
+	free(tool->rows);
+	return code;
 }
 
 int
@@ -296,21 +211,21 @@ main(int argc, char **argv)
 {
 	struct program_options options = {
 	    .program = "postrider-queue", .usage = usage};
-	struct tool tool = {.program = options.program, .daemon = -1};
-	const struct command *command;
 	static struct config config;
+	struct tool tool = {.program = options.program,
+	    .config = &config,
+	    .daemon = -1,
+	    .folder = -1,
+	    .now = clock_now()};
+	const struct command *command;
 	char error[CONFIG_ERROR_MAX];
-	int first, code;
+	int first = program_options(&options, argc, argv);
 
-	first = program_options(&options, argc, argv);
 	log_to_stderr(options.program);
 	argc -= first;
 	argv += first;
 	command = argc > 0 ? find_command(argv[0]) : NULL;
-	if (command != NULL)
-		argc = take_json(&tool, argc - 1, ++argv);
-	if (command == NULL || (command->ids == NO_ID && argc > 0) ||
-	    (command->ids == NEEDS_ID && argc == 0)) {
+	if (command == NULL) {
 		fputs(usage, stderr);
 		return EX_USAGE;
 	}
@@ -318,10 +233,5 @@ main(int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", options.program, error);
 		return EX_CONFIG;
 	}
-	code = reach(&tool, &config, command->ledger);
-	if (code == EX_OK)
-		code = run(&tool, command, argc, argv);
-	if (fflush(stdout) == EOF && code == EX_OK)
-		code = tool_fail(&tool, EX_IOERR, "write", strerror(errno));
-	return code;
+	return run(&tool, command, argc - 1, argv + 1);
 }

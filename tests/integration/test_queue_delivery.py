@@ -253,7 +253,7 @@ def test_drain_finishes_what_runs(house):
     delivery = house.delivery()
     house.process.terminate()
     client = house.connect("admin")
-    client.say("list")
+    client.say("index")
     client.hear()
     delivery.answer()
     assert house.process.wait(20) == 0

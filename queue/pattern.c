@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/pattern.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Behind one character: UTF-8's further octets belong to it. */
+static const char *
+behind(const char *text)
+{
+	text++;
+	while (((unsigned char)*text & 0xc0) == 0x80)
+		text++;
+	return text;
+}
+
+/* Both behind what matches; false: it does not. */
+static bool
+step(const char **pattern, const char **text)
+{
+	const char *p = *pattern;
+
+	if (**text == '\0' || *p == '\0')
+		return false;
+	if (*p == '?') {
+		*pattern = p + 1;
+		*text = behind(*text);
+		return true;
+	}
+	if (*p == '\\' && p[1] != '\0')
+		p++;
+	if (lower(*p) != lower(**text))
+		return false;
+	*pattern = p + 1;
+	(*text)++;
+	return true;
+}
+
+/* Only the last star is ever tried again: what stood before it matched. */
+bool
+pattern_matches(const char *pattern, const char *text)
+{
+	const char *star = NULL, *from = NULL;
+
+	for (;;) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			from = text;
+		} else if (*pattern == '\0' && *text == '\0') {
+			return true;
+		} else if (!step(&pattern, &text)) {
+			if (star == NULL || *from == '\0')
+				return false;
+			pattern = star;
+			text = ++from;
+		}
+	}
+}
+
+bool
+pattern_is_wild(const char *pattern)
+{
+	for (; *pattern != '\0'; pattern++) {
+		if (*pattern == '*' || *pattern == '?')
+			return true;
+		if (*pattern == '\\' && pattern[1] != '\0')
+			pattern++;
+	}
+	return false;
+}

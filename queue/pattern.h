@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef QUEUE_PATTERN_H
+#define QUEUE_PATTERN_H
+
+#include <stdbool.h>
+
+/*
+ * What a postmaster writes for addresses and domains: "*" stands for any
+ * octets, "?" for one character, a backslash takes the meaning from the
+ * next.  Letters of ASCII are the same in both cases.  The time it takes is
+ * at most the product of both lengths.
+ */
+bool pattern_matches(const char *pattern, const char *text);
+
+/* It has a "*" or "?" that means something: it may match more than one. */
+bool pattern_is_wild(const char *pattern);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/print.h"
+#include "queue/describe.h"
+#include "queue/tool-print.h"
+
+/* -- show -- */
+
+static void
+put_recipient(const struct recipient *r, size_t index)
+{
+	fputs("recipient <", stdout);
+	print_clean(r->address);
+	printf("> %s", describe_status(r));
+	if (r->parent != index)
+		printf(", from alias %zu", r->parent);
+	if (r->when != 0) {
+		fputs(", ", stdout);
+		print_time(r->when);
+	}
+	if (r->relay != NULL) {
+		fputs(", ", stdout);
+		print_clean(r->relay);
+	}
+	if (r->dsn[0] != '\0' || r->text != NULL) {
+		fputs("\n          ", stdout);
+		print_clean(r->dsn);
+		putchar(' ');
+		print_clean(r->text != NULL ? r->text : "");
+	}
+	putchar('\n');
+}
+
+static void
+put_text(
+    const struct tool *tool, const struct row *row, const struct envelope *e)
+{
+	char id[FS_ID_SIZE];
+	const char *held = holds_reason(&tool->rules, e);
+
+	tool_id(row->id, id);
+	printf("id        %s\naccepted  ", id);
+	print_time(e->time);
+	printf("\nsize      %" PRIu64 "\nsender    <", e->content);
+	print_clean(e->sender);
+	fputs(">\n", stdout);
+	if (e->login != NULL) {
+		fputs("login     ", stdout);
+		print_clean(e->login);
+		putchar('\n');
+	}
+	if (e->uid >= 0)
+		printf("uid       %" PRId64 "\n", e->uid);
+	fputs("client    ", stdout);
+	print_clean(e->client);
+	putchar('\n');
+	printf("state     %s after %u attempt%s\n", state_name(row->state),
+	    row->attempts, row->attempts == 1 ? "" : "s");
+	if (held != NULL) {
+		fputs("held      ", stdout);
+		print_clean(held);
+		putchar('\n');
+	}
+	if (row->next != 0) {
+		fputs("next      ", stdout);
+		print_time(row->next);
+		putchar('\n');
+	}
+	for (size_t i = 0; i < e->n; i++)
+		put_recipient(&e->recipients[i], i);
+}
+
+static void
+put_recipient_json(const struct recipient *r, size_t index)
+{
+	printf("%s{\"index\":%zu,", index == 0 ? "" : ",", index);
+	print_json_text("address", r->address);
+	printf(",\"parent\":%zu,", r->parent);
+	print_json_text("status", describe_status(r));
+	putchar(',');
+	print_json_text("dsn", r->dsn);
+	printf(",\"when\":%" PRId64 ",", r->when);
+	print_json_text("relay", r->relay != NULL ? r->relay : "");
+	putchar(',');
+	print_json_text("text", r->text != NULL ? r->text : "");
+	putchar('}');
+}
+
+static int
+put_one(struct tool *tool, const struct row *row, const struct envelope *e,
+    void *context)
+{
+	bool *first = context;
+
+	if (!tool->json) {
+		if (!*first)
+			putchar('\n');
+		put_text(tool, row, e);
+	} else {
+		/* "recipients" is the list here, not their number. */
+		print_message_head_json(tool, row, e);
+		fputs(",\"recipients\":[", stdout);
+		for (size_t i = 0; i < e->n; i++)
+			put_recipient_json(&e->recipients[i], i);
+		puts("]}");
+	}
+	*first = false;
+	return EX_OK;
+}
+
+int
+show_run(struct tool *tool)
+{
+	bool first = true;
+	int code = index_load(tool), missing;
+
+	if (code != EX_OK)
+		return code;
+	code = scan(tool, put_one, &first);
+	missing = index_missing(tool);
+	return code == EX_OK ? missing : code;
+}
+
+/* -- cat -- */
+
+/* A descriptor; -1, and the code says why. */
+static int
+content(struct tool *tool, const char *id, int *fd)
+{
+	static struct packet p;
+	int code;
+
+	if (tool->daemon < 0) {
+		*fd = direct_content(id);
+		return *fd >= 0 ? EX_OK
+		    : errno == ENOENT
+		    ? tool_unknown(tool, id)
+		    : tool_fail(tool, EX_IOERR, id, strerror(errno));
+	}
+	packet_start(&p, "cat");
+	packet_text(&p, "id", id);
+	code = ask(tool, &p);
+	if (code != EX_OK)
+		return code;
+	if (!packet_read(&p, "content", NULL, 0, 1)) {
+		packet_close(&p);
+		return ask_malformed(tool);
+	}
+	*fd = packet_detach(&p, 0);
+	return EX_OK;
+}
+
+int
+cat_run(struct tool *tool)
+{
+	const struct selection *s = &tool->options.selection;
+	char id[FS_ID_SIZE];
+	int worst = EX_OK, code, fd = -1;
+
+	for (size_t i = 0; i < s->n; i++) {
+		tool_id(s->ids[i], id);
+		code = content(tool, id, &fd);
+		if (code == EX_OK) {
+			code = tool_copy(tool, fd);
+			close(fd);
+		}
+		if (code != EX_OK)
+			worst = code;
+	}
+	return worst;
+}

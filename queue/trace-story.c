@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "queue/trace-line.h"
+
+/*
+ * What lines of the log tell, as sentences.  A word like {to} stands for a
+ * value, {to:<>} for an address; a part in [ ] is left out when one of the
+ * values in it is not there.
+ */
+static const struct told {
+	const char *event, *sentence;
+} told[] = {
+    {"accepted", "taken from {client}[ ({helo})][ as {auth}][ with {tls}]"},
+    {"queued",
+	"queued: from {from:<>}[, login {auth}][, Unix user {uid}], {size} "
+	"octets, for {recipients} recipient(s)"},
+    {"refused", "refused[ to {client}][ for {to:<>}]: {reason}"},
+    {"session lost", "the client {client} went away: {reason}"},
+    {"expanded", "{to:<>} is an alias of {recipients} recipient(s)"},
+    {"connected",
+	"connected to {relay}[ with {tls}][, verified by {verified}][, as "
+	"{auth}][: {reason}]"},
+    {"host skipped", "{relay} could not be used: {reason}"},
+    {"tls failed", "no TLS with {relay}: {reason}; tried again without"},
+    {"tls no longer offered", "{relay} offers no TLS any more"},
+    {"delivered",
+	"delivered to {to:<>}[ (for {orig_to:<>})][ at {relay}][ after {delay} "
+	"s][: {reason}]"},
+    {"deferred",
+	"not yet delivered to {to:<>}[ (for {orig_to:<>})][, {relay} said]: "
+	"{reason}"},
+    {"failed",
+	"failed for {to:<>}[ (for {orig_to:<>})][, {relay} said]: {reason}"},
+    {"not delivered", "not put into the mailbox of {to:<>}: {reason}"},
+    {"bounced",
+	"its sender {to:<>} is told of {recipients} failure(s) by {report}"},
+    {"not bounced", "nobody is told of {recipients} failure(s): {reason}"},
+    {"held", "held: {reason}"},
+    {"released", "released"},
+    {"requeued", "requeued: begins anew"},
+    {"swept", "swept: {reason}"},
+    {"quarantined", "set aside as {what}: {reason}"},
+    {"removed", "left the queue: {reason}"},
+};
+enum { TOLD = sizeof(told) / sizeof(told[0]) };
+
+bool
+trace_is_ending(const struct trace_line *line)
+{
+	static const char *const endings[] = {"delivered", "failed", "bounced",
+	    "not bounced", "refused", "removed", "swept", "quarantined"};
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		if (strcmp(endings[i], line->event) == 0)
+			return true;
+	return false;
+}
+
+/* {key} or {key:<>}, the brace taken; the value of a key that is there. */
+static const char *
+value_of(const struct trace_line *line, const char *word, size_t n, bool *angle)
+{
+	char key[32] = "";
+
+	*angle = n > 3 && memcmp(word + n - 3, ":<>", 3) == 0;
+	if (*angle)
+		n -= 3;
+	if (n >= sizeof(key))
+		return NULL;
+	memcpy(key, word, n);
+	return trace_value(line, key);
+}
+
+/* False: a value was missing. */
+static bool
+add_part(
+    struct buf *out, const struct trace_line *line, const char *part, size_t n)
+{
+	bool all = true, angle;
+
+	while (n > 0) {
+		const char *end = *part == '{' ? memchr(part, '}', n) : NULL;
+		const char *value;
+		size_t length;
+
+		if (end == NULL) {
+			buf_addc(out, *part++);
+			n--;
+			continue;
+		}
+		length = (size_t)(end - part) + 1;
+		value = value_of(line, part + 1, length - 2, &angle);
+		all = all && value != NULL;
+		buf_addf(out, "%s%s%s", angle ? "<" : "",
+		    value != NULL ? value : "?", angle ? ">" : "");
+		part += length;
+		n -= length;
+	}
+	return all;
+}
+
+static void
+add_sentence(
+    struct buf *out, const struct trace_line *line, const char *sentence)
+{
+	while (*sentence != '\0') {
+		size_t n = strcspn(sentence, "["), before;
+
+		(void)add_part(out, line, sentence, n);
+		sentence += n;
+		if (*sentence == '\0')
+			break;
+		n = strcspn(++sentence, "]");
+		before = out->len;
+		if (!add_part(out, line, sentence, n))
+			out->len = before;
+		sentence += n + 1;
+	}
+}
+
+void
+trace_sentence(struct buf *out, const struct trace_line *line)
+{
+	for (size_t i = 0; i < TOLD; i++)
+		if (strcmp(told[i].event, line->event) == 0) {
+			add_sentence(out, line, told[i].sentence);
+			return;
+		}
+	buf_adds(out, line->event);
+	for (size_t i = 0; i < line->n; i++)
+		if (strcmp(line->pairs[i].key, "id") != 0)
+			buf_addf(out, "%s %s=%s", i == 0 ? ":" : "",
+			    line->pairs[i].key, line->pairs[i].value);
+}
