@@ -68,7 +68,7 @@ class Userdb(Owner):
 class Message:
     def __init__(self, ident, login, client):
         self.id, self.login, self.client = ident, login, client
-        self.recipients = []
+        self.recipients, self.asked = [], []
         self.attributes = {}
         self.content = b""
 
@@ -160,12 +160,14 @@ class Queue(Owner):
     def commit(self, peer, message, p):
         names = ["id", "sender", "start", "wire", "body", "utf8", "client",
                  "helo", "protocol"]
-        assert p.verb == "commit" and [n for n, _ in p.attributes] == names
+        got = [n for n, _ in p.attributes if n not in ("ret", "envid")]
+        assert p.verb == "commit" and got == names
         assert p["id"] == message.id
         message.attributes = dict(p.attributes)
         self.at("commit", peer)
         while (p := peer.receive()).verb == "recipient":
             message.recipients.append(p["address"])
+            message.asked.append(dict(p.attributes[1:]))
         assert p.verb == "end" and int(p["count"]) == len(message.recipients)
 
     def wait(self, n):

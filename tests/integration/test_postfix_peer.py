@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """Mail to and from Debian's Postfix, found through MX records."""
+import contextlib
 import email
 import os
+import smtplib
 import subprocess
 
 import pytest
@@ -16,9 +18,8 @@ ANN, BOB = "ann@example.test", "bob@peer.test"
 RESOLVER, US, THEM = loopback_address(), "127.0.0.3", "127.0.0.2"
 
 
-@pytest.fixture
-def world(make_suite, tool, as_root):
-    """Our suite and a Postfix, each the other's remote MX."""
+@contextlib.contextmanager
+def both(make_suite, tool, *extra):
     for name in ("postfix", "nsd", "unshare"):
         tool(name)
     if subprocess.run(["unshare", "-m", "true"], check=False,
@@ -31,13 +32,20 @@ def world(make_suite, tool, as_root):
     }
     port = free_port(THEM)
     suite = make_suite(
-        users=[ANN], listen=[("smtp", US), "submission", "pop3"],
+        users=[ANN], listen=[("smtp", US), "submission", "pop3"], extra=extra,
         dns_server=f"{RESOLVER}:53", smtp_port=port)
     with Dns(zones, RESOLVER, 53), \
             Postfix("peer.test", THEM, RESOLVER,
                     {"example.test": suite.ports["smtp"]}, port) as postfix:
         suite.postfix = postfix
         yield suite.start()
+
+
+@pytest.fixture
+def world(make_suite, tool, as_root):
+    """Our suite and a Postfix, each the other's remote MX."""
+    with both(make_suite, tool) as suite:
+        yield suite
 
 
 def test_there_and_back(world, tool):
@@ -98,7 +106,6 @@ def test_their_refusal_bounces(world):
 def test_our_refusal_reaches_their_sender(world):
     """An unknown user is refused at RCPT: their Postfix writes the bounce,
     we owe none."""
-    import smtplib
     with smtplib.SMTP(THEM, world.postfix.port) as smtp:
         smtp.sendmail(BOB, ["nobody@example.test"], TEXT.format(client="x"))
     [path] = world.postfix.wait_maildir()
@@ -106,6 +113,68 @@ def test_our_refusal_reaches_their_sender(world):
         text = f.read()
     assert "550 5.1.1" in text.replace("\n    ", " ")
     assert world.queued() == []
+
+
+# -- DSN, RFC 3461 --
+
+def dsn_of(path):
+    """(envelope id, fields of the one recipient) of a report."""
+    with open(path) as f:
+        message = email.message_from_file(f)
+    assert message.get_content_type() == "multipart/report"
+    assert message["Return-Path"] == "<>"
+    head, fields = message.get_payload()[1].get_payload()
+    return head["Original-Envelope-Id"], {
+        name: value.replace("; ", ";") for name, value in fields.items()}
+
+
+def send_to_them(world, before=0):
+    """Their report on a message of theirs to ours."""
+    with smtplib.SMTP(THEM, world.postfix.port) as smtp:
+        smtp.sendmail(BOB, [ANN], TEXT.format(client="x"),
+                      mail_options=["RET=FULL", "ENVID=x+2By"],
+                      rcpt_options=["NOTIFY=SUCCESS",
+                                    "ORCPT=rfc822;Ann@first.test"])
+    paths = world.postfix.wait_maildir(before + 1)
+    return dsn_of(max(paths, key=os.path.getmtime))
+
+
+def test_they_report_what_we_passed_on(world):
+    """NOTIFY, ENVID and ORCPT reach their Postfix, which keeps to them."""
+    with world.submission(ANN) as smtp:
+        smtp.sendmail(ANN, [BOB], TEXT.format(client="x"),
+                      mail_options=["RET=HDRS", "ENVID=ab+2Bc"],
+                      rcpt_options=["NOTIFY=SUCCESS",
+                                    "ORCPT=rfc822;Old+2Bbob@first.test"])
+    [path] = world.wait_maildir(ANN, seconds=SECONDS * 2)
+    envid, fields = dsn_of(path)
+    assert envid == "ab+c" and fields["Action"] == "delivered"
+    assert fields["Original-Recipient"] == "rfc822;Old+bob@first.test"
+    assert fields["Final-Recipient"] == f"rfc822;{BOB}"
+    world.postfix.wait_maildir()
+    # Only they have sent one.
+    assert " reported " not in world.log_text()
+    with world.submission(ANN) as smtp:
+        smtp.sendmail(ANN, ["nobody@peer.test"], TEXT.format(client="y"),
+                      rcpt_options=["NOTIFY=NEVER"])
+    world.wait_log(lambda l: " not bounced " in l.text)
+    world.wait_queue_empty()
+    assert len(world.messages(ANN)) == 1
+    # To strangers we offer no DSN: they tell their user that it came here.
+    envid, fields = send_to_them(world, 1)
+    assert (envid, fields["Action"]) == ("x+y", "relayed")
+    assert " reported " not in world.log_text()
+
+
+def test_we_report_where_everybody_may_ask(make_suite, tool, as_root):
+    with both(make_suite, tool, "offer-dsn everybody") as world:
+        envid, fields = send_to_them(world)
+        assert (envid, fields["Action"]) == ("x+y", "delivered")
+        assert fields["Original-Recipient"] == "rfc822;Ann@first.test"
+        assert fields["Final-Recipient"] == f"rfc822;{ANN}"
+        line = world.wait_log(lambda l: " reported " in l.text)
+        assert line["to"] == f"<{BOB}>"
+        world.wait_queue_empty()
 
 
 def test_waits_for_a_peer_that_is_down(make_suite, tool):

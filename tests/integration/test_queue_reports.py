@@ -297,6 +297,10 @@ def test_who_shares_a_delivery_is_told_as_he_asked(house):
 
 # -- delays --
 
+# The second attempt is made when the warning is due, not after it.
+SLOW = "delay-warning 1s", "retry-minimum 2s", "retry-maximum 2s"
+
+
 def wait_report(house):
     return Report(house.delivery())
 
@@ -310,8 +314,7 @@ def defer(worker):
 
 
 def test_delay_is_told_once(tmp_path):
-    with make("delay-warning 1s", "retry-minimum 1s",
-              "retry-maximum 1s") as house:
+    with make(*SLOW) as house:
         asked = everybody(("late", "remote"))
         id = send(house, asked, ret="full")
         worker = serve(house, {})
@@ -332,7 +335,6 @@ def test_delay_is_told_once(tmp_path):
         worker.close()
         house.restart()
         worker = house.worker()
-        defer(worker)
         defer(worker)
         worker.ready()
         job = worker.job()
@@ -367,16 +369,15 @@ def test_delay_at_a_host_that_rests(tmp_path):
 
 
 def test_expiry_is_a_failure(tmp_path):
-    with make("delay-warning 1s", "retry-minimum 1s", "retry-maximum 1s",
-              "queue-lifetime 1m") as house:
-        send(house, {"late-plain@remote.test": {}})
+    with make(*SLOW, "queue-lifetime 1m") as house:
+        name = send(house, {"late-plain@remote.test": {}})
         worker = serve(house, {})
         defer(worker)
         assert wait_report(house).actions() == {
             "late-plain@remote.test": "delayed"}
+        house.wait_log("warned", id=name)
         house.kill()
         worker.close()
-        (name,) = house.spooled("envelope")
         path = os.path.join(house.spool, "envelope", name)
         with open(path) as f:
             text = f.read()
@@ -560,8 +561,7 @@ def test_sender_is_told_though_the_copy_fails(tmp_path):
 @pytest.mark.parametrize("kind", ["success", "delay"])
 def test_death_before_the_report_is_there(tmp_path, kind):
     """It is committed before its cause is forgotten (P3)."""
-    with make("delay-warning 1s", "retry-minimum 1s",
-              "retry-maximum 1s") as house:
+    with make(*SLOW) as house:
         address = "here-all@example.test" if kind == "success" else \
             "late-all@remote.test"
         id = send(house, {address: {"notify": kind}})

@@ -453,6 +453,17 @@ def test_suite_restarts_its_queue_meanwhile(real):
     check(the_message(real), "x", "x")
 
 
+def test_suite_tells_of_success(real):
+    real.sendmail("-N", "success", "-V", "x=y", "-f", "ann@example.test",
+                  "ann", message="Subject: x\n\nx\n")
+    report = [text for path in real.wait_maildir("ann@example.test", 2)
+              for text in [open(path, encoding="utf-8").read()]
+              if "multipart/report" in text]
+    assert "\nOriginal-Envelope-Id: x=y\n" in report[0]
+    assert "\nAction: delivered\n" in report[0]
+    real.wait_queue_empty()
+
+
 def test_suite_and_mailq(real):
     """Nobody listens on smtp-port, so that the message waits."""
     assert "empty" in real.run("mailq").stdout

@@ -158,6 +158,80 @@ def test_extensions(smtpd, client):
         "SMTPUTF8", "LIMITS RCPTMAX=100", "HELP"]
 
 
+# -- DSN, RFC 3461 --
+
+ASKED = [
+    ("MAIL FROM:<a@b> RET=FULL ENVID=QQ+2B31", 250),
+    ("RCPT TO:<ann@example.test> NOTIFY=SUCCESS,DELAY "
+     "ORCPT=rfc822;Ann+20B@first.test", 250),
+    ("RCPT TO:<bob@example.test> notify=never", 250),
+    ("RCPT TO:<postmaster> ORCPT=" + "rfc822;" + "x" * 493, 250),
+    ("RSET", 250), ("MAIL FROM:<> RET=HDRS ENVID=" + "x" * 100, 250),
+    ("RSET", 250), ("MAIL FROM:<a@b> RET=BODY", 501),
+    ("MAIL FROM:<a@b> RET=FULL RET=FULL", 501),
+    ("MAIL FROM:<a@b> ENVID=" + "x" * 101, 501),
+    ("MAIL FROM:<a@b> ENVID=a+0D+0ARCPT", 501),
+    ("MAIL FROM:<a@b> ENVID=a=b", 501), ("MAIL FROM:<a@b> ENVID=", 501),
+    ("MAIL FROM:<a@b> NOTIFY=NEVER", 555), ("MAIL FROM:<a@b>", 250),
+    ("RCPT TO:<ann@example.test> NOTIFY=NEVER,SUCCESS", 501),
+    ("RCPT TO:<ann@example.test> NOTIFY=", 501),
+    ("RCPT TO:<ann@example.test> NOTIFY=DELAY NOTIFY=DELAY", 501),
+    ("RCPT TO:<ann@example.test> ORCPT=ann@example.test", 501),
+    ("RCPT TO:<ann@example.test> ORCPT=rfc822;a+0D+0ASubject:+20x", 501),
+    ("RCPT TO:<ann@example.test> ORCPT=rfc822;a+0aX", 501),
+    ("RCPT TO:<ann@example.test> ORCPT=rfc822;" + "x" * 494, 501),
+    ("RCPT TO:<ann@example.test> ORCPT=utf-8;\u00fc@b", 501),
+    ("RCPT TO:<ann@example.test> RET=FULL", 555),
+    ("RCPT TO:<ann@example.test> ORCPT=utf-8;\\x{FC}@b", 250),
+]
+
+
+def test_requests_for_reports(make_smtpd):
+    smtpd = make_smtpd(extra=["relay-from 127.0.0.1", "max-errors 100"])
+    with smtpd.client() as c:
+        assert "DSN" in c.ehlo()
+        for line, code in ASKED:
+            assert c.command(line) == code, (line, c.text)
+            if code // 100 == 5:
+                assert c.enhanced == "5.5.4", c.text
+        c.command("RSET")
+        for line, code in ASKED[:4]:
+            assert c.command(line) == code
+        assert c.data(b"x: y\r\n\r\nz\r\n.\r\n") == 250
+        (m,) = smtpd.queue.wait(1)
+        assert (m["ret"], m["envid"]) == ("full", "QQ+31")
+        assert m.asked == [
+            {"notify": "success,delay", "orcpt": "rfc822;Ann B@first.test"},
+            {"notify": "never"}, {"orcpt": "rfc822;" + "x" * 493}]
+        # Nothing of it is left for the next message.
+        assert c.message() == 250
+        m = smtpd.queue.wait(2)[1]
+        assert m.asked == [{}]
+        assert "ret" not in dict(m.attributes) and "envid" not in dict(
+            m.attributes)
+        assert c.command("MAIL FROM:<a@b> SMTPUTF8") == 250
+        assert c.command(f"RCPT TO:<{ANN}> ORCPT=utf-8;\u00fc@b") == 250
+        assert c.data(b"x: y\r\n\r\nz\r\n.\r\n") == 250
+        assert smtpd.queue.wait(3)[2].asked == [{"orcpt": "utf-8;\u00fc@b"}]
+
+
+def test_strangers_may_not_ask_for_reports(smtpd, make_smtpd, client):
+    assert "DSN" not in client.ehlo()
+    assert client.command("MAIL FROM:<a@b> RET=FULL") == 555
+    assert client.command("MAIL FROM:<a@b>") == 250
+    assert client.command(f"RCPT TO:<{ANN}> NOTIFY=SUCCESS") == 555
+    assert client.command(f"RCPT TO:<{ANN}> ORCPT=rfc822;a@b") == 555
+    with smtpd.submission(login=False) as c:
+        assert "DSN" in c.ehlo()  # some clients say EHLO but once
+    for word, offered in (("everybody", True), ("nobody", False)):
+        other = make_smtpd(extra=[f"offer-dsn {word}",
+                                  "relay-from 127.0.0.7/32"])
+        with other.client() as c:
+            assert ("DSN" in c.ehlo()) == offered
+        with other.submission() as c:
+            assert ("DSN" in c.ehlo()) == offered
+
+
 SEQUENCES = [
     ("MAIL FROM:<a@b>", 503), ("RCPT TO:<a@b>", 503), ("DATA", 503),
     ("EHLO", 501), ("HELO", 501), ("EHLO two words", 501),
