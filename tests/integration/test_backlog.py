@@ -77,7 +77,7 @@ def test_the_tool_is_quick(backlog, command):
     took, output = tool_seconds(backlog, *command)
     if took is None:
         pytest.skip("there is no such command")
-    assert took < 1 * SLACK
+    assert took < 3 * SLACK
     if command[0] == "list":
         assert output.count("\n") >= COUNT
 
