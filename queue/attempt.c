@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "queue/attempt.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,10 @@
 #include "queue/queue.h"
 #include "queue/remote.h"
 
-enum { TROUBLE_MS = 5 * 1000 }; /* out of memory: look again */
+enum {
+	TROUBLE_MS = 5 * 1000, /* out of memory: look again */
+	TROUBLE_DOUBLINGS = 8  /* a disk that cannot read */
+};
 
 static struct attempt *running;
 
@@ -626,6 +630,22 @@ come_back(struct message *m)
 	dispatch_done();
 }
 
+/* A disk that cannot read it now is not asked again and again. */
+static void
+come_back_later(struct attempt *a)
+{
+	struct message *m = a->m;
+
+	if (m->troubles == 0)
+		log_event(LEVEL_ERROR, "cannot read", log_text("id", a->id),
+		    log_text("reason", strerror(errno)));
+	attempt_free(a);
+	if (m->troubles < TROUBLE_DOUBLINGS)
+		m->troubles++;
+	dispatch_wait(m, (int64_t)TROUBLE_MS << (m->troubles - 1));
+	dispatch_done();
+}
+
 /* NULL: it waits, or is lost. */
 static struct attempt *
 attempt_load(struct message *m, struct destination *ticket)
@@ -651,7 +671,8 @@ attempt_load(struct message *m, struct destination *ticket)
 			return a;
 		break;
 	case LOAD_LATER:
-		break;
+		come_back_later(a);
+		return NULL;
 	default:
 		lose(a);
 		return NULL;

@@ -5,24 +5,34 @@
 
 /* -- lines -- */
 
-/* The next whole line, its verb apart; false at the end of whole lines. */
-static bool
-next_line(struct reading *r, struct span *verb)
+/* Its verb apart.  Editors of other systems end lines with CRLF. */
+static void
+take_line(struct reading *r, struct span line, struct span *verb)
 {
-	struct cursor before = r->file;
-	struct span line = cursor_until(&r->file, '\n');
 	const char *blank;
 
-	if (!cursor_ok(&r->file)) {
-		r->file = before;
-		return false;
-	}
+	if (line.len > 0 && line.data[line.len - 1] == '\r')
+		line.len--;
 	r->number++;
 	blank = memchr(line.data, ' ', line.len);
 	verb->data = line.data;
 	verb->len = blank != NULL ? (size_t)(blank - line.data) : line.len;
 	r->line = cursor_over(line.data, line.len);
 	cursor_skip(&r->line, verb->len + (blank != NULL));
+}
+
+/* The next whole line; false at the end of whole lines. */
+static bool
+next_line(struct reading *r, struct span *verb)
+{
+	struct cursor before = r->file;
+	struct span line = cursor_until(&r->file, '\n');
+
+	if (!cursor_ok(&r->file)) {
+		r->file = before;
+		return false;
+	}
+	take_line(r, line, verb);
 	return true;
 }
 
@@ -58,6 +68,26 @@ cut_short(struct reading *r)
 	return ENVELOPE_TORN;
 }
 
+/*
+ * Some editors leave the last line end out.  An end line counts without it
+ * when its number is right: one that was cut in writing has another.
+ */
+static bool
+last_line(struct reading *r)
+{
+	struct reading before = *r;
+	struct span verb, line = cursor_take(&r->file, cursor_left(&r->file));
+	uint64_t number;
+
+	take_line(r, line, &verb);
+	r->e->unended = is_verb(verb, "end") &&
+	    read_number(r, ENVELOPE_RECIPIENTS_MAX, &number) &&
+	    read_at_end(r) && number == r->e->n && number > 0;
+	if (!r->e->unended)
+		*r = before;
+	return r->e->unended;
+}
+
 static enum envelope_result
 read_fields(struct reading *r)
 {
@@ -78,7 +108,7 @@ read_fields(struct reading *r)
 	}
 	while (at->name != NULL) {
 		if (!next_line(r, &verb))
-			return cut_short(r);
+			return last_line(r) ? ENVELOPE_WHOLE : cut_short(r);
 		while (!is_verb(verb, at->name) && at->times != ONCE)
 			at++;
 		if (!is_verb(verb, at->name)) {

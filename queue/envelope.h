@@ -111,6 +111,7 @@ struct envelope {
 	int64_t attempted, next; /* of the last attempt line; 0: none */
 	bool outcomes;           /* it has any: it was acknowledged */
 	uint64_t whole;          /* octets up to the last complete line */
+	bool unended;            /* of which the line end is missing */
 };
 
 enum envelope_result {

@@ -18,7 +18,55 @@ struct finding {
 	uint64_t octets;               /* of the content */
 	const char *why;
 	unsigned line;
+	bool mends; /* may change what is wrong with modes and owners */
 };
+
+static const char foreign[] =
+    "belongs to another user: postrider check --spool --repair";
+
+static void
+log_repaired(const char *id, const char *what, const char *why)
+{
+	log_event(LEVEL_WARNING, "repaired", log_text("id", id),
+	    log_text("what", what), log_text("reason", why));
+}
+
+/* What was copied or restored may be ours and still be closed to us. */
+static bool
+mend_envelope(struct spool *s, const char *id, const struct finding *f)
+{
+	if (!f->mends || errno != EACCES)
+		return false;
+	if (fchmodat(s->envelope, id, 0600, 0) == -1) {
+		errno = EACCES;
+		return false;
+	}
+	log_repaired(id, "envelope", "wrong mode");
+	return true;
+}
+
+/* Closed to us, or to mailbox that is to link it (postrider-spool(5)). */
+static void
+mend_content(struct spool *s, const char *id, enum spool_folder folder,
+    const struct stat *is, const struct finding *f)
+{
+	mode_t mode = s->has_group ? 0660 : 0600;
+	bool given = !s->has_group || is->st_gid == s->group;
+	int dir = s->content[folder];
+
+	/* With a second name it is in a Maildir, too, and has that one's. */
+	if (!f->mends || is->st_nlink > 1 ||
+	    ((is->st_mode & mode) == mode && given))
+		return;
+	if ((!given &&
+		fchownat(dir, id, (uid_t)-1, s->group, AT_SYMLINK_NOFOLLOW) ==
+		    -1) ||
+	    fchmodat(dir, id, mode, 0) == -1)
+		log_event(LEVEL_WARNING, "cannot protect", log_text("id", id),
+		    log_text("reason", strerror(errno)));
+	else
+		log_repaired(id, "content", "wrong mode or group");
+}
 
 /* What says something of the file, and not of this moment. */
 static bool
@@ -63,8 +111,11 @@ static bool
 find_envelope(
     struct spool *s, const char *id, struct finding *f, struct envelope *e)
 {
+	struct stat status;
 	int fd = spool_envelope(s, id);
 
+	if (fd == -1 && mend_envelope(s, id, f))
+		fd = spool_envelope(s, id);
 	if (fd == -1 && errno == ENOENT)
 		return true;
 	if (fd == -1 && is_passing(errno))
@@ -74,7 +125,10 @@ find_envelope(
 	f->why = "unreadable";
 	if (fd == -1)
 		return true;
-	f->envelope = read_envelope(fd, f, e);
+	if (f->mends && fstat(fd, &status) == 0 && status.st_uid != geteuid())
+		f->why = foreign;
+	else
+		f->envelope = read_envelope(fd, f, e);
 	close(fd);
 	return f->envelope != ENVELOPE_NO_MEMORY;
 }
@@ -89,11 +143,14 @@ find_content(struct spool *s, const char *id, enum spool_folder folder,
 		return errno == ENOENT;
 	f->has_content = true;
 	f->octets = (uint64_t)status.st_size;
-	if (S_ISREG(status.st_mode))
+	if (S_ISREG(status.st_mode) && status.st_uid == geteuid()) {
+		mend_content(s, id, folder, &status, f);
 		return true;
+	}
 	f->has_envelope = true;
 	f->envelope = ENVELOPE_BAD;
-	f->why = "not a regular file";
+	f->line = 0;
+	f->why = S_ISREG(status.st_mode) ? foreign : "not a regular file";
 	return true;
 }
 
@@ -118,6 +175,7 @@ judge(struct finding *f, enum spool_folder folder, const struct envelope *e)
 	case ENVELOPE_WHOLE:
 		if (f->octets == e->content)
 			return LOAD_MESSAGE;
+		f->line = 0;
 		f->why = "content is not as long as its envelope says";
 		return f->octets < e->content && !tried ? LOAD_SWEPT
 							: LOAD_ASIDE;
@@ -185,11 +243,28 @@ sweep(struct spool *s, const char *id, enum spool_folder folder)
 	    log_text("reason", "never acknowledged, or done"));
 }
 
+/* So that the next line does not begin behind the last one. */
+static bool
+end_line(struct spool *s, const char *id, struct envelope *e)
+{
+	int64_t whole;
+
+	if (!e->unended)
+		return true;
+	whole = spool_append(s, id, e->whole, "\n", 1);
+	if (whole == -1)
+		return false;
+	e->whole = (uint64_t)whole;
+	e->unended = false;
+	log_repaired(id, "envelope", "no line end at its end");
+	return true;
+}
+
 enum load_result
 load_message(struct spool *s, const char *id, enum spool_folder folder,
     struct envelope *e)
 {
-	struct finding f = {0};
+	struct finding f = {.mends = true};
 	enum load_result result = LOAD_LATER;
 
 	envelope_init(e);
@@ -199,6 +274,8 @@ load_message(struct spool *s, const char *id, enum spool_folder folder,
 		set_aside(s, id, folder, &f);
 	else if (result == LOAD_SWEPT)
 		sweep(s, id, folder);
+	else if (result == LOAD_MESSAGE && !end_line(s, id, e))
+		result = LOAD_LATER;
 	if (result != LOAD_MESSAGE)
 		envelope_free(e);
 	return result;

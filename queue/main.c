@@ -215,17 +215,34 @@ static const struct control_handlers handlers = {
 
 /* -- start -- */
 
+static const char *
+why_not(int reason)
+{
+	switch (reason) {
+	case EWOULDBLOCK:
+		return "another queue runs on it";
+	case EPERM:
+		return "belongs to another user: postrider check --spool";
+	default:
+		return strerror(reason);
+	}
+}
+
 static void
 open_spool(void)
 {
-	if (spool_open(&queue.spool, queue.config.spool_dir) == -1) {
-		log_event(LEVEL_ERROR, "cannot open",
-		    log_text("what", queue.config.spool_dir),
-		    log_text("reason",
-			errno == EWOULDBLOCK ? "another queue runs on it"
-					     : strerror(errno)));
-		exit(errno == EWOULDBLOCK ? EX_TEMPFAIL : EX_OSFILE);
-	}
+	struct spool *s = &queue.spool;
+	char path[4096];
+	int reason;
+
+	if (spool_open(s, queue.config.spool_dir) == 0)
+		return;
+	reason = errno;
+	snprintf(path, sizeof(path), "%s%s%s", queue.config.spool_dir,
+	    s->failed[0] != '\0' ? "/" : "", s->failed);
+	log_event(LEVEL_ERROR, "cannot open", log_text("what", path),
+	    log_text("reason", why_not(reason)));
+	exit(reason == EWOULDBLOCK ? EX_TEMPFAIL : EX_OSFILE);
 }
 
 /* A connection for each session, a descriptor or two for each delivery. */

@@ -213,7 +213,7 @@ meet_envelope(const char *name)
 		if (errno == EISDIR || errno == EPERM)
 			spool_set_aside(&queue.spool, "envelope", name,
 			    "not a regular file");
-		else
+		else if (errno != ENOENT) /* it went with its content */
 			log_event(LEVEL_ERROR, "cannot remove",
 			    log_text("id", name),
 			    log_text("reason", strerror(errno)));

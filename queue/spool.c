@@ -30,9 +30,22 @@ subfolder(struct spool *s, size_t i)
 	return (int *)(void *)((char *)s + subfolders[i].where);
 }
 
+/* Where we could look but not write, each message would fail for itself. */
+static bool
+is_ours(int folder)
+{
+	struct stat status;
+
+	if (fstat(folder, &status) == -1)
+		return false;
+	errno = EPERM;
+	return status.st_uid == geteuid();
+}
+
 int
 spool_open(struct spool *s, const char *path)
 {
+	s->failed = "";
 	s->dir = fs_open_dir(AT_FDCWD, path);
 	for (size_t i = 0; i < SUBFOLDERS; i++)
 		*subfolder(s, i) = -1;
@@ -43,8 +56,10 @@ spool_open(struct spool *s, const char *path)
 	for (size_t i = 0; i < SUBFOLDERS; i++) {
 		const char *name = subfolders[i].name;
 
+		s->failed = name;
 		if (fs_make_dir(s->dir, name, 0700) == -1 ||
-		    (*subfolder(s, i) = fs_open_dir(s->dir, name)) == -1)
+		    (*subfolder(s, i) = fs_open_dir(s->dir, name)) == -1 ||
+		    !is_ours(*subfolder(s, i)))
 			goto failed;
 	}
 	s->ordered = fs_keeps_order(s->dir);

@@ -58,6 +58,7 @@ struct spool {
 	int dir;	/* spool-dir */
 	int content[2]; /* new and cur, by enum spool_folder */
 	int envelope, tmp, quarantine;
+	const char *failed; /* of its folders, by spool_open(); "": itself */
 	bool ordered;	/* names keep their order over a power cut */
 	bool has_group; /* content belongs to group until delivered */
 	gid_t group;
@@ -67,7 +68,8 @@ enum spool_folder { SPOOL_NEW, SPOOL_CUR };
 
 /*
  * Open the spool and make what is missing in it.  -1 and errno on failure;
- * EWOULDBLOCK: another process holds its lock.
+ * EWOULDBLOCK: another process holds its lock; EPERM: a folder belongs to
+ * somebody else.
  */
 int spool_open(struct spool *, const char *path);
 void spool_close(struct spool *);

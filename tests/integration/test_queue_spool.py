@@ -3,11 +3,15 @@
 files that a death, a power cut or a hand can leave (queue/spool.h)."""
 import itertools
 import os
+import re
+import socket
+import stat
 import time
 
 import pytest
 
 from queue_house import House
+from watch import wait_for
 
 BOB = "bob@example.test"
 ID = "0123456789abcdef"
@@ -73,6 +77,7 @@ def house():
     try:
         yield house
     finally:
+        print(house.log_text())
         house.__exit__(None, None, None)
 
 
@@ -81,12 +86,16 @@ def put(house, folder, content, name=ID):
         f.write(content)
 
 
-def start(house):
+def own(house):
     if house.user:
         for root, _, files in os.walk(house.spool):
             for name in [root] + [os.path.join(root, f) for f in files]:
                 os.chown(name, house.user.pw_uid, house.user.pw_gid,
                          follow_symlinks=False)
+
+
+def start(house):
+    own(house)
     house.start()
 
 
@@ -130,9 +139,13 @@ def test_every_truncation_is_swept_or_kept(house):
         put(house, "envelope", WHOLE[:n], name)
         names.append(name)
     start(house)
-    delivery = house.delivery()
-    assert delivery.id == names[-1]
-    delivery.answer()
+    # Without its last line end it can only be whole.
+    whole = set()
+    for _ in range(2):
+        delivery = house.delivery()
+        whole.add(delivery.id)
+        delivery.answer()
+    assert whole == set(names[-2:])
     house.wait_empty()
     assert house.mailbox.empty() and house.spooled("quarantine") == []
 
@@ -225,3 +238,193 @@ def test_clock_far_off(house):
     house.delivery().answer("mailbox-full")
     house.wait_log("deferred")
     assert not house.log_lines("failed")
+
+
+# -- kinds of damage x folders --
+
+WELL = "fedcba9876543210"
+
+
+def no_such_user():
+    """Whom no account is."""
+    return 3456
+
+
+def damage_empty(path):
+    open(path, "wb").close()
+
+
+def damage_garbage(path):
+    with open(path, "wb") as f:
+        f.write(bytes(range(256)) * 40)
+
+
+def damage_huge(path):
+    with open(path, "wb") as f:
+        f.truncate((64 << 20) + 1)
+
+
+def damage_truncated(path):
+    with open(path, "r+b") as f:
+        f.truncate(os.path.getsize(path) // 2)
+
+
+def damage_link(path):
+    os.unlink(path)
+    os.symlink("/etc/passwd", path)
+
+
+def damage_link_to_nothing(path):
+    os.unlink(path)
+    os.symlink("nothing", path)
+
+
+def damage_fifo(path):
+    os.unlink(path)
+    os.mkfifo(path)
+
+
+def damage_folder(path):
+    is_ = os.stat(path)
+    os.unlink(path)
+    os.makedirs(os.path.join(path, "full", "of", "it"))
+    os.chown(path, is_.st_uid, is_.st_gid)
+
+
+def damage_socket(path):
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(path)
+
+
+def damage_device(path):
+    os.unlink(path)
+    os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+
+
+def damage_closed(path):
+    os.chmod(path, 0)
+
+
+def damage_foreign(path):
+    os.chown(path, no_such_user(), no_such_user())
+    os.chmod(path, 0o644)
+
+
+def damage_foreign_and_closed(path):
+    os.chown(path, no_such_user(), no_such_user())
+    os.chmod(path, 0o600)
+
+
+DAMAGES = [f for name, f in sorted(globals().items())
+           if name.startswith("damage_")]
+NEED_ROOT = (damage_device, damage_foreign, damage_foreign_and_closed)
+PLACED = {"new": "new", "cur": "cur", "envelope": "cur", "tmp": "cur",
+          "quarantine": "cur", "": "cur"}
+
+
+@pytest.mark.parametrize("folder", PLACED, ids=lambda f: f or "itself")
+def test_damage(house, folder):
+    """Each is repaired, or set aside or removed with a line; the rest goes
+    on, and what is no business of ours stays as it is."""
+    kinds = [d for d in DAMAGES if house.user or d not in NEED_ROOT]
+    ids = {f"{n:016x}": kind for n, kind in enumerate(kinds)}
+    for id in [WELL, *ids]:
+        put(house, PLACED[folder], CONTENT, id)
+        put(house, "envelope", DEFERRED.replace(
+            b"time 1700000000", b"time %d" % (time.time() - 100)), id)
+        if folder not in PLACED.values() and folder != "envelope":
+            put(house, folder, WHOLE, id)
+    own(house)
+    for id, kind in ids.items():
+        kind(os.path.join(house.spool, folder, id))
+    house.start()
+    whole = {WELL} | {id for id, kind in ids.items() if kind in (
+        () if folder in ("new", "cur", "envelope") else kinds)}
+    if folder in ("new", "cur", "envelope"):
+        whole |= {id for id, kind in ids.items() if kind is damage_closed}
+    seen = set()
+    while seen != whole:
+        delivery = house.delivery()
+        assert delivery.content == CONTENT
+        seen.add(delivery.id)
+        delivery.answer()
+    house.wait_empty()
+    aside = house.spooled("quarantine")
+    for id in set(ids) - whole:
+        lines = [line for line in house.log_lines() if line.get("id") == id]
+        assert any(line.text.split(": ", 1)[1].split(" id=")[0] in (
+            "quarantined", "removed") for line in lines), (ids[id], lines)
+        assert any(id in name for name in aside), ids[id]
+    if folder in ("new", "cur", "envelope"):
+        [line] = house.log_lines("repaired")
+        assert ids[line["id"]] is damage_closed
+    elif folder == "tmp":
+        assert house.spooled("tmp") == []
+    else:
+        assert set(ids) <= set(os.listdir(os.path.join(house.spool, folder)))
+    house.send("x@remote.test", [BOB])
+    house.delivery().answer()
+
+
+def refuses_to_start(house):
+    house.start(wait=False)
+    assert house.process.wait(20) == 72  # EX_OSFILE
+    house.process = None
+
+
+@pytest.mark.parametrize("damage", [damage_link, damage_garbage])
+@pytest.mark.parametrize("folder", ["new", "envelope", "quarantine"])
+def test_a_folder_that_is_none(house, folder, damage):
+    path = os.path.join(house.spool, folder)
+    os.rmdir(path)
+    open(path, "wb").close()
+    own(house)
+    damage(path)
+    refuses_to_start(house)
+    [line] = house.log_lines("cannot open")
+    assert line["what"] == path
+
+
+def test_a_folder_of_somebody_else(house, as_root):
+    own(house)
+    os.chown(os.path.join(house.spool, "new"), 0, 0)
+    os.chmod(os.path.join(house.spool, "new"), 0o755)
+    refuses_to_start(house)
+    [line] = house.log_lines("cannot open")
+    assert "postrider check --spool" in line["reason"]
+
+
+@pytest.mark.parametrize("edit", [
+    pytest.param(lambda text: text.replace(b"\n", b"\r\n"), id="crlf"),
+    pytest.param(lambda text: text[:-1], id="no-last-end"),
+    pytest.param(lambda text: text.replace(b"\n", b"\r\n")[:-2],
+                 id="crlf-no-last-end"),
+    pytest.param(lambda text: re.sub(rb"\ntime .*", b"\ntime %d.000001" % (
+        time.time() - 50), text), id="time"),
+    pytest.param(lambda text: text.replace(b"helo h", b"helo somebody else"),
+                 id="helo"),
+])
+def test_edited_by_hand(house, edit):
+    """What an editor makes of it is taken, and outcomes behind it count."""
+    put(house, "cur", CONTENT)
+    put(house, "envelope", edit(WHOLE.replace(
+        b"time 1700000000", b"time %d" % (time.time() - 100))))
+    start(house)
+    house.delivery().answer("mailbox-full")
+    house.wait_log("deferred", id=ID)
+    wait_for(lambda: b"\nattempt " in envelope_now(house),
+             os.path.join(house.spool, "envelope"), what="an outcome")
+    assert b"1deferred" not in envelope_now(house)
+    house.restart()
+    house.tool("flush", ID)
+    delivery = house.delivery()
+    assert delivery.id == ID
+    delivery.answer()
+    house.wait_empty()
+    assert house.spooled("quarantine") == []
+
+
+def envelope_now(house):
+    with open(os.path.join(house.spool, "envelope", ID), "rb") as f:
+        return f.read()

@@ -254,8 +254,13 @@ truncated_at_every_octet(void **state)
 	(void)state;
 	snprintf(text, sizeof(text), "%s%s", sample, outcomes);
 	length = strlen(text);
-	for (size_t n = 0; n < strlen(sample); n++)
+	for (size_t n = 0; n < strlen(sample) - 1; n++)
 		assert_int_equal(parse(&e, text, n), ENVELOPE_TORN);
+	/* Only an editor leaves the end line whole and its line end out. */
+	assert_int_equal(
+	    parse(&e, text, strlen(sample) - 1), ENVELOPE_WHOLE);
+	assert_true(e.unended);
+	envelope_free(&e);
 	for (size_t n = strlen(sample); n <= length; n++) {
 		if (text[n - 1] == '\n')
 			whole = n;
