@@ -99,9 +99,13 @@ int
 fs_unnamed(int folder, mode_t mode, int *writer, int *reader)
 {
 	char path[PROC_PATH_SIZE];
+	/* To change it afterwards would be another change of the inode. */
+	mode_t mask = mode != 0600 ? umask(0777 & ~mode) : 0;
 
 	*reader = -1;
-	*writer = openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	*writer = openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+	if (mode != 0600)
+		umask(mask);
 	if (*writer == -1) {
 		if (errno == EISDIR || errno == ENOTSUP)
 			errno = EOPNOTSUPP;
@@ -109,13 +113,11 @@ fs_unnamed(int folder, mode_t mode, int *writer, int *reader)
 	}
 	proc_path(*writer, path);
 	*reader = openat(at_proc(), path, O_RDONLY | O_CLOEXEC);
-	if (*reader == -1 || fchmod(*writer, mode) == -1) {
+	if (*reader == -1) {
 		int saved = errno;
 
-		if (*reader != -1)
-			close(*reader);
 		close(*writer);
-		*reader = *writer = -1;
+		*writer = -1;
 		errno = saved;
 		return -1;
 	}

@@ -6,13 +6,14 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/maildir.h"
 #include "common/protocol.h"
 #include "mailbox/mailbox.h"
-#include "mailbox/open.h"
 #include "mailbox/place.h"
+#include "mailbox/targets.h"
 
 /*
  * A child for one system user ends when there was nothing for him for this
@@ -40,18 +41,47 @@ read_request(const struct packet *p, struct request *r)
 	return packet_read(p, "deliver", set, sizeof(set) / sizeof(set[0]), 1);
 }
 
-static int
-open_target(const struct delivery *d, const char *mailbox)
+/* A system user's: opened when this process began. */
+static const struct target *
+own_target(const struct delivery *d, const char *mailbox)
 {
-	if (d->login == NULL)
-		return mailbox_open(d->mail_dir, mailbox);
-	if (strcmp(d->login, mailbox) != 0)
+	static struct target own;
+
+	if (strcmp(d->login, mailbox) != 0) {
 		errno = EPERM;
-	else if (d->maildir == -1)
+		return NULL;
+	}
+	if (d->maildir == -1) {
 		errno = EACCES;
-	else
-		return dup(d->maildir);
-	return -1;
+		return NULL;
+	}
+	own.maildir = d->maildir;
+	own.folder = fs_open_dir(d->maildir, "new");
+	return own.folder != -1 ? &own : NULL;
+}
+
+static enum verdict
+deliver_to_user(const struct delivery *d, const char *mailbox,
+    struct placement *placement, const char **why)
+{
+	const struct target *target = d->login != NULL
+	    ? own_target(d, mailbox)
+	    : target_of(d->mail_dir, mailbox);
+	enum verdict verdict;
+
+	if (target == NULL) {
+		*why = strerror(errno);
+		return place_verdict(errno);
+	}
+	placement->maildir = target->maildir;
+	placement->folder = target->folder;
+	placement->ordered = target->ordered;
+	verdict = place_message(placement, why);
+	if (d->login != NULL)
+		close(target->folder);
+	else if (verdict != VERDICT_OK)
+		target_forget(target);
+	return verdict;
 }
 
 static enum verdict
@@ -66,7 +96,6 @@ deliver(const struct delivery *d, const struct request *r, int content,
 	    .copy = d->login != NULL};
 	const struct timespec accepted = {
 	    .tv_sec = (time_t)r->time, .tv_nsec = (long)r->micros * 1000};
-	enum verdict verdict;
 
 	if (r->time > INT64_MAX || r->micros > 999999 ||
 	    !maildir_name(
@@ -74,14 +103,7 @@ deliver(const struct delivery *d, const struct request *r, int content,
 		*why = "no file can have such a name";
 		return VERDICT_INTERNAL;
 	}
-	placement.maildir = open_target(d, r->mailbox);
-	if (placement.maildir == -1) {
-		*why = strerror(errno);
-		return place_verdict(errno);
-	}
-	verdict = place_message(&placement, why);
-	close(placement.maildir);
-	return verdict;
+	return deliver_to_user(d, r->mailbox, &placement, why);
 }
 
 /* False when the peer is to be left. */

@@ -159,9 +159,9 @@ needs_copy(int error)
 }
 
 static int
-make_durable(const struct placement *p, int folder)
+make_durable(const struct placement *p)
 {
-	return fs_keeps_order(folder) ? 0 : fs_sync(p->content);
+	return p->ordered ? 0 : fs_sync(p->content);
 }
 
 static int
@@ -169,7 +169,7 @@ give_name(const struct placement *p, int folder)
 {
 	if (!p->copy) {
 		if (fs_link(p->content, folder, p->name) == 0)
-			return make_durable(p, folder);
+			return make_durable(p);
 		if (!needs_copy(errno) && errno != EEXIST)
 			return -1;
 	}
@@ -180,13 +180,13 @@ give_name(const struct placement *p, int folder)
 }
 
 static int
-place_in(const struct placement *p, int folder)
+place(const struct placement *p)
 {
 	int there = p->again ? is_there(p) : 0;
 
 	if (there == 1)
-		return p->copy ? fs_sync(folder) : make_durable(p, folder);
-	return there == -1 ? -1 : give_name(p, folder);
+		return p->copy ? fs_sync(p->folder) : make_durable(p);
+	return there == -1 ? -1 : give_name(p, p->folder);
 }
 
 static bool
@@ -201,20 +201,13 @@ is_whole(const struct placement *p)
 enum verdict
 place_message(const struct placement *p, const char **why)
 {
-	enum verdict verdict = VERDICT_OK;
-	int folder;
-
 	*why = NULL;
 	if (!is_whole(p)) {
 		*why = "the content has another length";
 		return VERDICT_INTERNAL;
 	}
-	folder = fs_open_dir(p->maildir, "new");
-	if (folder == -1 || place_in(p, folder) == -1) {
-		*why = strerror(errno);
-		verdict = place_verdict(errno);
-	}
-	if (folder != -1)
-		close(folder);
-	return verdict;
+	if (place(p) == 0)
+		return VERDICT_OK;
+	*why = strerror(errno);
+	return place_verdict(errno);
 }

@@ -10,6 +10,8 @@
 /* One message for one Maildir. */
 struct placement {
 	int maildir;	  /* open folder */
+	int folder;	  /* its new/ */
+	bool ordered;	  /* names keep their order there over a power cut */
 	int content;	  /* read-only; its offset is not ours to move */
 	const char *name; /* in new/, of maildir_name() */
 	uint64_t octets;  /* what the content must have */

@@ -12,6 +12,7 @@
 #include "queue/attempt.h"
 #include "queue/budget.h"
 #include "queue/client.h"
+#include "queue/local.h"
 #include "queue/queue.h"
 #include "queue/room.h"
 
@@ -310,7 +311,9 @@ client_on_synced(struct client *c, struct packet *p)
 		return false;
 	log_accepted(c);
 	c->message = NULL;
+	local_at_hand(m, c->reception.reader);
 	attempt_first(m, &c->envelope, c->routing->routes);
+	local_at_hand(NULL, -1);
 	client_reset(c);
 	return true;
 }

@@ -277,14 +277,33 @@ connect_channel(struct channel *c)
 	return introduce(c);
 }
 
+static struct {
+	const struct message *m;
+	int content;
+} at_hand = {.content = -1};
+
+void
+local_at_hand(const struct message *m, int content)
+{
+	at_hand.m = m;
+	at_hand.content = content;
+}
+
+static int
+content_of(const struct attempt *a)
+{
+	return a->m == at_hand.m ? at_hand.content
+				 : spool_content(&queue.spool,
+				       (enum spool_folder)a->m->folder, a->id);
+}
+
 /* -1: the content cannot be had now. */
 static int
 send_delivery(struct channel *c, struct delivery *d)
 {
 	static struct packet p;
 	const struct attempt *a = d->a;
-	int fd =
-	    spool_content(&queue.spool, (enum spool_folder)a->m->folder, a->id);
+	int fd = content_of(a);
 
 	if (fd == -1)
 		return -1;
@@ -301,7 +320,8 @@ send_delivery(struct channel *c, struct delivery *d)
 	packet_attach(&p, fd);
 	put(&c->sent, d);
 	peer_send(&c->peer, &p);
-	close(fd);
+	if (fd != at_hand.content)
+		close(fd);
 	return 0;
 }
 

@@ -14,4 +14,10 @@
  */
 void local_deliver(struct attempt *, size_t index);
 
+/*
+ * Whose content is open already, until the same is said of NULL: a delivery
+ * that goes out before that need not open it by its name.
+ */
+void local_at_hand(const struct message *, int content);
+
 #endif

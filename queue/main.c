@@ -306,10 +306,8 @@ main(int argc, char **argv)
 	loop_init();
 	log_hold();
 	open_spool();
-	if (root) {
-		queue.spool.has_group = true;
-		queue.spool.group = mail.gid;
-	}
+	if (root)
+		spool_for_group(&queue.spool, mail.gid);
 	hold_begin();
 	bounce_begin();
 	confine();

@@ -71,6 +71,17 @@ failed:
 }
 
 void
+spool_for_group(struct spool *s, gid_t group)
+{
+	struct stat status;
+
+	s->has_group = true;
+	s->group = group;
+	s->inherits = fstat(s->content[SPOOL_NEW], &status) == 0 &&
+	    (status.st_mode & S_ISGID) != 0 && status.st_gid == group;
+}
+
+void
 spool_close(struct spool *s)
 {
 	int saved = errno;
@@ -130,7 +141,7 @@ spool_receive(struct spool *s, struct reception *r, int *writer)
 		writer, &r->reader) == -1 &&
 	    (errno != EOPNOTSUPP || receive_named(s, r, writer) == -1))
 		goto failed;
-	if (give_to_group(s, r->reader) == 0)
+	if ((s->inherits && !r->named) || give_to_group(s, r->reader) == 0)
 		return 0;
 	close(*writer);
 failed:

@@ -62,6 +62,7 @@ struct spool {
 	bool ordered;	/* names keep their order over a power cut */
 	bool has_group; /* content belongs to group until delivered */
 	gid_t group;
+	bool inherits; /* new/ gives it to its files by itself */
 };
 
 enum spool_folder { SPOOL_NEW, SPOOL_CUR };
@@ -73,6 +74,9 @@ enum spool_folder { SPOOL_NEW, SPOOL_CUR };
  */
 int spool_open(struct spool *, const char *path);
 void spool_close(struct spool *);
+
+/* Whose members may link content into Maildirs. */
+void spool_for_group(struct spool *, gid_t);
 
 /* 16 lower case hex digits and nothing else. */
 bool spool_is_id(const char *name);

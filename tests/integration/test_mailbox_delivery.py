@@ -2,6 +2,7 @@
 """mailbox as queue sees it: one message into one Maildir, once."""
 import mailbox as python_mailbox
 import os
+import shutil
 import stat
 
 import pytest
@@ -89,6 +90,25 @@ def test_many_at_once_for_many_mailboxes(house, queue):
     assert os.stat(path).st_nlink == 41
     assert len({os.listdir(os.path.join(house.mail, f"d{n % 3}.test", f"u{n}",
                                         "new"))[0] for n in range(40)}) == 40
+
+
+@pytest.mark.parametrize("part", ["", "new"])
+def test_what_stands_there_now_gets_the_message(house, queue, part):
+    """The folders of the last mailboxes are kept open: never for longer than
+    they have their names."""
+    path = spool_file(house)
+    there = os.path.join(maildir(house), part).rstrip("/")
+    deliver(queue, path)
+    os.rename(there, there + ".away")
+    assert deliver(queue, path, id="b" * 16)["verdict"] == "ok"
+    assert len(in_new(house)) == 1 and "b" * 16 in in_new(house)[0]
+    shutil.rmtree(there)
+    assert deliver(queue, path, id="c" * 16)["verdict"] == "ok"
+    assert len(in_new(house)) == 1 and "c" * 16 in in_new(house)[0]
+    # A link that leads elsewhere is not followed.
+    shutil.rmtree(there)
+    os.symlink(there + ".away", there)
+    assert deliver(queue, path, id="d" * 16)["verdict"] != "ok"
 
 
 def test_twice_is_once(house, queue):
