@@ -67,6 +67,8 @@ tell(struct worker *w, bool busy)
 	if (w->busy == busy)
 		return;
 	w->busy = busy;
+	if (!seats_tell(w->seat, busy, pool.rules->spare))
+		return;
 	while (send(w->fd, busy ? "B" : "I", 1, MSG_NOSIGNAL) == -1 &&
 	    errno == EINTR)
 		continue;
@@ -249,6 +251,36 @@ stop_member(struct member *m)
 	shutdown(m->watch.fd, SHUT_WR);
 }
 
+static void
+note_state(struct member *m, bool busy)
+{
+	if (busy == m->busy)
+		return;
+	m->busy = busy;
+	m->served = true;
+	if (!m->stopping)
+		pool.idle += busy ? -1U : 1U;
+}
+
+/* What its seat tells is newer than any word. */
+static void
+look_at(struct member *m)
+{
+	enum seat_state state = seats_state(m->seat);
+
+	if (state == SEAT_NONE)
+		return;
+	note_state(m, state == SEAT_BUSY);
+	m->served = m->served || state != SEAT_FRESH;
+}
+
+static void
+look_at_all(void)
+{
+	for (struct member *m = pool.members; m != NULL; m = m->next)
+		look_at(m);
+}
+
 /* False at the end of file. */
 static bool
 take_words(struct member *m)
@@ -256,16 +288,9 @@ take_words(struct member *m)
 	char word;
 	ssize_t n;
 
-	while ((n = recv(m->watch.fd, &word, 1, MSG_DONTWAIT)) == 1) {
-		bool busy = word == 'B';
-
-		if (busy == m->busy)
-			continue;
-		m->busy = busy;
-		m->served = true;
-		if (!m->stopping)
-			pool.idle += busy ? -1U : 1U;
-	}
+	while ((n = recv(m->watch.fd, &word, 1, MSG_DONTWAIT)) == 1)
+		note_state(m, word == 'B');
+	look_at(m);
 	if (pool.draining && !m->busy)
 		stop_member(m);
 	return n != 0;
@@ -353,6 +378,7 @@ fill(void)
 {
 	if (pool.draining || pool.later.slot != 0)
 		return;
+	look_at_all();
 	while (
 	    pool.idle < pool.rules->spare && pool.total < pool.rules->maximum) {
 		if (!start_member()) {
@@ -374,6 +400,7 @@ static void
 shrink(struct timer *t)
 {
 	loop_timer(t, SHRINK_EVERY);
+	look_at_all();
 	if (pool.idle <= 2 * pool.rules->spare)
 		return;
 	for (struct member *m = pool.members; m != NULL; m = m->next)
@@ -428,6 +455,8 @@ static void
 end_members(bool busy_ones)
 {
 	pool.draining = true;
+	seats_listen();
+	look_at_all();
 	for (struct member *m = pool.members; m != NULL; m = m->next)
 		if (busy_ones || !m->busy)
 			stop_member(m);
@@ -450,6 +479,7 @@ retire(void)
 static void
 status(struct control_status *out)
 {
+	look_at_all();
 	out->processes = pool.total + 1;
 	for (struct member *m = pool.members; m != NULL; m = m->next)
 		out->busy += m->busy;

@@ -15,8 +15,9 @@
  * second, doubling to a minute) and makes the parent ask for a fresh one
  * (control_crashed), so that no address layout is probed crash by crash.
  *
- * A worker tells its parent over a socket pair of its own when it becomes
- * busy and idle; its siblings never see that descriptor.
+ * Whether a worker is busy or idle its parent reads from shared memory
+ * (seats.h).  Where it has to do something about it, the worker wakes it over
+ * a socket pair of its own; its siblings never see that descriptor.
  */
 struct worker;
 

@@ -11,13 +11,20 @@
 
 #include "common/netaddr.h"
 
+/*
+ * Shared.  A worker that was broken into can falsify the counts, so that
+ * clients are turned away or processes started up to the maximum, and nothing
+ * else.
+ */
+struct seat {
+	/* A number; 0: none.  ::ffff:0:0:0/64 is nobody's. */
+	_Atomic uint64_t client;
+	_Atomic uint32_t state;     /* enum seat_state */
+	_Atomic uint32_t listening; /* of the first one: the parent is */
+};
+
 static struct {
-	/*
-	 * Shared: a client as a number each; 0: none.  ::ffff:0:0:0/64 is
-	 * nobody's.  A worker that was broken into can falsify the count, and
-	 * nothing else.
-	 */
-	_Atomic uint64_t *clients;
+	struct seat *all;
 	bool *reserved; /* the parent's own */
 	size_t n;
 } seats;
@@ -26,17 +33,17 @@ int
 seats_open(size_t n)
 {
 	size_t room = n > 0 ? n : 1;
-	void *memory = mmap(NULL, room * sizeof(*seats.clients),
+	void *memory = mmap(NULL, room * sizeof(*seats.all),
 	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return -1;
 	seats.reserved = calloc(room, sizeof(*seats.reserved));
 	if (seats.reserved == NULL) {
-		munmap(memory, room * sizeof(*seats.clients));
+		munmap(memory, room * sizeof(*seats.all));
 		return -1;
 	}
-	seats.clients = memory;
+	seats.all = memory;
 	seats.n = n;
 	return 0;
 }
@@ -48,8 +55,10 @@ seats_reserve(void)
 
 	while (i < seats.n && seats.reserved[i])
 		i++;
-	if (i < seats.n)
+	if (i < seats.n) {
 		seats.reserved[i] = true;
+		atomic_store(&seats.all[i].state, SEAT_FRESH);
+	}
 	return i;
 }
 
@@ -57,8 +66,48 @@ void
 seats_free(size_t seat)
 {
 	seats_leave(seat);
-	if (seat < seats.n)
-		seats.reserved[seat] = false;
+	if (seat >= seats.n)
+		return;
+	seats.reserved[seat] = false;
+	atomic_store(&seats.all[seat].state, SEAT_NONE);
+}
+
+enum seat_state
+seats_state(size_t seat)
+{
+	uint32_t state =
+	    seat < seats.n ? atomic_load(&seats.all[seat].state) : SEAT_NONE;
+
+	return state <= SEAT_IDLE ? (enum seat_state)state : SEAT_BUSY;
+}
+
+void
+seats_listen(void)
+{
+	if (seats.n > 0)
+		atomic_store(&seats.all[0].listening, 1);
+}
+
+/*
+ * The state is written before the parent's wish is read, and the parent reads
+ * states after it has wished: one of them sees the other.
+ */
+bool
+seats_tell(size_t seat, bool busy, unsigned spare)
+{
+	unsigned idle = 0;
+
+	if (seat >= seats.n)
+		return true;
+	atomic_store(&seats.all[seat].state, busy ? SEAT_BUSY : SEAT_IDLE);
+	if (atomic_load(&seats.all[0].listening) != 0)
+		return true;
+	for (size_t i = 0; busy && i < seats.n && idle < spare; i++) {
+		enum seat_state state = seats_state(i);
+
+		idle += state == SEAT_FRESH || state == SEAT_IDLE;
+	}
+	return busy && idle < spare;
 }
 
 static uint64_t
@@ -85,9 +134,9 @@ seats_take(size_t seat, const struct sockaddr_storage *client)
 
 	if (seat >= seats.n || number == 0)
 		return 0;
-	atomic_store(&seats.clients[seat], number);
+	atomic_store(&seats.all[seat].client, number);
 	for (size_t i = 0; i < seats.n; i++)
-		count += atomic_load(&seats.clients[i]) == number;
+		count += atomic_load(&seats.all[i].client) == number;
 	return count;
 }
 
@@ -95,5 +144,5 @@ void
 seats_leave(size_t seat)
 {
 	if (seat < seats.n)
-		atomic_store(&seats.clients[seat], 0);
+		atomic_store(&seats.all[seat].client, 0);
 }

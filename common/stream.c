@@ -245,15 +245,21 @@ read_input(struct stream *s, short *events)
 static enum stream_result
 fill(struct stream *s, bool may_stop)
 {
-	enum stream_result result;
+	/* Who waits for our words has sent nothing yet. */
+	bool early = s->output.len > 0 && s->layer == NULL;
+	enum stream_result result = stream_flush(s);
 	short events;
 
-	result = stream_flush(s);
 	while (result == STREAM_OK) {
 		/* Who never lets us wait must come to an end, too (A21); a
 		 * layer may be kept busy with what is no input. */
 		if (clock_left(s->deadline) == 0)
 			return STREAM_TIMEOUT;
+		if (early) {
+			early = false;
+			result = wait_for_input(s, POLLIN, may_stop);
+			continue;
+		}
 		ssize_t n = read_input(s, &events);
 		if (n > 0)
 			return STREAM_OK;
