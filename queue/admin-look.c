@@ -15,7 +15,7 @@
 
 /* -- the index -- */
 
-enum { ROW_MAX = 96, ROWS_A_PIECE = 64 };
+enum { ROW_MAX = 96 };
 
 static void
 add_row(struct packet *p, const struct message *m)
@@ -38,7 +38,7 @@ send_rows(struct admin *a)
 		return false;
 	}
 	packet_start(&p, "index");
-	for (int i = 0; i < ROWS_A_PIECE && a->at < a->n; i++) {
+	while (a->at < a->n && p.len + ROW_MAX + 8 < IPC_PACKET_MAX) {
 		const struct message *m = message_numbered(a->ids[a->at++]);
 
 		if (m != NULL)
