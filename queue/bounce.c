@@ -114,6 +114,13 @@ on_silence(struct timer *t)
 
 /* -- questions -- */
 
+/* The sender; of a report that failed, who gets copies, or NULL. */
+static const char *
+recipient_of(const struct attempt *a)
+{
+	return a->e.sender[0] != '\0' ? a->e.sender : queue.config.bounce_copy;
+}
+
 static void
 write_question(struct packet *p, const struct attempt *a)
 {
@@ -124,7 +131,7 @@ write_question(struct packet *p, const struct attempt *a)
 	packet_text(p, "id", a->id);
 	packet_text(p, "kind", report_kind_name(a->report));
 	packet_text(p, "hostname", c->hostname);
-	packet_text(p, "to", final ? c->bounce_copy : a->e.sender);
+	packet_text(p, "to", recipient_of(a));
 	if (a->report == REPORT_FAILURE && c->bounce_copy != NULL && !final)
 		packet_text(p, "copy", c->bounce_copy);
 	packet_number(p, "limit", c->bounce_size_limit);
@@ -139,7 +146,8 @@ send_question(const struct attempt *a)
 	int content =
 	    spool_content(&queue.spool, (enum spool_folder)a->m->folder, a->id);
 	int envelope = spool_envelope(&queue.spool, a->id);
-	bool ok = content >= 0 && envelope >= 0;
+	/* bounce-copy may be gone from the config since it was asked for */
+	bool ok = content >= 0 && envelope >= 0 && recipient_of(a) != NULL;
 
 	if (ok) {
 		write_question(&p, a);

@@ -125,13 +125,16 @@ attempt_tell(struct attempt *a, void (*then)(struct attempt *))
 
 /* -- answers -- */
 
-static const struct {
-	const char *event, *failure;
-	void (*line)(struct buf *, int64_t, const size_t *, size_t);
-} words[] = {
-    [REPORT_FAILURE] = {"bounced", "not bounced", NULL},
-    [REPORT_SUCCESS] = {"reported", "not reported", envelope_told_line},
-    [REPORT_DELAY] = {"warned", "not warned", envelope_warned_line},
+static const char *const events[] = {
+    [REPORT_FAILURE] = "bounced",
+    [REPORT_SUCCESS] = "reported",
+    [REPORT_DELAY] = "warned",
+};
+
+static const char *const refusals[] = {
+    [REPORT_FAILURE] = "not bounced",
+    [REPORT_SUCCESS] = "not reported",
+    [REPORT_DELAY] = "not warned",
 };
 
 /* Without memory for the line it may be said again after a restart. */
@@ -153,8 +156,10 @@ mark_told(struct attempt *a)
 		else
 			r->told = true;
 	}
-	if (n > 0)
-		words[a->report].line(&a->lines, clock_now(), index, n);
+	if (n > 0 && a->report == REPORT_DELAY)
+		envelope_warned_line(&a->lines, clock_now(), index, n);
+	else if (n > 0)
+		envelope_told_line(&a->lines, clock_now(), index, n);
 	free(index);
 }
 
@@ -166,11 +171,11 @@ attempt_told(struct attempt *a, enum bounce_answer answer, const char *report)
 	    a->e.sender[0] == '\0' ? queue.config.bounce_copy : a->e.sender;
 
 	if (answer == BOUNCE_SENT)
-		log_event(LEVEL_INFO, words[a->report].event,
-		    log_text("id", a->id), log_address("to", to),
-		    log_number("recipients", n), log_text("report", report));
+		log_event(LEVEL_INFO, events[a->report], log_text("id", a->id),
+		    log_address("to", to), log_number("recipients", n),
+		    log_text("report", report));
 	else if (answer == BOUNCE_REFUSED)
-		log_event(LEVEL_WARNING, words[a->report].failure,
+		log_event(LEVEL_WARNING, refusals[a->report],
 		    log_text("id", a->id), log_address("from", a->e.sender),
 		    log_number("recipients", n), log_text("reason", report));
 	if (answer != BOUNCE_LATER && a->report == REPORT_FAILURE)

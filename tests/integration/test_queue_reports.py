@@ -4,11 +4,13 @@ import email
 import email.policy
 import email.utils
 import os
+import signal
 import time
 
 import pytest
 
 from queue_house import Closed, House
+from suite import SECONDS
 
 ANN, BOB, POSTMASTER = "ann@example.test", "bob@example.test", "p@example.test"
 CONTENT = b"Return-Path: <x>\nMessage-ID: <m@x>\nSubject: hi\n\nthe body\n"
@@ -298,7 +300,7 @@ def test_who_shares_a_delivery_is_told_as_he_asked(house):
 # -- delays --
 
 # The second attempt is made when the warning is due, not after it.
-SLOW = "delay-warning 1s", "retry-minimum 2s", "retry-maximum 2s"
+SLOW = "delay-warning 1s", "retry-minimum 1h"
 
 
 def wait_report(house):
@@ -314,7 +316,8 @@ def defer(worker):
 
 
 def test_delay_is_told_once(tmp_path):
-    with make(*SLOW) as house:
+    with make("delay-warning 1s", "retry-minimum 2s",
+              "retry-maximum 2s") as house:
         asked = everybody(("late", "remote"))
         id = send(house, asked, ret="full")
         worker = serve(house, {})
@@ -584,6 +587,48 @@ def test_death_before_the_report_is_there(tmp_path, kind):
         if kind == "delay":
             house.tool("delete", id)
         house.wait_empty()
+        assert house.mailbox.empty()
+
+
+def children(process):
+    with open(f"/proc/{process.pid}/task/{process.pid}/children") as f:
+        return [int(pid) for pid in f.read().split()]
+
+
+@pytest.mark.parametrize("kind", ["success", "delay"])
+def test_death_of_the_reporter(tmp_path, kind):
+    """A report that cannot be written now is tried again, soon."""
+    with make(*SLOW) as house:
+        address = f"{'here' if kind == 'success' else 'late'}-all@" + (
+            "example.test" if kind == "success" else "remote.test")
+        id = send(house, {address: {"notify": kind}})
+        if kind == "success":
+            house.silent_userdb = True
+            house.delivery().answer()
+        else:
+            worker = serve(house, {})
+            worker.ready()
+            job = worker.job()
+            house.silent_userdb = True
+            worker.result(0, "deferred", "4.2.0", "450 4.2.0 later")
+            worker.done(job)
+        while house.asked.get(timeout=SECONDS) != ANN:
+            pass  # until the report's route is asked for
+        (reporter,) = children(house.process)
+        os.kill(reporter, signal.SIGKILL)
+        house.wait_log("peer lost", what="reporter")
+        house.silent_userdb = False
+        if kind == "success":
+            assert wait_report(house).actions() == {address: "delivered"}
+            house.wait_empty()
+        else:
+            house.tool("flush", id)
+            defer(worker)
+            assert wait_report(house).actions() == {address: "delayed"}
+            worker.close()
+            house.wait_log("warned", id=id)
+            house.tool("delete", id)
+            house.wait_empty()
         assert house.mailbox.empty()
 
 
