@@ -186,21 +186,45 @@ judge(struct finding *f, enum spool_folder folder, const struct envelope *e)
 	}
 }
 
+static void
+tell_why(const struct finding *f, char why[LOAD_WHY_SIZE])
+{
+	const char *text = f->why != NULL ? f->why : "";
+
+	if (f->line > 0)
+		snprintf(
+		    why, LOAD_WHY_SIZE, "envelope line %u: %s", f->line, text);
+	else
+		snprintf(why, LOAD_WHY_SIZE, "%s", text);
+}
+
 enum load_result
-load_peek(struct spool *s, const char *id, enum spool_folder folder,
-    struct envelope *e)
+load_judge(struct spool *s, const char *id, enum spool_folder folder,
+    struct envelope *e, char why[LOAD_WHY_SIZE])
 {
 	struct finding f = {0};
 	enum load_result result;
 
 	envelope_init(e);
-	if (!find_envelope(s, id, &f, e) || !find_content(s, id, folder, &f))
+	if (!find_envelope(s, id, &f, e) || !find_content(s, id, folder, &f)) {
+		f.why = strerror(errno);
 		result = LOAD_LATER;
-	else
+	} else {
 		result = judge(&f, folder, e);
+	}
+	tell_why(&f, why);
 	if (result != LOAD_MESSAGE)
 		envelope_free(e);
 	return result;
+}
+
+enum load_result
+load_peek(struct spool *s, const char *id, enum spool_folder folder,
+    struct envelope *e)
+{
+	char why[LOAD_WHY_SIZE];
+
+	return load_judge(s, id, folder, e, why);
 }
 
 bool
@@ -219,13 +243,9 @@ static void
 set_aside(struct spool *s, const char *id, enum spool_folder folder,
     const struct finding *f)
 {
-	char why[128];
+	char why[LOAD_WHY_SIZE];
 
-	if (f->line > 0)
-		snprintf(
-		    why, sizeof(why), "envelope line %u: %s", f->line, f->why);
-	else
-		snprintf(why, sizeof(why), "%s", f->why);
+	tell_why(f, why);
 	spool_set_aside(s, folder_names[folder], id, why);
 	if (f->has_envelope)
 		spool_set_aside(s, "envelope", id, why);

@@ -26,6 +26,11 @@ enum load_result load_message(
 enum load_result load_peek(
     struct spool *, const char *id, enum spool_folder, struct envelope *);
 
+/* The same, and why it is none; "" when it is one. */
+enum { LOAD_WHY_SIZE = 160 };
+enum load_result load_judge(struct spool *, const char *id, enum spool_folder,
+    struct envelope *, char why[LOAD_WHY_SIZE]);
+
 /*
  * Its envelope alone; true: that is whole, and filled in.  Whether the
  * content is as it says is seen when the message is tried.

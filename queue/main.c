@@ -19,6 +19,7 @@
 #include "common/sandbox.h"
 #include "queue/admin.h"
 #include "queue/bounce.h"
+#include "queue/check.h"
 #include "queue/dispatch.h"
 #include "queue/hold.h"
 #include "queue/intake.h"
@@ -282,6 +283,35 @@ confine(void)
 	sandbox_enter(&sandbox);
 }
 
+/* "check" or "repair", as postrider(8) calls us for its check --spool. */
+static int
+check(const char *config_path, bool repair)
+{
+	struct spool *s = &queue.spool;
+	char error[CONFIG_ERROR_MAX];
+	int rc;
+
+	if (config_load(&queue.config, config_path, error) == -1) {
+		printf("error: %s\n", error);
+		return EX_CONFIG;
+	}
+	log_to_stderr("queue");
+	if (privileges_are_root())
+		privileges_drop(ACCOUNT_QUEUE, "/", false);
+	rc = repair ? spool_open(s, queue.config.spool_dir)
+		    : spool_look(s, queue.config.spool_dir);
+	if (rc == -1) {
+		printf("error: %s%s%s: %s\n", queue.config.spool_dir,
+		    s->failed[0] != '\0' ? "/" : "", s->failed,
+		    errno == EWOULDBLOCK ? "in use: stop the suite first"
+					 : why_not(errno));
+		return errno == EWOULDBLOCK ? EX_TEMPFAIL : EX_DATAERR;
+	}
+	confine();
+	rc = check_spool(repair);
+	return fflush(stdout) == EOF ? EX_IOERR : rc;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -291,8 +321,12 @@ main(int argc, char **argv)
 	struct account mail;
 	char folder[4096];
 	bool root = privileges_are_root();
+	int first;
 
-	program_options(&options, argc, argv);
+	first = program_options(&options, argc, argv);
+	if (first < argc)
+		return check(
+		    options.config_path, strcmp(argv[first], "repair") == 0);
 	service_begin("queue", &queue.config, options.config_path);
 	if (root && account_find(ACCOUNT_MAIL, &mail) == -1) {
 		log_errno(LEVEL_ERROR, "no account", ACCOUNT_MAIL);

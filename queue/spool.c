@@ -70,6 +70,28 @@ failed:
 	return -1;
 }
 
+int
+spool_look(struct spool *s, const char *path)
+{
+	s->failed = "";
+	s->dir = fs_open_dir(AT_FDCWD, path);
+	for (size_t i = 0; i < SUBFOLDERS; i++)
+		*subfolder(s, i) = -1;
+	if (s->dir == -1)
+		return -1;
+	for (size_t i = 0; i < SUBFOLDERS; i++) {
+		s->failed = subfolders[i].name;
+		*subfolder(s, i) = fs_open_dir(s->dir, s->failed);
+		if (*subfolder(s, i) == -1) {
+			spool_close(s);
+			return -1;
+		}
+	}
+	s->ordered = fs_keeps_order(s->dir);
+	s->has_group = false;
+	return 0;
+}
+
 void
 spool_for_group(struct spool *s, gid_t group)
 {

@@ -78,6 +78,9 @@ void spool_close(struct spool *);
 /* Whose members may link content into Maildirs. */
 void spool_for_group(struct spool *, gid_t);
 
+/* Only to look: without its lock, and nothing is made. */
+int spool_look(struct spool *, const char *path);
+
 /* 16 lower case hex digits and nothing else. */
 bool spool_is_id(const char *name);
 

@@ -205,15 +205,44 @@ static void (*const checks[])(const struct config *) = {
     check_kernel,
 };
 
+/* On a terminal the question is asked that --repair answers. */
+static bool
+wants_repair(void)
+{
+	int answer;
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return false;
+	fputs("Repair what can be repaired? [y/N] ", stdout);
+	fflush(stdout);
+	answer = getchar();
+	return answer == 'y' || answer == 'Y';
+}
+
+static void
+check_the_spool(const struct config *config, bool repair)
+{
+	bool well = check_spool(config, config_path, repair);
+
+	check_file_systems(config);
+	if (well || repair || !wants_repair())
+		return;
+	errors = 0;
+	check_spool(config, config_path, true);
+}
+
 int
 command_check(const char *path, int argc, char **argv)
 {
 	char error[CONFIG_ERROR_MAX];
 	struct config config;
 
-	(void)argv;
-	if (argc != 1) {
-		fputs("usage: postrider check\n", stderr);
+	bool spool = argc > 1 && strcmp(argv[1], "--spool") == 0;
+	bool repair = argc == 3 && spool && strcmp(argv[2], "--repair") == 0;
+
+	if (argc != 1 + spool + repair) {
+		fputs("usage: postrider check [--spool [--repair]]\n",
+		    stderr);
 		return EX_USAGE;
 	}
 	config_path = path;
@@ -221,7 +250,10 @@ command_check(const char *path, int argc, char **argv)
 		printf("error: %s\n", error);
 		return EX_CONFIG;
 	}
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+	if (spool)
+		check_the_spool(&config, repair);
+	for (size_t i = 0; !spool && i < sizeof(checks) / sizeof(checks[0]);
+	     i++)
 		checks[i](&config);
 	config_free(&config);
 	printf("%u error%s, %u warning%s\n", errors, errors == 1 ? "" : "s",

@@ -13,6 +13,8 @@ static const char usage[] =
     "  init [-n]        make accounts, folders, a config and a certificate;\n"
     "                   -n: only say what would be done\n"
     "  check            look for what is wrong with config and system\n"
+    "  check --spool [--repair]\n"
+    "                   look for what is wrong in the spool; put it right\n"
     "  start [-f]       start the suite; -f: stay in the foreground\n"
     "  stop             let every session finish, then stop\n"
     "  reload           take up a changed config; no session is lost\n"

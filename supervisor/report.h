@@ -2,6 +2,8 @@
 #ifndef SUPERVISOR_REPORT_H
 #define SUPERVISOR_REPORT_H
 
+#include <stdbool.h>
+
 #include "common/config.h"
 
 /*
@@ -25,6 +27,12 @@ void check_programs(const struct config *);  /* check.c */
 void check_accounts(const struct config *);
 void check_folders(const struct config *);   /* check_folders.c */
 void check_file_systems(const struct config *);
+
+/*
+ * check_spool.c: what is wrong in the spool; repair: what can be put right is.
+ * False: something was found.
+ */
+bool check_spool(const struct config *, const char *config_path, bool repair);
 void check_certificates(const struct config *);
 void check_tokens(const struct config *);	     /* check_tokens.c */
 void check_trust(const struct config *);	     /* check_trust.c */
