@@ -17,9 +17,11 @@
 
 /*
  * A child for one system user ends when there was nothing for him for this
- * long; one for the virtual users stays as long as its queue.
+ * long; one for the virtual users stays as long as its queue.  A folder that
+ * could not be opened at the beginning cannot be opened from within the
+ * sandbox either: soon another child tries.
  */
-enum { IDLE_MS = 60000, ANSWER_MS = 30000 };
+enum { IDLE_MS = 60000, HOPELESS_MS = 1000, ANSWER_MS = 30000 };
 
 struct request {
 	uint64_t serial, time, micros, size, wire, again;
@@ -136,16 +138,30 @@ serve_one(const struct delivery *d, struct packet *p)
 	return ipc_send(d->fd, p, clock_monotonic_ms() + ANSWER_MS) == IPC_OK;
 }
 
+/* Milliseconds to wait for more, as poll(2) takes it. */
+static int
+patience(const struct delivery *d, int64_t began)
+{
+	int64_t left;
+
+	if (d->login == NULL)
+		return -1;
+	if (d->maildir != -1)
+		return IDLE_MS;
+	left = began + HOPELESS_MS - clock_monotonic_ms();
+	return left > 0 ? (int)left : 0;
+}
+
 /* Something to read, rather than silence or the service's end. */
 static bool
-wait_for_request(const struct delivery *d)
+wait_for_request(const struct delivery *d, int ms)
 {
 	struct pollfd pollers[2] = {{.fd = d->fd, .events = POLLIN},
 	    {.fd = d->stop_fd, .events = POLLIN}};
 	int n;
 
 	do
-		n = poll(pollers, 2, d->login != NULL ? IDLE_MS : -1);
+		n = poll(pollers, 2, ms);
 	while (n == -1 && errno == EINTR);
 	return n > 0 && pollers[1].revents == 0;
 }
@@ -154,12 +170,13 @@ int
 delivery_serve(const struct delivery *d)
 {
 	static struct packet packet;
+	int64_t began = clock_monotonic_ms();
 	bool going = true;
 
-	while (going && wait_for_request(d)) {
+	while (going && wait_for_request(d, patience(d, began))) {
 		if (ipc_receive(d->fd, &packet, 0) != IPC_OK)
 			break;
-		going = serve_one(d, &packet);
+		going = serve_one(d, &packet) && patience(d, began) != 0;
 		packet_close(&packet);
 	}
 	return EX_OK;

@@ -480,6 +480,31 @@ def test_delivery_to_a_system_user_is_a_copy(root_house, system_user):
     assert open(os.path.join(new, name), "rb").read() == THREE[0]
 
 
+def test_a_folder_that_could_not_be_opened_is_opened_by_the_next(
+        root_house, system_user):
+    """An error of the moment must not refuse his mail for as long as there is
+    more of it."""
+    path = os.path.join(root_house.spool, "ID")
+    with open(path, "wb") as f:
+        f.write(THREE[0])
+
+    def deliver(queue):
+        with open(path, "rb") as content:
+            return queue.call(
+                "deliver", serial=1, id="0123456789abcdef",
+                mailbox=system_user.pw_name, time=1, size=len(THREE[0]),
+                wire=21, again=0, fds=[content.fileno()])["verdict"]
+    os.chown(system_user.pw_dir, 0, 0)
+    with root_house.connect("role-queue") as queue:
+        queue.send_octets(record("system-deliver", system_user.pw_name))
+        assert deliver(queue) == "mailbox-busy"
+        assert queue.receive() is None
+    os.chown(system_user.pw_dir, system_user.pw_uid, system_user.pw_gid)
+    with root_house.connect("role-queue") as queue:
+        queue.send_octets(record("system-deliver", system_user.pw_name))
+        assert deliver(queue) == "ok"
+
+
 def test_a_system_users_signals_are_no_crash(root_house, system_user):
     assert root_house.control.receive().verb == "ready"
     with Session(root_house, system_user.pw_name, "system-session") as s:
