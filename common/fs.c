@@ -295,14 +295,39 @@ fs_sync_dir(int parent, const char *path)
 	return 0;
 }
 
+enum fs_kind { FS_OTHER, FS_EXT, FS_XFS, FS_BTRFS };
+
+static enum fs_kind
+kind_of(int fd)
+{
+	struct statfs status;
+
+	if (fstatfs(fd, &status) == -1)
+		return FS_OTHER;
+	switch (status.f_type) {
+	case 0xef53:
+		return FS_EXT;
+	case 0x58465342:
+		return FS_XFS;
+	case 0x9123683e:
+		return FS_BTRFS;
+	default:
+		return FS_OTHER;
+	}
+}
+
 bool
 fs_keeps_order(int fd)
 {
-	enum { EXT4_MAGIC = 0xef53, XFS_MAGIC = 0x58465342 };
-	struct statfs status;
+	enum fs_kind kind = kind_of(fd);
 
-	return fstatfs(fd, &status) == 0 &&
-	    (status.f_type == EXT4_MAGIC || status.f_type == XFS_MAGIC);
+	return kind == FS_EXT || kind == FS_XFS;
+}
+
+bool
+fs_syncs_names(int fd)
+{
+	return kind_of(fd) != FS_OTHER;
 }
 
 void

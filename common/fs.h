@@ -58,8 +58,14 @@ int fs_copy(int from, int to, uint64_t octets);
 int fs_sync(int fd);
 int fs_sync_dir(int parent, const char *path);
 
-/* ext4 and XFS keep the order of names over a power cut; others may not. */
+/*
+ * What the file system of fd keeps over a power cut; postrider-spool(5),
+ * "ORDER ON DISK".  Ordered: names, as they were before one moment (S3; ext4,
+ * XFS).  Syncs names: fsync(2) of a file brings the names that it was given
+ * to the disk, too (S2; those and Btrfs).
+ */
 bool fs_keeps_order(int fd);
+bool fs_syncs_names(int fd);
 
 /* 64 random bits as 16 hex digits and a NUL (getrandom). */
 enum { FS_ID_SIZE = 17 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#define _GNU_SOURCE /* sync_file_range */
+#define _GNU_SOURCE /* sync_file_range, syncfs */
 #include "common/submit.h"
 
 #include <errno.h>
@@ -229,13 +229,15 @@ submit_storage_failed(void)
  * Write-out of both begins before either is waited for, so that one journal
  * commit carries both: the content's before queue is asked, so that the disk
  * has something to do meanwhile.  Where the call is not known fsync does it
- * all.
+ * all.  We have no folder to sync: where a file's sync is not its name's,
+ * whatever the file system has is written.
  */
 static enum verdict
 sync_both(struct submission *s, int envelope)
 {
 	(void)sync_file_range(envelope, 0, 0, SYNC_FILE_RANGE_WRITE);
-	if (fs_sync(s->reader) == 0 && fs_sync(envelope) == 0)
+	if (fs_sync(s->reader) == 0 && fs_sync(envelope) == 0 &&
+	    (fs_syncs_names(envelope) || syncfs(envelope) == 0))
 		return VERDICT_OK;
 	log_event(LEVEL_ERROR, "cannot sync", log_text("id", s->id),
 	    log_text("reason", strerror(errno)));

@@ -161,7 +161,11 @@ needs_copy(int error)
 static int
 make_durable(const struct placement *p)
 {
-	return p->ordered ? 0 : fs_sync(p->content);
+	if (p->ordered)
+		return 0;
+	if (fs_sync(p->content) == -1)
+		return -1;
+	return fs_syncs_names(p->folder) ? 0 : fs_sync(p->folder);
 }
 
 static int
