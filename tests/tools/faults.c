@@ -166,14 +166,18 @@ is(const struct tracee *t, const char *who)
 	return strcmp(t->who, who) == 0;
 }
 
-static void
+static _Noreturn void
 kill_all(void)
 {
+	int status;
+	pid_t pid;
+
 	for (struct tracee *t = tracees; t != NULL; t = t->next)
 		kill(t->pid, SIGKILL);
-	/* Who was being born is not in the list: with us it dies, too. */
-	while (waitpid(-1, NULL, __WALL) != -1 || errno == EINTR)
-		continue;
+	/* Who was being born is in no list, but stops before it begins. */
+	while ((pid = waitpid(-1, &status, __WALL)) != -1 || errno == EINTR)
+		if (pid > 0 && WIFSTOPPED(status))
+			kill(pid, SIGKILL);
 	exit(0);
 }
 
