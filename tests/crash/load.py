@@ -43,6 +43,12 @@ class Load:
         """While the others work."""
         self.ending.wait(seconds)
 
+    def wait_acknowledged(self, n, seconds):
+        deadline = time.monotonic() + seconds
+        while sum(e.acknowledged is not None for e in self.entries()) < n \
+                and time.monotonic() < deadline:
+            self.wait(0.05)
+
     def entries(self):
         with self.lock:
             return list(self.ledger)

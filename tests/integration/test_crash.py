@@ -34,7 +34,7 @@ def crash(capsys, command, *options):
 
 
 def test_killed_and_failing_at_system_calls_on_spool_and_maildir(capsys):
-    told = crash(capsys, "faults", "--seconds", "20")
+    told = crash(capsys, "faults", "--seconds", "14")
     trials, failures = map(int, re.search(
         r"(\d+) trials, (\d+) failures", told).groups())
     assert trials >= 5 and failures == 0
