@@ -171,18 +171,24 @@
  * role-deliver, the worker speaks first:
  *   -> ready
  *   <- job id= sender= domain= start= size= wire= body= utf8= count=
- *	[ret=] [envid=] +fd
+ *	[ret=] [envid=]
  *   <- recipient index= address= [notify=] [orcpt=]
- *					each
+ *					each; +fd with one of them all: the
+ *					content, read-only
  *   -> result index= status= dsn= relay= text= [delay=] [tls=] [verified=]
- *	[dsn-passed=1]			each; status delivered|deferred|failed,
+ *	[dsn-passed=1] [scope=] [mx=]	each; status delivered|deferred|failed,
  *					dsn an enhanced code, relay host[addr]:
  *					port, text the remote reply or ours,
  *					delay seconds before and since MAIL,
  *					"0.082/0.004"; tls PROTOCOL:CIPHER or
  *					no, of what was delivered, verified
  *					dane|sts|pkix|no; dsn-passed 1: the
- *					host took over to report to the sender
+ *					host took over to report to the sender;
+ *					scope, of a deferral: host (no session
+ *					could be had), session (the host ended
+ *					it or takes nothing from us now),
+ *					message, recipient; mx: the best MX
+ *					host of the domain
  *   -> done id=			then ready again
  * role-public also, role-admin: see queue/admin.c
  *

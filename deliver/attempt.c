@@ -47,11 +47,26 @@ forget_refusals(struct job *job)
 		job->recipients[i].refused = false;
 }
 
+/* The session of the message before leads there, whatever the DNS says now. */
 static bool
-same_target(const struct target *a, const struct target *b)
+is_for(const struct session *s, const struct job *job)
 {
-	return netaddr_equal(&a->address, &b->address) &&
-	    netaddr_port(&a->address) == netaddr_port(&b->address);
+	return s->deliver->config.relay_host != NULL ||
+	    dns_name_equal(s->domain, job->domain);
+}
+
+/* Another domain's, which has this host, too, and demands the same of it. */
+static bool
+may_join(const struct session *s, const struct job *job,
+    const struct target *target, const struct demand *demand)
+{
+	struct demand_mark mark;
+
+	demand_mark(demand, &mark);
+	return session_is_open(s) && !is_for(s, job) &&
+	    target_is_same(target, &s->target) &&
+	    dns_name_equal(target->host, s->target.host) &&
+	    demand_mark_equal(&mark, &s->mark);
 }
 
 /*
@@ -61,16 +76,17 @@ same_target(const struct target *a, const struct target *b)
 static void
 reuse(struct session *s, struct job *job)
 {
-	if ((s->deliver->config.relay_host == NULL &&
-		!dns_name_equal(s->domain, job->domain)) ||
-	    clock_monotonic_ms() - s->decided > POLICY_MS) {
-		session_quit(s);
-		return;
-	}
 	session_deliver(s, job);
 	if (!session_is_open(s))
 		job->failure.status = OUTCOME_NONE;
 	forget_refusals(job);
+}
+
+static void
+join(struct session *s, struct job *job)
+{
+	memcpy(s->domain, job->domain, sizeof(s->domain));
+	reuse(s, job);
 }
 
 /* Again at the same host only where it ends sessions early (MAILMAX). */
@@ -130,7 +146,13 @@ try_target(struct session *s, struct job *job, struct route *route,
 	bool answered = false;
 
 	demand_find(&demand, route, target, sts);
-	if (demand.policy.level == POLICY_REFUSE) {
+	if (may_join(s, job, target, &demand))
+		join(s, job);
+	else
+		session_quit(s);
+	if (job->nopen == 0 || session_is_open(s)) {
+		answered = true;
+	} else if (demand.policy.level == POLICY_REFUSE) {
 		refuse(s->deliver, target, &demand, job);
 		route_leave_out(route, target);
 	} else {
@@ -148,13 +170,14 @@ try_hosts(struct session *s, struct job *job, struct route *route)
 	const struct target *target;
 
 	sts.known = false;
-
+	if (session_is_open(s))
+		route_prefer(route, &s->target);
 	while (job->nopen > 0 && job_wanted(job) &&
 	    connections < CONNECTIONS_MAX && sessions < SESSIONS_MAX &&
 	    clock_left(s->bound) > 0 && (target = route_next(route)) != NULL) {
-		if (session_is_open(s) && same_target(target, &s->target))
+		if (session_is_open(s) && is_for(s, job) &&
+		    target_is_same(target, &s->target))
 			continue;
-		session_quit(s);
 		connections++;
 		sessions += try_target(s, job, route, target, &sts);
 	}
@@ -178,9 +201,15 @@ attempt_run(struct deliver *d, struct session *s, struct job *job)
 
 	s->bound = time_bound(&d->config, job);
 	check_addresses(job);
-	if (job->nopen > 0 && session_is_open(s))
+	if (session_is_used_up(s) ||
+	    clock_monotonic_ms() - s->decided > POLICY_MS)
+		session_quit(s);
+	if (job->nopen > 0 && session_is_open(s) && is_for(s, job))
 		reuse(s, job);
-	if (job->nopen > 0 && route_find(&route, d, job->domain, &job->failure))
+	if (job->nopen > 0 &&
+	    route_find(&route, d, job->domain, &job->failure)) {
+		route_best(&route, job->mx);
 		try_hosts(s, job, &route);
+	}
 	job_give_up(job);
 }

@@ -8,6 +8,7 @@
 #include "common/netaddr.h"
 
 enum {
+	DANE_EE = 3,          /* RFC 7671 section 5.1: names do not count */
 	SUBMISSIONS = 465,    /* RFC 8314: TLS at once */
 	BROKEN_SECONDS = 3600 /* TLS is not tried again before */
 };
@@ -127,4 +128,54 @@ demand_nothing(struct demand *d)
 {
 	d->policy.level = POLICY_CLEAR;
 	d->policy.reason = "TLS with this host failed";
+}
+
+/* -- whether two ask the same -- */
+
+static uint64_t
+digest(uint64_t hash, const void *octets, size_t n)
+{
+	const unsigned char *at = octets;
+
+	while (n-- > 0)
+		hash = (hash ^ *at++) * 1099511628211u; /* FNV-1a */
+	return hash;
+}
+
+static uint64_t
+digest_records(const struct demand *d)
+{
+	uint64_t hash = 14695981039346656037u;
+	bool names = false;
+
+	for (size_t i = 0; i < d->dane.n; i++) {
+		const struct dns_tlsa *r = &d->dane.records[i];
+		const unsigned char kind[] = {
+		    r->usage, r->selector, r->matching};
+
+		hash = digest(hash, kind, sizeof(kind));
+		hash = digest(hash, &r->len, sizeof(r->len));
+		hash = digest(hash, r->data, r->len);
+		names = names || r->usage != DANE_EE;
+	}
+	for (size_t i = 0; names && i < d->tls.nnames; i++)
+		hash = digest(hash, d->names[i], strlen(d->names[i]) + 1);
+	return hash;
+}
+
+void
+demand_mark(const struct demand *d, struct demand_mark *mark)
+{
+	*mark = (struct demand_mark){.level = d->policy.level,
+	    .source = d->policy.source,
+	    .implicit = d->policy.implicit};
+	if (d->policy.level == POLICY_DANE)
+		mark->records = digest_records(d);
+}
+
+bool
+demand_mark_equal(const struct demand_mark *a, const struct demand_mark *b)
+{
+	return a->level == b->level && strcmp(a->source, b->source) == 0 &&
+	    a->implicit == b->implicit && a->records == b->records;
 }

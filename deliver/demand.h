@@ -35,6 +35,20 @@ void demand_find(
     struct demand *, const struct route *, const struct target *, struct sts *);
 void demand_free(struct demand *);
 
+/*
+ * What makes two demands ask the same of one host, so that a session of the
+ * one will do for the other.  Those by DANE-TA, where the domain's own name
+ * may be what verifies, are the same for one domain only.
+ */
+struct demand_mark {
+	enum policy_level level;
+	const char *source;
+	bool implicit;
+	uint64_t records; /* a digest of what DANE asks */
+};
+void demand_mark(const struct demand *, struct demand_mark *);
+bool demand_mark_equal(const struct demand_mark *, const struct demand_mark *);
+
 /* From now on without TLS: it failed here.  Only where the policy lets it. */
 void demand_nothing(struct demand *);
 

@@ -20,6 +20,7 @@ outcome_set(struct outcome *o, enum outcome_status status, const char *dsn,
     const char *relay, const char *text)
 {
 	o->status = status;
+	o->scope = SCOPE_MESSAGE;
 	snprintf(o->dsn, sizeof(o->dsn), "%s", dsn);
 	snprintf(
 	    o->relay, sizeof(o->relay), "%s", relay != NULL ? relay : "none");
@@ -86,17 +87,17 @@ copy(char *to, size_t size, const char *from)
 }
 
 static bool
-read_head(struct job *j, struct packet *p, uint64_t *count)
+read_head(struct job *j, struct packet *p, uint64_t *count, uint64_t *wire)
 {
 	const char *id, *sender, *domain, *body, *ret, *envid;
-	uint64_t wire, utf8;
+	uint64_t utf8;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
 	    ATTRIBUTE_TEXT("sender", PROTOCOL_ADDRESS_MAX, &sender),
 	    ATTRIBUTE_TEXT("domain", PROTOCOL_ADDRESS_MAX, &domain),
 	    ATTRIBUTE_NUMBER("start", &j->start),
 	    ATTRIBUTE_NUMBER("size", &j->size),
-	    ATTRIBUTE_NUMBER("wire", &wire),
+	    ATTRIBUTE_NUMBER("wire", wire),
 	    ATTRIBUTE_TEXT("body", PROTOCOL_NAME_MAX, &body),
 	    ATTRIBUTE_NUMBER("utf8", &utf8),
 	    ATTRIBUTE_NUMBER("count", count),
@@ -104,9 +105,8 @@ read_head(struct job *j, struct packet *p, uint64_t *count)
 	    ATTRIBUTE_TEXT_OPTIONAL("envid", DSN_ENVID_MAX, &envid),
 	};
 
-	if (!packet_read(p, "job", set, sizeof(set) / sizeof(set[0]), 1))
+	if (!packet_read(p, "job", set, sizeof(set) / sizeof(set[0]), p->nfds))
 		return false;
-	j->content = packet_detach(p, 0);
 	j->eight_bit = strcmp(body, "8bitmime") == 0;
 	j->utf8 = utf8 == 1;
 	return copy(j->id, sizeof(j->id), id) &&
@@ -117,7 +117,7 @@ read_head(struct job *j, struct packet *p, uint64_t *count)
 	    (ret == NULL || dsn_read_ret(ret, &j->ret)) &&
 	    (j->eight_bit || strcmp(body, "7bit") == 0) && utf8 <= 1 &&
 	    *count > 0 && *count <= JOB_RECIPIENTS_MAX && j->start <= j->size &&
-	    j->size <= INT64_MAX && measure(j, wire);
+	    j->size <= INT64_MAX;
 }
 
 static bool
@@ -132,7 +132,7 @@ read_recipient(struct job *j, struct packet *p)
 	    ATTRIBUTE_TEXT_OPTIONAL("orcpt", DSN_ORCPT_MAX, &orcpt),
 	};
 
-	if (!packet_read(p, "recipient", set, 4, 0) ||
+	if (!packet_read(p, "recipient", set, 4, p->nfds) ||
 	    (notify != NULL && !dsn_read_notify(notify, &r->asked.notify)) ||
 	    (orcpt != NULL && !dsn_is_orcpt(orcpt)))
 		return false;
@@ -149,28 +149,43 @@ read_recipient(struct job *j, struct packet *p)
 	return true;
 }
 
-bool
-job_receive(struct job *j, int queue, struct packet *p)
+/* The next of what comes; it waits for more when that is used up. */
+static bool
+next_packet(struct job *j, struct packet *together, size_t *at,
+    struct packet *one, int64_t deadline)
 {
-	uint64_t count;
+	while (!packet_split(together, at, one)) {
+		packet_close(together);
+		if (ipc_receive(j->queue, together, deadline) != IPC_OK)
+			return false;
+		*at = 0;
+	}
+	if (one->nfds == 1 && j->content == -1)
+		j->content = packet_detach(one, 0);
+	return true;
+}
+
+bool
+job_receive(struct job *j, int queue, struct packet *together)
+{
+	static struct packet one;
+	uint64_t count, wire;
+	size_t at = 0;
 	int64_t deadline = clock_monotonic_ms() + QUEUE_PATIENCE_MS;
+	bool ok;
 
 	*j = (struct job){
 	    .queue = queue, .content = -1, .began = clock_monotonic_ms()};
-	if (!read_head(j, p, &count))
-		return false;
-	j->recipients = calloc(count, sizeof(*j->recipients));
-	if (j->recipients == NULL)
-		return false;
-	while (j->n < count) {
-		bool ok = ipc_receive(queue, p, deadline) == IPC_OK &&
-		    read_recipient(j, p);
-
-		packet_close(p);
-		if (!ok)
-			return false;
+	ok = next_packet(j, together, &at, &one, deadline) &&
+	    read_head(j, &one, &count, &wire) &&
+	    (j->recipients = calloc(count, sizeof(*j->recipients))) != NULL;
+	packet_close(&one);
+	while (ok && j->n < count) {
+		ok = next_packet(j, together, &at, &one, deadline) &&
+		    read_recipient(j, &one);
+		packet_close(&one);
 	}
-	return true;
+	return ok && at == together->len && j->content >= 0 && measure(j, wire);
 }
 
 void
@@ -191,24 +206,37 @@ job_free(struct job *j)
 
 /* -- to the queue -- */
 
+static void
+flush(struct job *j)
+{
+	if (!j->lost && j->said.len > 0 &&
+	    ipc_send(j->queue, &j->said,
+		clock_monotonic_ms() + QUEUE_PATIENCE_MS) != IPC_OK)
+		j->lost = true;
+	j->said.len = 0;
+}
+
+/* One more, with what is said already. */
+static void
+also(struct job *j, const char *verb)
+{
+	if (j->said.len > 0 && packet_is_full(&j->said))
+		flush(j);
+	if (j->said.len == 0)
+		packet_start(&j->said, verb);
+	else
+		packet_also(&j->said, verb);
+}
+
 bool
 job_wanted(struct job *j)
 {
 	struct pollfd poller = {.fd = j->queue, .events = POLLRDHUP};
 
+	flush(j);
 	if (poll(&poller, 1, 0) > 0)
 		j->lost = true;
 	return !j->lost;
-}
-
-static void
-say(struct job *j, struct packet *p)
-{
-	if (j->lost)
-		return;
-	if (ipc_send(j->queue, p, clock_monotonic_ms() + QUEUE_PATIENCE_MS) !=
-	    IPC_OK)
-		j->lost = true;
 }
 
 /* Until the transaction began, and from then on, in seconds. */
@@ -233,26 +261,33 @@ job_result(struct job *j, struct recipient *r, const struct outcome *o)
 	    [DELIVERED] = "delivered",
 	    [DEFERRED] = "deferred",
 	    [FAILED] = "failed"};
-	static struct packet p;
+	static const char *const scopes[] = {[SCOPE_HOST] = "host",
+	    [SCOPE_SESSION] = "session",
+	    [SCOPE_MESSAGE] = "message",
+	    [SCOPE_RECIPIENT] = "recipient"};
+	struct packet *p = &j->said;
 
 	if (!r->open)
 		return;
 	r->open = false;
 	j->nopen--;
-	packet_start(&p, "result");
-	packet_number(&p, "index", r->index);
-	packet_text(&p, "status", names[o->status]);
-	packet_text(&p, "dsn", o->dsn);
-	packet_text(&p, "relay", o->relay);
-	packet_text(&p, "text", o->text);
-	add_delays(j, &p);
+	also(j, "result");
+	packet_number(p, "index", r->index);
+	packet_text(p, "status", names[o->status]);
+	packet_text(p, "dsn", o->dsn);
+	packet_text(p, "relay", o->relay);
+	packet_text(p, "text", o->text);
+	add_delays(j, p);
 	if (o->status == DELIVERED && j->tls != NULL) {
-		packet_text(&p, "tls", j->tls);
-		packet_text(&p, "verified", j->verified);
+		packet_text(p, "tls", j->tls);
+		packet_text(p, "verified", j->verified);
 	}
 	if (o->status == DELIVERED && j->dsn_passed)
-		packet_number(&p, "dsn-passed", 1);
-	say(j, &p);
+		packet_number(p, "dsn-passed", 1);
+	if (o->status == DEFERRED)
+		packet_text(p, "scope", scopes[o->scope]);
+	if (j->mx[0] != '\0')
+		packet_text(p, "mx", j->mx);
 }
 
 void
@@ -272,8 +307,10 @@ job_host_failed(struct job *j, const struct outcome *o)
 void
 job_give_up(struct job *j)
 {
-	if (j->failure.status == OUTCOME_NONE)
+	if (j->failure.status == OUTCOME_NONE) {
 		outcome_verdict(&j->failure, VERDICT_NO_CONNECTION, NULL, NULL);
+		j->failure.scope = SCOPE_HOST;
+	}
 	for (size_t i = 0; i < j->n; i++) {
 		struct recipient *r = &j->recipients[i];
 
@@ -282,11 +319,11 @@ job_give_up(struct job *j)
 }
 
 void
-job_done(struct job *j)
+job_done(struct job *j, bool ready)
 {
-	static struct packet p;
-
-	packet_start(&p, "done");
-	packet_text(&p, "id", j->id);
-	say(j, &p);
+	also(j, "done");
+	packet_text(&j->said, "id", j->id);
+	if (ready)
+		also(j, "ready");
+	flush(j);
 }

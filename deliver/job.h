@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/dns.h"
 #include "common/dsn.h"
 #include "common/ipc.h"
 #include "common/protocol.h"
@@ -23,8 +24,17 @@ enum {
 
 enum outcome_status { OUTCOME_NONE, DELIVERED, DEFERRED, FAILED };
 
+/* How far what happened is about others, too (common/protocol.h, "scope"). */
+enum outcome_scope {
+	SCOPE_HOST,    /* no session with the host could be had */
+	SCOPE_SESSION, /* the host ended it, or takes no mail from us now */
+	SCOPE_MESSAGE,
+	SCOPE_RECIPIENT
+};
+
 struct outcome {
 	enum outcome_status status;
+	enum outcome_scope scope; /* of a deferral */
 	char dsn[REPLY_DSN_MAX];
 	char relay[JOB_RELAY_MAX];
 	char text[PROTOCOL_TEXT_MAX + 1];
@@ -34,9 +44,9 @@ struct recipient {
 	uint64_t index; /* the queue's */
 	char *address;
 	struct dsn_recipient asked; /* orcpt is owned */
-	bool open;    /* has no result yet */
-	bool refused; /* by the present server, for now */
-	struct outcome *failure; /* its own last one, NULL: the job's */
+	bool open;                  /* has no result yet */
+	bool refused;               /* by the present server, for now */
+	struct outcome *failure;    /* its own last one, NULL: the job's */
 };
 
 struct job {
@@ -47,30 +57,37 @@ struct job {
 	char sender[PROTOCOL_ADDRESS_MAX + 1]; /* "": the null path */
 	char domain[PROTOCOL_ADDRESS_MAX + 1];
 	uint64_t start, size; /* octets of the file; what leaves is between */
-	uint64_t wire;	      /* octets of that part as CRLF */
+	uint64_t wire;        /* octets of that part as CRLF */
 	bool eight_bit, utf8;
 	enum dsn_ret ret;
 	char envid[DSN_ENVID_MAX + 1]; /* "": none */
-	bool dsn_passed;       /* by the last transaction: its host reports */
-	int64_t began;	       /* monotonic */
+	bool dsn_passed;      /* by the last transaction: its host reports */
+	int64_t began;        /* monotonic */
 	int64_t transferring; /* the last transaction began; 0: none did */
 	const char *tls, *verified; /* of its session; borrowed */
 	size_t n, nopen;
 	struct recipient *recipients;
 	struct outcome failure; /* of the last host, for whoever is open */
+	/* the domain's best MX host; "": not looked for, or relay-host */
+	char mx[DNS_NAME_MAX + 1];
+	struct packet said; /* results that are certain, not yet sent */
 };
 
 /*
- * Read a job that begins with this packet, and its recipients.  False when
- * it is malformed or the queue is gone: that connection is to be closed.
+ * Read a job that begins with what came in this packet, and its recipients.
+ * False when it is malformed or the queue is gone: that connection is to be
+ * closed.
  */
 bool job_receive(struct job *, int queue, struct packet *);
 void job_free(struct job *);
 
-/* The queue still listens. */
+/* The queue still listens; it hears what is certain so far. */
 bool job_wanted(struct job *);
 
-/* What became of a recipient; reported at once. */
+/*
+ * What became of a recipient; reported before anything more is waited for
+ * that is about the others.
+ */
 void job_result(struct job *, struct recipient *, const struct outcome *);
 
 /* The same for all that are open. */
@@ -85,10 +102,13 @@ void job_host_failed(struct job *, const struct outcome *);
 /* Nothing more can be tried: report what is open with its last failure. */
 void job_give_up(struct job *);
 
-/* All results are out. */
-void job_done(struct job *);
+/* All results are out.  ready: for the next job, too. */
+void job_done(struct job *, bool ready);
 
-/* text may be NULL: the verdict's.  relay may be NULL. */
+/*
+ * text may be NULL: the verdict's.  relay may be NULL.  The scope is the
+ * message.
+ */
 void outcome_verdict(
     struct outcome *, enum verdict, const char *relay, const char *text);
 void outcome_set(struct outcome *, enum outcome_status, const char *dsn,

@@ -65,8 +65,8 @@ reset(struct session *s)
 	return true;
 }
 
-static bool
-used_up(const struct session *s)
+bool
+session_is_used_up(const struct session *s)
 {
 	return s->caps.transactions_limit > 0 &&
 	    s->transactions >= s->caps.transactions_limit;
@@ -83,7 +83,7 @@ session_deliver(struct session *s, struct job *job)
 		return;
 	while (session_is_open(s) && job_wanted(job) &&
 	    (n = choose(s, job, who)) > 0) {
-		if (used_up(s)) {
+		if (session_is_used_up(s)) {
 			session_quit(s);
 			return;
 		}

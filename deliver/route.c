@@ -42,6 +42,7 @@ note(
 
 	snprintf(text, sizeof(text), "%.255s: %s", host, reason);
 	outcome_verdict(&failure, verdict, NULL, text);
+	failure.scope = SCOPE_HOST;
 	if (failure.status == DEFERRED || r->failure->status != DEFERRED)
 		*r->failure = failure;
 }
@@ -299,6 +300,42 @@ route_next(struct route *r)
 	    r->groups++ < ROUTE_GROUPS_MAX)
 		resolve_group(r);
 	return r->at < r->ntargets ? &r->targets[r->at++] : NULL;
+}
+
+void
+route_best(const struct route *r, char mx[DNS_NAME_MAX + 1])
+{
+	size_t n = r->relay ? 0 : route_group(r->hosts, r->n);
+	const char *best = n > 0 ? r->hosts[0].host : "";
+
+	for (size_t i = 1; i < n; i++)
+		if (strcmp(r->hosts[i].host, best) < 0)
+			best = r->hosts[i].host;
+	dns_name_normalise(best, mx);
+}
+
+void
+route_prefer(struct route *r, const struct target *wanted)
+{
+	if (r->literal.ss_family == 0 && r->at == r->ntargets &&
+	    r->next < r->n && r->groups++ < ROUTE_GROUPS_MAX)
+		resolve_group(r);
+	for (size_t i = r->at; i < r->ntargets; i++) {
+		struct target t = r->targets[i];
+
+		if (!target_is_same(&t, wanted))
+			continue;
+		r->targets[i] = r->targets[r->at];
+		r->targets[r->at] = t;
+		return;
+	}
+}
+
+bool
+target_is_same(const struct target *a, const struct target *b)
+{
+	return netaddr_equal(&a->address, &b->address) &&
+	    netaddr_port(&a->address) == netaddr_port(&b->address);
 }
 
 void

@@ -56,6 +56,18 @@ bool route_find(struct route *, struct deliver *, const char *domain,
 const struct target *route_next(struct route *);
 
 /*
+ * The best MX host, of several the first by name: that is what domains with
+ * the same provider have in common.  "" for relay-host and for literals.
+ */
+void route_best(const struct route *, char mx[DNS_NAME_MAX + 1]);
+
+/* If that target is among those of the first preference: the next, then. */
+void route_prefer(struct route *, const struct target *);
+
+/* Address and port. */
+bool target_is_same(const struct target *, const struct target *);
+
+/*
  * That target's host is not to be used at that port: its other addresses are
  * left out of what is still to be tried.
  */

@@ -51,6 +51,7 @@ void
 session_end(struct session *s, const char *dsn, const char *text)
 {
 	outcome_set(&s->failure, DEFERRED, dsn, s->target.relay, text);
+	s->failure.scope = s->up ? SCOPE_SESSION : SCOPE_HOST;
 	close_with(s);
 }
 
@@ -83,6 +84,7 @@ session_refused(struct session *s)
 		return;
 	}
 	outcome_reply(&s->failure, &s->reply, s->target.relay);
+	s->failure.scope = s->up ? SCOPE_SESSION : SCOPE_HOST;
 	if (s->failure.status == FAILED && is_nobody_yet(s)) {
 		s->failure.status = DEFERRED;
 		s->failure.dsn[0] = '4';
@@ -278,6 +280,7 @@ come_up(struct session *s)
 		if (!steps[i](s))
 			return false;
 	s->state = STATE_READY;
+	s->up = true;
 	return true;
 }
 
@@ -289,7 +292,8 @@ session_open(struct session *s, const struct target *target,
 
 	s->target = *target;
 	s->demand = demand;
-	s->dirty = false;
+	demand_mark(demand, &s->mark);
+	s->up = s->dirty = false;
 	s->transactions = 0;
 	s->learnt = NULL;
 	s->id = id;

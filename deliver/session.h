@@ -47,11 +47,13 @@ struct session {
 	char domain[PROTOCOL_ADDRESS_MAX + 1]; /* whose mail may go here */
 	struct caps caps;
 	struct reply reply;
-	bool dirty;		/* a transaction is open: RSET first */
-	unsigned transactions;	/* so far */
-	struct outcome failure; /* why it is closed */
-	const char *id;		/* of the message, for log lines */
-	int64_t bound;		/* monotonic: nothing lasts longer */
+	struct demand_mark mark; /* what was demanded of it */
+	bool up;                 /* it came as far as READY */
+	bool dirty;              /* a transaction is open: RSET first */
+	unsigned transactions;   /* so far */
+	struct outcome failure;  /* why it is closed */
+	const char *id;          /* of the message, for log lines */
+	int64_t bound;           /* monotonic: nothing lasts longer */
 
 	/* TLS */
 	struct demand *demand; /* only while it is being opened; borrowed */
@@ -59,10 +61,10 @@ struct session {
 	struct tls_info tls;   /* empty: there is none */
 	const char *verified;  /* dane|sts|pkix|no */
 	char reason[TLS_ERROR_MAX + 256]; /* why it is so */
-	const char *learnt;    /* yes|no|broken: what the host can do */
+	const char *learnt; /* yes|no|broken: what the host can do */
 	char login[KEYS_RELAY_USER_MAX + 1]; /* at relay-host; "": none */
-	bool again;	       /* to be opened once more, in the clear */
-	bool unproven;	       /* nothing came through TLS yet */
+	bool again;    /* to be opened once more, in the clear */
+	bool unproven; /* nothing came through TLS yet */
 };
 
 /*
@@ -70,8 +72,8 @@ struct session {
  * is demanded or can be had.  False, with the failure and without a
  * connection, when the host cannot be used.
  */
-bool session_open(struct session *, const struct target *, struct demand *,
-    const char *id);
+bool session_open(
+    struct session *, const struct target *, struct demand *, const char *id);
 
 static inline bool
 session_is_open(const struct session *s)
@@ -140,6 +142,9 @@ bool session_login(struct session *);
  * what is certain.  The session may be closed afterwards.
  */
 void session_deliver(struct session *, struct job *);
+
+/* The server takes no more messages in this session (MAILMAX, RFC 9422). */
+bool session_is_used_up(const struct session *);
 
 /* One transaction (RFC 5321 section 3.3) with these recipients. */
 void transaction_run(

@@ -207,6 +207,7 @@ answer_mail(struct transaction *t)
 	}
 	t->refused = true;
 	outcome_reply(&o, &t->s->reply, t->s->target.relay);
+	o.scope = SCOPE_SESSION;
 	settle(t, &o, true);
 }
 
@@ -241,6 +242,7 @@ answer_rcpt(struct transaction *t)
 	if (t->accepted > 0 && reply_is_too_many(&t->s->reply))
 		return; /* in the next transaction */
 	outcome_reply(&o, &t->s->reply, t->s->target.relay);
+	o.scope = SCOPE_RECIPIENT;
 	if (o.status == FAILED)
 		job_result(t->job, r, &o);
 	else
@@ -251,6 +253,8 @@ answer_rcpt(struct transaction *t)
 static void
 unknown_end(struct transaction *t)
 {
+	/* It may be this message that it died of. */
+	t->s->failure.scope = SCOPE_MESSAGE;
 	for (size_t i = 0; i < t->n; i++)
 		if (t->taken[i])
 			job_result(t->job, t->who[i], &t->s->failure);

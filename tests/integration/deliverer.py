@@ -104,8 +104,13 @@ class Queue:
                 assert packet.encode() == f"done\0id\0{id}\0".encode()
                 break
             assert packet.verb == "result"
-            names = [name for name, _ in packet.attributes]
             result = dict(packet.attributes)
+            deferred = result["status"] == "deferred"
+            assert ("scope" in result) == deferred, result
+            assert result.get("scope") in (
+                None, "host", "session", "message", "recipient"), result
+            names = [name for name, _ in packet.attributes
+                     if name not in ("scope", "mx")]
             assert names == ["index", "status", "dsn", "relay", "text",
                              "delay"] + (
                 ["tls", "verified"] if result["status"] == "delivered" else

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from deliverer import SmtpServer, deliver, smtp_port  # noqa: F401
+from deliverer import (  # noqa: F401
+    CLOSE, SmtpServer, deliver, smtp_port)
 from dnsserver import free_port
 from suite import SECONDS
 from watch import wait_for
@@ -126,13 +127,72 @@ def test_recipients_deferred_here_are_tried_there(deliver):
 def test_equal_preferences_are_shuffled(deliver):
     deliver.zone(HOSTS + "\n" + "\n".join(
         f"* MX 10 mx{n}" for n in range(11, 15)) + "\n* MX 20 mx15")
-    servers = [deliver.server(f"127.0.0.{n}") for n in range(11, 16)]
+    servers = [deliver.server(
+        f"127.0.0.{n}", ehlo=("there.example", "LIMITS MAILMAX=1"))
+               for n in range(11, 16)]
     deliver.start()
-    for number in range(60):  # another domain is another connection
+    for number in range(60):  # each on a connection of its own
         assert job(deliver, f"d{number}.example.net")["status"] == "delivered"
     counts = [len(server.messages) for server in servers]
     assert sum(counts) == 60 and counts[4] == 0
     assert all(counts[:4])  # by chance not: once in ten million runs
+
+
+def test_domains_with_one_host_share_a_session(deliver):
+    deliver.zone(HOSTS + "\na MX 10 mx11\nb MX 10 mx11\nb MX 10 mx12\n"
+                 "b MX 10 mx13\nc MX 10 mx14\nc MX 20 mx11")
+    servers = [deliver.server(f"127.0.0.{n}") for n in range(11, 15)]
+    deliver.start()
+    for name in ("a", "b", "a", "c"):
+        assert job(deliver, f"{name}.example.net")["status"] == "delivered"
+    assert [len(server.messages) for server in servers] == [3, 0, 0, 1]
+    assert [len(server.sessions) for server in servers] == [1, 0, 0, 1]
+
+
+def test_a_shared_session_that_has_ended_is_opened_anew(deliver):
+    deliver.zone(HOSTS + "\na MX 10 mx11\nb MX 10 mx11")
+    said = iter([None, "421 4.3.2 that was enough"])
+    server = deliver.server("127.0.0.11", reply=lambda s, c: (
+        next(said, None) if c[:4] == "MAIL" else None))
+    deliver.start()
+    for name in ("a", "b"):
+        assert job(deliver, f"{name}.example.net")["status"] == "delivered"
+    assert len(server.sessions) == 2 and len(server.messages) == 2
+
+
+@pytest.mark.parametrize("records,best", [
+    ("@ MX 20 mx11\n@ MX 10 mx13\n@ MX 10 mx12", "mx12.example.net"),
+    ("@ MX 10 MX12", "mx12.example.net"),
+    ("@ A 127.0.0.12", "example.net")])
+def test_the_best_host_is_told(deliver, records, best):
+    """Whatever became of it: queue groups domains by it."""
+    deliver.zone(HOSTS + "\n" + records)
+    deliver.start()
+    assert job(deliver)["mx"] == best
+    for n in (12, 13):
+        deliver.server(f"127.0.0.{n}")
+    assert job(deliver)["mx"] == best
+
+
+@pytest.mark.parametrize("stage,reply,scope", [
+    ("", "421 busy", "host"), ("", "450 later", "host"), ("", CLOSE, "host"),
+    ("EHLO", "421 busy", "host"), ("MAIL", "450 later", "session"),
+    ("MAIL", CLOSE, "session"), ("RCPT", "450 4.2.0 later", "recipient"),
+    ("RCPT", "421 busy", "session"), ("DATA", "451 later", "message"),
+    (".", "451 later", "message"), (".", CLOSE, "message")])
+def test_what_a_deferral_is_about(deliver, stage, reply, scope):
+    deliver.zone(HOSTS + "\n@ MX 10 mx11")
+    deliver.server("127.0.0.11", reply=lambda s, c: (
+        reply if c[:4] == stage and (c or not stage) else None))
+    deliver.start()
+    result = job(deliver)
+    assert (result["status"], result["scope"]) == ("deferred", scope)
+
+
+def test_no_dns_and_no_connection_are_about_the_host(deliver):
+    deliver.zone(HOSTS + "\n@ MX 10 mx11\nb MX 10 mx11.gone.test.")
+    deliver.start()
+    assert job(deliver)["scope"] == "host"
 
 
 def test_null_mx(deliver):

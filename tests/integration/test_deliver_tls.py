@@ -609,6 +609,26 @@ def test_a_weaker_policy_is_not_carried_over(validated, keys):
     assert len(server.messages) == 1 and len(server.sessions) == 2
 
 
+def test_equal_policies_share_a_session(validated, keys):
+    """Both by DANE-EE, whose certificate is the host's alone; by DANE-TA
+    the domain's name may be what verifies."""
+    port = validated.server("127.0.0.1", tls=keys.context("good")).port
+    validated.dns.zone("one.test", f"""
+@ MX 10 mx
+mx A 127.0.0.1
+_{port}._tcp.mx TLSA {keys.spki("good")}
+""")
+    validated.dns.zone("two.test", "@ MX 10 mx.one.test.")
+    validated.dns.zone("plain.test", "@ MX 10 mx.one.test.", signed=False)
+    validated.start(trusting(keys), trusted=True, ledger=True)
+    server = validated.servers[-1]
+    assert job(validated, "one.test")["verified"] == "dane"
+    assert job(validated, "two.test")["verified"] == "dane"
+    assert len(server.sessions) == 1 and len(server.messages) == 2
+    assert job(validated, "plain.test")["verified"] == "no"
+    assert len(server.sessions) == 2 and len(server.messages) == 3
+
+
 # -- TLS at once --
 
 @pytest.fixture
