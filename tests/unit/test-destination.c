@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "queue/destination.h"
+#include "queue/message.h"
+#include "queue/queue.h"
+#include "queue/rate.h"
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, MOST = 20 };
+
+static const struct retry_policy usual = {
+    .minimum = 300, .maximum = 4 * 3600, .lifetime = 5 * 86400};
+
+/* What main.c has. */
+struct queue queue = {.config = {.destination_concurrency = MOST}};
+
+struct retry_policy
+queue_policy(void)
+{
+	return usual;
+}
+
+/* -- pace -- */
+
+static void
+grow_to(struct pace *p, unsigned window)
+{
+	for (int i = 0; i < 1000 && p->window < window; i++)
+		pace_success(p, MOST, 1);
+	assert_int_equal(p->window, window);
+}
+
+static void
+window_rises_by_one_a_window(void **state)
+{
+	struct pace p = {.window = 0};
+	int successes = 0;
+
+	(void)state;
+	assert_int_equal(pace_room(&p, MOST, 1), PACE_WINDOW);
+	assert_int_equal(pace_room(&p, 2, 1), 2);
+	for (; p.window < MOST; successes++)
+		pace_success(&p, MOST, 1);
+	assert_int_equal(successes, (5 + 19) * 15 / 2);
+	for (int i = 0; i < 100; i++)
+		pace_success(&p, MOST, 1);
+	assert_int_equal(pace_room(&p, MOST, 1), MOST);
+}
+
+static void
+trouble_halves_once_for_all_that_ran(void **state)
+{
+	struct pace p = {.window = 0};
+
+	(void)state;
+	grow_to(&p, 16);
+	/* A full window of deliveries began at 10; four fail. */
+	for (int i = 0; i < 4; i++)
+		pace_trouble(&p, PACE_HOST, 10, 20 + i, &usual, 0);
+	assert_int_equal(p.window, 8);
+	pace_trouble(&p, PACE_HOST, 30, 40, &usual, 0);
+	assert_int_equal(p.window, 4);
+	assert_false(pace_rests(&p));
+}
+
+static void
+never_under_one(void **state)
+{
+	struct pace p = {.window = 0};
+
+	(void)state;
+	for (int i = 1; i < 10; i++) {
+		pace_trouble(&p, PACE_RATE, i * 1000, i * 1000, &usual, 0);
+		assert_true(p.window >= 1);
+	}
+}
+
+static void
+three_without_a_session_rest_it(void **state)
+{
+	struct pace p = {.window = 0};
+	int64_t rest = 5 * MINUTE;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		pace_trouble(&p, PACE_NO_SESSION, 1, 100, &usual, 0);
+	assert_false(pace_rests(&p));
+	pace_success(&p, MOST, 2); /* in a row, that is */
+	for (int i = 0; i < 3; i++)
+		pace_trouble(&p, PACE_NO_SESSION, 1, 100, &usual, 0);
+	assert_true(pace_rests(&p));
+	assert_int_equal(pace_room(&p, MOST, 100), 0);
+	assert_int_equal(pace_room(&p, MOST, 100 + rest * 7 / 8 - 1), 0);
+	/* What was under way says nothing new. */
+	pace_trouble(&p, PACE_NO_SESSION, 50, 200, &usual, 0);
+	assert_int_equal(p.opens, 100 + rest * 7 / 8);
+	/* One probe. */
+	assert_int_equal(pace_room(&p, MOST, p.opens), 1);
+}
+
+static void
+rests_double_up_to_half_an_hour(void **state)
+{
+	static const int minutes[] = {5, 10, 20, 30, 30, 30};
+	struct pace p = {.window = 0};
+	int64_t now = 100;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		pace_trouble(&p, PACE_NO_SESSION, 1, now, &usual, 0);
+	for (size_t i = 0; i < sizeof(minutes) / sizeof(minutes[0]); i++) {
+		int64_t least = (int64_t)minutes[i] * MINUTE * 7 / 8;
+
+		pace_trouble(&p, PACE_NO_SESSION, now, now, &usual, 0);
+		assert_in_range(p.opens - now, least, minutes[i] * MINUTE);
+		now = p.opens + 1;
+	}
+	pace_success(&p, MOST, now);
+	assert_int_equal(pace_room(&p, MOST, now), PACE_WINDOW);
+}
+
+static void
+refusals_in_a_session_count_half(void **state)
+{
+	struct pace p = {.window = 0};
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		pace_trouble(&p, PACE_HOST, 1, 100, &usual, 0);
+	assert_false(pace_rests(&p));
+	pace_trouble(&p, PACE_HOST, 1, 100, &usual, 0);
+	assert_true(pace_rests(&p));
+}
+
+static void
+rate_replies_pause(void **state)
+{
+	struct pace p = {.window = 0};
+	int64_t now = 1000;
+
+	(void)state;
+	for (uint32_t pause = 1000; pause <= 256000; pause *= 2) {
+		/* Five that ran at a time say so: that is once. */
+		for (int i = 0; i < 5; i++)
+			pace_trouble(&p, PACE_RATE, now - 10, now, &usual, 0);
+		assert_int_equal(p.pause, pause);
+		assert_int_equal(pace_room(&p, MOST, now + pause - 1), 0);
+		assert_int_equal(
+		    pace_room(&p, MOST, now + pause), 1 + (pause == 1000));
+		now += (int64_t)pause + 100;
+		assert_false(pace_rests(&p));
+	}
+	pace_trouble(&p, PACE_RATE, now, now, &usual, 0);
+	assert_int_equal(p.pause, PACE_PAUSE_MOST);
+	pace_start(&p, now + PACE_PAUSE_MOST);
+	assert_int_equal(pace_room(&p, MOST, now + 2 * PACE_PAUSE_MOST - 1), 0);
+	for (int i = 0; i < 9; i++)
+		pace_success(&p, MOST, now + 1 + i);
+	assert_int_equal(p.pause, 0);
+	assert_true(pace_room(&p, MOST, now + 20) > 0);
+}
+
+/* -- rate replies -- */
+
+static void
+words_of_providers(void **state)
+{
+	static const struct {
+		const char *dsn, *text;
+		bool rate;
+	} cases[] = {
+	    {"4.7.28", "421 4.7.28 Gmail has detected an unusual rate of mail",
+		true},
+	    {"4.7.0", "421 4.7.0 Try again later, closing connection. (EHLO)",
+		true},
+	    {"4.2.1",
+		"450 4.2.1 The user you are trying to contact is receiving "
+		"mail at a rate that prevents additional messages",
+		false},
+	    {"4.7.500",
+		"451 4.7.500 Server busy. Please try again later from "
+		"[192.0.2.1]. (S77719)",
+		true},
+	    {"4.7.650",
+		"451 4.7.650 The mail server [192.0.2.1] has been temporarily "
+		"rate limited due to IP reputation.",
+		true},
+	    {"4.0.0",
+		"421 RP-001 (BAY) Unfortunately, some messages exceeded "
+		"the rate limit",
+		true},
+	    {"4.7.0",
+		"421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily "
+		"deferred due to unexpected volume or user complaints",
+		true},
+	    {"4.0.0", "421 Max message per connection reached", true},
+	    {"4.7.0", "421 4.7.0 mx Error: too many connections from 192.0.2.1",
+		true},
+	    {"4.0.0", "421 Too many concurrent SMTP connections", true},
+	    {"4.7.1", "450 4.7.1 <a@b.test>: Greylisted, too fast", false},
+	    {"4.5.3", "452 4.5.3 Too many recipients", false},
+	    {"4.2.2", "452 4.2.2 mailbox full", false},
+	    {"4.3.2", "421 4.3.2 shutting down", false},
+	    {"5.7.1", "554 5.7.1 rate limit exceeded", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (rate_reply(cases[i].dsn, cases[i].text) != cases[i].rate)
+			fail_msg("%s", cases[i].text);
+}
+
+/* -- lanes -- */
+
+static struct message *
+message(const char *domain, uint32_t sender, unsigned attempts)
+{
+	static uint64_t number;
+	struct domain *held = domain_hold(domain);
+	struct message *m;
+	char id[FS_ID_SIZE];
+
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)++number);
+	m = message_add(id);
+	assert_non_null(m);
+	m->sender = sender;
+	m->attempts = (uint16_t)attempts;
+	message_lead(m, held);
+	domain_release(held);
+	assert_non_null(domain_destination(held));
+	return m;
+}
+
+static struct destination *
+park(const char *domain, uint32_t sender, unsigned attempts, int n)
+{
+	struct message *m = NULL;
+
+	for (int i = 0; i < n; i++) {
+		m = message(domain, sender, attempts);
+		assert_true(lanes_park(m));
+		m->state = MESSAGE_READY;
+	}
+	return m->domain->destination;
+}
+
+static uint32_t
+next_sender(struct destination *d)
+{
+	struct message *m = lanes_next(d);
+	uint32_t sender;
+
+	if (m == NULL)
+		return 0;
+	sender = m->sender;
+	message_drop(m);
+	return sender;
+}
+
+static void
+senders_take_turns(void **state)
+{
+	struct destination *d = park("turns.test", 1, 1, 1000);
+	const uint32_t wanted[] = {1, 2, 3, 1, 2, 3, 1, 2, 1, 2, 1, 2};
+
+	(void)state;
+	park("turns.test", 2, 1, 5);
+	park("turns.test", 3, 1, 2);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		assert_int_equal(next_sender(d), wanted[i]);
+	while (d->lanes.n > 0)
+		assert_int_equal(next_sender(d), 1);
+	assert_int_equal(next_sender(d), 0);
+}
+
+static void
+a_fresh_one_goes_before_those_that_wait(void **state)
+{
+	struct destination *d = NULL;
+	int turns = 0;
+
+	(void)state;
+	for (uint32_t sender = 1; sender <= 500; sender++)
+		d = park("fresh.test", sender, 1, 1);
+	(void)next_sender(d);
+	park("fresh.test", 1000, 0, 1);
+	for (turns = 1; next_sender(d) != 1000; turns++)
+		continue;
+	assert_in_range(turns, 1, 2);
+	/* But any number of them does not keep the others from their turn. */
+	turns = 0;
+	for (uint32_t sender = 2000; d->lanes.n > 2; sender++) {
+		park("fresh.test", sender, 0, 1);
+		if (next_sender(d) < 1000)
+			turns++;
+		if (sender == 2100)
+			break;
+	}
+	assert_in_range(turns, 20, 30);
+	while (next_sender(d) != 0)
+		continue;
+}
+
+static void
+any_may_leave_its_lane(void **state)
+{
+	enum { ALL = 2000 };
+	static struct message *all[ALL];
+	struct destination *d;
+
+	(void)state;
+	for (uint32_t i = 0; i < ALL; i++) {
+		all[i] = message("leave.test", i % 7, 1);
+		assert_true(lanes_park(all[i]));
+	}
+	d = all[0]->domain->destination;
+	srand(7);
+	for (size_t n = ALL; n > 0; n--) {
+		size_t i = (size_t)rand() % n;
+
+		lanes_leave(all[i]);
+		message_drop(all[i]);
+		all[i] = all[n - 1];
+		assert_int_equal(d->lanes.n, n - 1);
+	}
+	assert_null(lanes_next(d));
+	assert_null(d->lanes.young);
+	assert_null(d->lanes.old);
+}
+
+/* -- destinations -- */
+
+static void
+domains_share_their_mx_host(void **state)
+{
+	struct domain *a = domain_hold("a.test"), *b = domain_hold("b.test");
+	struct destination *d = domain_destination(a);
+
+	(void)state;
+	assert_ptr_not_equal(d, domain_destination(b));
+	domain_lead(a, "mx.provider.test");
+	domain_lead(b, "mx.provider.test");
+	assert_ptr_equal(a->destination, b->destination);
+	assert_ptr_equal(destination_find("b.test"), b->destination);
+	assert_ptr_equal(destination_find("mx.provider.test"), b->destination);
+	queue.config.relay_host = strdup("[relay.test]");
+	domain_lead_all();
+	assert_string_equal(domain_destination(a)->name, "[relay.test]");
+	assert_ptr_equal(domain_destination(a), domain_destination(b));
+	free(queue.config.relay_host);
+	queue.config.relay_host = NULL;
+	domain_lead_all();
+	domain_release(a);
+	domain_release(b);
+}
+
+static void
+what_is_known_is_bounded(void **state)
+{
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		struct domain *domain;
+
+		snprintf(name, sizeof(name), "d%d.test", i);
+		domain = domain_hold(name);
+		assert_non_null(domain_destination(domain));
+		domain_release(domain);
+	}
+	assert_null(domain_find("d0.test"));
+	assert_null(destination_find("d0.test"));
+	assert_non_null(domain_find("d19999.test"));
+}
+
+static void
+workers_are_kept_for_those_that_live(void **state)
+{
+	struct domain *domain = domain_hold("share.test");
+	struct destination *d = domain_destination(domain);
+
+	(void)state;
+	d->pace.window = MOST;
+	assert_true(destination_may_run(d, 40, 29, 1));
+	assert_false(destination_may_run(d, 40, 30, 1)); /* it is new */
+	d->standing = STANDING_SUSPECT;
+	assert_true(destination_may_run(d, 40, 19, 1));
+	assert_false(destination_may_run(d, 40, 20, 1));
+	d->standing = STANDING_PROVEN;
+	assert_true(destination_may_run(d, 40, 39, 1));
+	assert_false(destination_may_run(d, 40, 40, 1));
+	/* No more than are left for others. */
+	for (int i = 0; i < 15; i++)
+		destination_move(d, STAGE_NONE, STAGE_RUNNING);
+	assert_true(destination_may_run(d, 40, 24, 1));
+	assert_false(destination_may_run(d, 40, 25, 1));
+	for (int i = 0; i < 15; i++)
+		destination_move(d, STAGE_RUNNING, STAGE_NONE);
+	/* A single worker serves anybody. */
+	d->standing = STANDING_SUSPECT;
+	assert_true(destination_may_run(d, 1, 0, 1));
+	domain_release(domain);
+}
+
+/* -- all of it, in virtual time -- */
+
+enum { WORKERS = 50, LIVE = 8, DEAD = 8, SLOW = 2, TICK = 10 };
+
+struct delivery {
+	struct message *m;
+	struct destination *d;
+	int64_t started, ends;
+};
+
+struct world {
+	int64_t now, back; /* when the dead are no longer */
+	struct delivery running[WORKERS];
+	size_t busy;
+	size_t delivered, attempts_at_dead;
+	int64_t last_of[4]; /* when this sender's last one was delivered */
+	size_t of[4];
+};
+
+static bool
+is_kind(const struct message *m, const char *kind)
+{
+	return strncmp(m->domain->name, kind, strlen(kind)) == 0;
+}
+
+static void
+deliver_one(struct world *w, struct destination *d)
+{
+	struct message *m = lanes_next(d);
+	struct delivery *free_one = w->running;
+
+	assert_non_null(m);
+	while (free_one->m != NULL)
+		free_one++;
+	destination_move(d, STAGE_NONE, STAGE_RUNNING);
+	pace_start(&d->pace, w->now);
+	*free_one = (struct delivery){m, d, w->now, w->now + 20};
+	if (is_kind(m, "dead") && w->now < w->back)
+		free_one->ends = w->now + 30 * SECOND;
+	else if (is_kind(m, "slow"))
+		free_one->ends = w->now + 10 * MINUTE;
+	w->busy++;
+	destination_stir(d, w->now);
+}
+
+static void
+end_one(struct world *w, struct delivery *r)
+{
+	bool dead = is_kind(r->m, "dead") && r->started < w->back;
+	struct heard heard = {.good = !dead,
+	    .trouble = PACE_NO_SESSION,
+	    .started = r->started,
+	    .dsn = "4.4.1",
+	    .text = "no answer"};
+	struct message *m = r->m;
+
+	r->m = NULL;
+	w->busy--;
+	destination_move(r->d, STAGE_RUNNING, STAGE_NONE);
+	destination_heard(r->d, &heard, w->now);
+	if (dead) {
+		w->attempts_at_dead++;
+		m->attempts++;
+		assert_true(lanes_park(m));
+		destination_stir(r->d, w->now);
+		return;
+	}
+	w->delivered++;
+	if (m->sender < 4) {
+		w->last_of[m->sender] = w->now;
+		w->of[m->sender]++;
+	}
+	message_drop(m);
+}
+
+static void
+tick(struct world *w)
+{
+	struct destination *d;
+
+	w->now += TICK;
+	for (size_t i = 0; i < WORKERS; i++)
+		if (w->running[i].m != NULL && w->running[i].ends <= w->now)
+			end_one(w, &w->running[i]);
+	for (int looks = 0; looks < 200 && w->busy < WORKERS &&
+	     (d = destination_turn(w->now)) != NULL;
+	     looks++)
+		if (destination_may_run(d, WORKERS, w->busy, w->now))
+			deliver_one(w, d);
+}
+
+static void
+put(struct world *w, const char *kind, int domain, uint32_t sender, int n)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s%d.test", kind, domain);
+	destination_stir(park(name, sender, 0, n), w->now);
+}
+
+/*
+ * Sender 1 has 100,000 messages for the living, sender 2 thousands for dead
+ * and slow ones; sender 3 comes later with one for each of the living, and
+ * must have it delivered as if he were alone.
+ */
+static void
+nobody_delays_anybody_else(void **state)
+{
+	struct world w = {.now = 1000, .back = 3 * 60 * MINUTE};
+
+	(void)state;
+	for (int i = 0; i < LIVE; i++)
+		put(&w, "live", i, 1, 100000 / LIVE);
+	for (int i = 0; i < DEAD; i++)
+		put(&w, "dead", i, 2, 1000);
+	for (int i = 0; i < SLOW; i++)
+		put(&w, "slow", i, 2, 100);
+	while (w.now < 60 * SECOND)
+		tick(&w);
+	assert_true(w.of[1] > 10000 && w.of[1] < 100000);
+	for (int i = 0; i < LIVE; i++)
+		put(&w, "live", i, 3, 1);
+	while (w.of[3] < LIVE && w.now < 120 * SECOND)
+		tick(&w);
+	assert_int_equal(w.of[3], LIVE);
+	assert_in_range(w.last_of[3], 0, 60 * SECOND + SECOND / 2);
+	while (w.of[1] < 100000 && w.now < 60 * MINUTE)
+		tick(&w);
+	assert_int_equal(w.of[1], 100000);
+	/* In an hour the dead ones were bothered a few times each. */
+	while (w.now < 60 * MINUTE)
+		tick(&w);
+	assert_in_range(w.attempts_at_dead, DEAD * 3, DEAD * 12);
+	/* When they are back, a probe finds out, and all of it goes. */
+	while (w.now < w.back)
+		tick(&w);
+	assert_int_equal(w.of[2] > 1000, false);
+	while (w.of[2] < DEAD * 1000 && w.now < w.back + 60 * MINUTE)
+		tick(&w);
+	assert_in_range(w.of[2], DEAD * 1000, DEAD * 1000 + SLOW * 100);
+	assert_in_range(
+	    w.last_of[2], w.back, w.back + PACE_REST_MOST * 9 / 8 + MINUTE);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(window_rises_by_one_a_window),
+	    cmocka_unit_test(trouble_halves_once_for_all_that_ran),
+	    cmocka_unit_test(never_under_one),
+	    cmocka_unit_test(three_without_a_session_rest_it),
+	    cmocka_unit_test(rests_double_up_to_half_an_hour),
+	    cmocka_unit_test(refusals_in_a_session_count_half),
+	    cmocka_unit_test(rate_replies_pause),
+	    cmocka_unit_test(words_of_providers),
+	    cmocka_unit_test(senders_take_turns),
+	    cmocka_unit_test(a_fresh_one_goes_before_those_that_wait),
+	    cmocka_unit_test(any_may_leave_its_lane),
+	    cmocka_unit_test(domains_share_their_mx_host),
+	    cmocka_unit_test(what_is_known_is_bounded),
+	    cmocka_unit_test(workers_are_kept_for_those_that_live),
+	    cmocka_unit_test(nobody_delays_anybody_else),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
