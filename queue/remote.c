@@ -509,6 +509,17 @@ hear(struct job *job, size_t scope, const struct result *result)
 	dispatch_serve();
 }
 
+/* What was prepared for the domain alone is the provider's to decide on. */
+static void
+learn(struct job *job, const char *mx)
+{
+	struct destination *d = job->destination;
+
+	dispatch_learn(job->domain, mx);
+	if (d->domains == 0)
+		withdraw(d);
+}
+
 static bool
 on_result(struct worker_end *w, struct packet *p)
 {
@@ -548,7 +559,7 @@ on_result(struct worker_end *w, struct packet *p)
 	result.relayed = result.state == RECIPIENT_DELIVERED && passed != 1;
 	loop_timer(&w->silence, SILENCE_MS);
 	if (mx != NULL)
-		dispatch_learn(w->job->domain, mx);
+		learn(w->job, mx);
 	hear(w->job, about, &result);
 	answer(w->job, (size_t)i, &result);
 	return true;

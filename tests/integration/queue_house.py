@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 
+from internal import apart
 from suite import LogLine, SECONDS, program
 from watch import wait_for
 
@@ -51,6 +52,7 @@ class Peer:
     def __init__(self, sock):
         self.sock = sock
         self.sock.settimeout(SECONDS)
+        self.waiting = []  # of those that came together
 
     def say(self, verb, *fds, **attributes):
         parts = [verb]
@@ -66,12 +68,16 @@ class Peer:
 
     def hear(self):
         """(verb, attributes, descriptors) of the next packet."""
-        try:
-            data, fds, _, _ = socket.recv_fds(self.sock, 16384, 4)
-        except ConnectionResetError:
-            raise Closed from None
-        if not data:
-            raise Closed
+        if not self.waiting:
+            try:
+                data, fds, _, _ = socket.recv_fds(self.sock, 16384, 4)
+            except ConnectionResetError:
+                raise Closed from None
+            if not data:
+                raise Closed
+            *before, last = apart(data)
+            self.waiting = [(packet, []) for packet in before] + [(last, fds)]
+        data, fds = self.waiting.pop(0)
         parts = data.decode(errors="surrogateescape").split("\0")
         assert parts.pop() == ""
         verb, rest = parts[0], parts[1:]
@@ -164,11 +170,14 @@ class Worker(Peer):
 
     def job(self):
         attributes, fds = self.expect("job")
-        with os.fdopen(fds[0], "rb") as f:
+        attributes["recipients"] = []
+        for _ in range(int(attributes["count"])):
+            recipient, more = self.expect("recipient")
+            attributes["recipients"].append(recipient)
+            fds += more
+        (content,) = fds
+        with os.fdopen(content, "rb") as f:
             attributes["content"] = f.read()
-        attributes["recipients"] = [
-            self.expect("recipient")[0] for _ in range(
-                int(attributes["count"]))]
         return attributes
 
     def result(self, index, status, dsn, text="250 ok",
