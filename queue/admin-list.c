@@ -9,7 +9,7 @@
 #include "queue/queue.h"
 
 /* On role-public: what waits, with what stands in its envelopes. */
-enum { LISTED_A_TURN = 16 };
+enum { LISTED_A_TURN = 16, SORTED_MAX = 65536 };
 
 struct listing {
 	struct peer *peer;
@@ -146,7 +146,8 @@ choose_ids(struct listing *l)
 	if (c.messages == NULL)
 		return false;
 	message_each(choose, &c);
-	if (c.n > 1)
+	/* Sorting a million would hold up everybody's mail. */
+	if (c.n > 1 && c.n <= SORTED_MAX)
 		qsort(c.messages, c.n, sizeof(struct message *), by_age);
 	l->ids = reallocarray(NULL, c.n + 1, sizeof(l->ids[0]));
 	for (size_t i = 0; l->ids != NULL && i < c.n; i++)

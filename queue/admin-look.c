@@ -53,7 +53,8 @@ note_id(struct message *m, void *context)
 {
 	struct admin *a = context;
 
-	a->ids[a->n++] = m->id;
+	if (a->n < message_count())
+		a->ids[a->n++] = m->id;
 }
 
 /* Ids, and nothing else, not too many; those of messages that are here. */

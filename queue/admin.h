@@ -47,10 +47,10 @@
  *	-> list
  *	<- message id= time= size= sender= login= uid= state= attempts= next=
  *	   recipients= pending= reason=
- *				the oldest first; one's own, by uid, everything
- *				for root and for the user that the suite runs
- *				as; login "" and uid 4294967295: none;
- *				recipients as the sender gave them; pending:
+ *				the oldest first (of more than 65,536 in any
+ *				order); one's own, by uid, everything for root
+ *				and for the user that the suite runs as; login
+ *				"" and uid 4294967295: none; recipients as the sender gave them; pending:
  *				those that wait; reason: why it is held, or the
  *				last outcome of one of them
  *	<- recipient index= address= parent= status= dsn= when= relay= text=

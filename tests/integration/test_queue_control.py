@@ -611,3 +611,38 @@ def test_ten_thousand_are_listed_in_no_time():
                      before.ru_stime)
             assert b"10000 messages" in done.stdout
             assert spent < 0.5, spent
+
+
+# -- a whole suite --
+
+def test_a_suite_is_steered(make_suite):
+    """A login's mail, from its submission to its mailbox: as root the tool
+    opens the log before it becomes somebody who may not."""
+    suite = make_suite(users=[ANN, BOB]).start()
+
+    def queue(*arguments, **options):
+        return suite.run("postrider-queue", *arguments, **options)
+    queue("hold", "--login", ANN, "--reason", "stolen password")
+    with suite.submission(ANN) as smtp:
+        smtp.sendmail(ANN, [BOB], "Subject: held\r\n\r\nheld\r\n")
+    with suite.submission(BOB) as smtp:
+        smtp.sendmail(BOB, [ANN], "Subject: not held\r\n\r\nnot\r\n")
+    suite.wait_maildir(ANN, 1)
+    (ident,) = suite.queued()
+    assert "stolen password" in queue("why", ident).stdout
+    assert "stolen password" in queue("list").stdout
+    suite.restart()
+    assert suite.queued() == [ident] and not suite.messages(BOB)
+    assert "1 message released" in queue("release", "--login", ANN).stdout
+    suite.wait_maildir(BOB, 1)
+    suite.wait_queue_empty()
+    told = queue("trace", ident).stdout
+    for words in (f"login {ANN}", "held: stolen password", "released",
+                  f"delivered to <{BOB}>", "left the queue: done"):
+        assert words in told, told
+    assert told.count(" delivered to ") == 1
+    assert "delivered to" in queue("why", ident).stdout
+    assert f"{ident}:" in queue("trace", "--since", "1d", BOB).stdout
+    assert "0 messages" in queue("stats").stdout
+    suite.stop()
+    assert "delivered to" in queue("trace", ident).stdout
