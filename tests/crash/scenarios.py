@@ -3,9 +3,10 @@
 import os
 import poplib
 import subprocess
+import time
 
 from house import (ANN, BOB, CAT, SECONDS, SYS, Entry, Tracer, maildir_of,
-                   send)
+                   send, subject_of)
 from suite import maildir_messages, program
 from watch import Timeout
 
@@ -245,6 +246,45 @@ class Read(Scenario):
         return wrong, []
 
 
+class Held(Scenario):
+    """The postmaster holds what ann sends and lets it go again."""
+
+    recipients = (BOB, "far.{}@remote.test")
+    early = False
+    holds = False  # somebody was told so
+
+    def tool(self, *command):
+        """True when it says that it is done."""
+        return self.suite.run("postrider-queue", *command, check=False,
+                              seconds=SECONDS).returncode == 0
+
+    def arrived(self):
+        return any(self.entries[0].token == subject_of(path)[0] for path
+                   in maildir_messages(maildir_of(self.suite, BOB)))
+
+    def act(self):
+        self.holds = self.tool("hold", "--sender", ANN)
+        super().act()
+        self.tool("requeue", "--all")
+        self.look_then_release()
+
+    def look_then_release(self):
+        """What is held has not arrived, also after a start."""
+        self.early = self.early or (self.holds and self.arrived())
+        self.holds = False
+        return self.tool("release", "--sender", ANN)
+
+    def finish(self):
+        deadline = time.monotonic() + SECONDS
+        while not self.look_then_release() and time.monotonic() < deadline:
+            continue
+        super().finish()
+
+    def judge(self, boxes, killed):
+        wrong, doubles = super().judge(boxes, killed)
+        return wrong + ["held, and delivered"] * self.early, doubles
+
+
 class Start(Scenario):
     """What waited when everything died is taken up again: a message that was
     delivered in part, and one that was not delivered."""
@@ -287,4 +327,4 @@ class Start(Scenario):
 
 
 SCENARIOS = (Virtual, System, Remote, Later, Never, Success, Mixed, Sendmail,
-             Pop3, Read, Start)
+             Pop3, Read, Held, Start)
