@@ -156,6 +156,15 @@ job_end(struct job *job, const char *why)
 	job_left(d, STAGE_RUNNING);
 }
 
+static void
+withdraw_job(struct destination *d, struct job *job)
+{
+	destination_move(d, STAGE_PREPARED, STAGE_NONE);
+	for (size_t i = 0; i < job->n; i++)
+		attempt_withdrawn(job->a, job->recipients[i].index);
+	job_free(job);
+}
+
 /* What is prepared for a destination that rests is not to be tried. */
 static void
 withdraw(struct destination *d)
@@ -164,12 +173,8 @@ withdraw(struct destination *d)
 
 	/* Kept while it goes on: the last one's end must not free it. */
 	destination_move(d, STAGE_NONE, STAGE_TICKET);
-	while ((job = dequeue(d)) != NULL) {
-		destination_move(d, STAGE_PREPARED, STAGE_NONE);
-		for (size_t i = 0; i < job->n; i++)
-			attempt_withdrawn(job->a, job->recipients[i].index);
-		job_free(job);
-	}
+	while ((job = dequeue(d)) != NULL)
+		withdraw_job(d, job);
 	job_left(d, STAGE_TICKET);
 }
 
@@ -372,7 +377,11 @@ assign(void)
 	while (idle != NULL && (d = next_turn(now, &opens)) != NULL) {
 		/* Not gone with its job, should that end at once. */
 		destination_move(d, STAGE_NONE, STAGE_TICKET);
-		run_job(d, choose_worker(d));
+		/* The postmaster may have held or deleted it meanwhile. */
+		if (d->first_job->a->m->held || d->first_job->a->m->doomed)
+			withdraw_job(d, dequeue(d));
+		else
+			run_job(d, choose_worker(d));
 		take_turn(d);
 		job_left(d, STAGE_TICKET);
 	}

@@ -73,7 +73,7 @@ put_text(const struct tool *tool, const struct row *row,
 	tool_id(row->id, id);
 	words_size(size, e->content);
 	words_age(age, tool->now - e->time);
-	if (row->state == STATE_WAITING)
+	if (row->next > tool->now)
 		words_age(next, row->next - tool->now);
 	printf("%-16s %5s %4s  %-8s %4s  ", id, size, age,
 	    state_name(row->state), next);

@@ -110,6 +110,32 @@ def test_hold_of_one_that_is_being_tried(house):
     assert states(house) == {ident: "waiting"}
 
 
+@pytest.mark.parametrize("command", ["hold", "delete"])
+def test_what_waits_for_a_worker_does_not_go(house, command):
+    """It counts as being tried, but nobody has it yet."""
+    ident = house.send(ANN, ["u@remote.test"], role="public")
+    assert states(house) == {ident: "active"}
+    house.tool(command, ident)
+    worker = house.worker()
+    worker.ready()
+    if command == "delete":
+        house.wait_empty()
+    else:
+        wait_for(lambda: states(house) == {ident: "held"}, house.log,
+                 what="a held message")
+        house.tool("release", ident)
+    # The worker is as ready as before.
+    other = house.send(ANN, ["v@other.test"], role="public")
+    jobs = [worker.job()]
+    worker.result(0, "delivered", "2.0.0")
+    worker.done(jobs[0])
+    if command == "hold":
+        worker.ready()
+        jobs.append(worker.job())
+    assert {job["id"] for job in jobs} == {other} | (
+        {ident} if command == "hold" else set())
+
+
 def test_a_delivered_message_is_not_kept_by_a_hold(house):
     ident = house.send(ANN, [BOB])
     delivery = house.delivery()
