@@ -262,6 +262,19 @@ ids_are_hexadecimal_and_differ(void **state)
 	assert_string_not_equal(a, b);
 }
 
+/* Nothing is known of a file system that keeps nothing over a power cut. */
+static void
+not_every_file_system_is_trusted(void **state)
+{
+	int proc = fs_open_dir(AT_FDCWD, "/proc");
+
+	(void)state;
+	assert_true(proc >= 0);
+	assert_false(fs_keeps_order(proc));
+	assert_false(fs_syncs_names(proc));
+	close(proc);
+}
+
 int
 main(void)
 {
@@ -274,6 +287,7 @@ main(void)
 	    cmocka_unit_test(copies_what_was_asked_for),
 	    cmocka_unit_test(one_lock_at_a_time),
 	    cmocka_unit_test(ids_are_hexadecimal_and_differ),
+	    cmocka_unit_test(not_every_file_system_is_trusted),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
