@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -336,6 +337,44 @@ any_may_leave_its_lane(void **state)
 	assert_null(d->lanes.old);
 }
 
+/* -- what it costs -- */
+
+/* Kilobytes in memory. */
+static size_t
+resident(void)
+{
+	size_t total, pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%zu %zu", &total, &pages), 2);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+/*
+ * At worst each is of a sender of its own, so that there are as many lanes.
+ */
+static void
+a_million_cost_128_octets_each(void **state)
+{
+	enum { MILLION = 1000000 };
+	static struct due_heap heap;
+	size_t before = resident(), octets;
+	struct message *m = NULL;
+
+	(void)state;
+	for (uint32_t i = 0; i < MILLION; i++) {
+		m = message("million.test", i, 0);
+		assert_true(lanes_park(m));
+		assert_true(due_set(&heap, &m->due, rand()));
+	}
+	octets = (resident() - before) * 1024 / MILLION;
+	printf("%zu octets a message\n", octets);
+	assert_in_range(octets, 72, 128);
+	due_free(&heap);
+}
+
 /* -- destinations -- */
 
 static void
@@ -573,6 +612,10 @@ main(void)
 	    cmocka_unit_test(what_is_known_is_bounded),
 	    cmocka_unit_test(workers_are_kept_for_those_that_live),
 	    cmocka_unit_test(nobody_delays_anybody_else),
+#ifndef SANITIZERS
+	    /* Last: it leaves them. */
+	    cmocka_unit_test(a_million_cost_128_octets_each),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
