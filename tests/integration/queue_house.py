@@ -304,19 +304,24 @@ class House:
     # -- life --
 
     def start(self, wait=True):
-        numbers = [s.fileno() for s in self.listeners]
+        # The supervisor's end, and queue's.
+        self.control, theirs = socket.socketpair(socket.AF_UNIX,
+                                                 socket.SOCK_SEQPACKET)
+        self._open.append(self.control)
+        numbers = [s.fileno() for s in self.listeners + [theirs]]
         as_user = {"user": self.user.pw_uid, "group": self.user.pw_gid,
                    "extra_groups": []} if self.user else {}
-        for s in self.listeners:
+        for s in self.listeners + [theirs]:
             s.setblocking(False)
         env = dict(os.environ, LISTEN_FDS=str(len(numbers)),
-                   LISTEN_FDNAMES=":".join(ROLES))
+                   LISTEN_FDNAMES=":".join(ROLES + ["control"]))
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", EXEC, ",".join(map(str, numbers)),
                  program("queue"), "-c",
                  self.config], pass_fds=numbers, env=env, stderr=log,
                 stdin=subprocess.DEVNULL, **as_user)
+        theirs.close()
         if wait:
             self.wait_log("recovered", lines=self.starts())
         return self
@@ -337,6 +342,14 @@ class House:
     def restart(self):
         self.kill()
         return self.start()
+
+    def reload(self, *extra):
+        """With these lines in the config, too."""
+        self.extra += extra
+        self.write_config()
+        with open(self.config, "rb") as f:
+            Peer(self.control).say("reload", f.fileno())
+        self.wait_log("reloaded", what="config")
 
     def __enter__(self):
         return self.start()

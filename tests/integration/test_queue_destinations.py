@@ -288,6 +288,22 @@ def test_it_expires_while_its_destination_rests(house):
     assert job_of(made, 0) is None
 
 
+def test_a_new_relay_host_is_another_destination(house):
+    """What was parked for the dead goes to it at once."""
+    made = workers(house, 8)
+    let_it_rest(house, made)
+    ids = send_out(house, "u0@dead.test", count=4)
+    for id in ids:
+        house.wait_log("parked", id=id)
+    house.reload("relay-host [relay.test]")
+    got = [job_of(made) for _ in ids]
+    assert sorted(job["id"] for _, job in got) == sorted(ids)
+    for worker, job in got:
+        answer(worker, job)
+    for id in ids:
+        house.wait_log("delivered", id=id)
+
+
 def test_what_is_found_at_start_is_parked_unread(house):
     """A spool full of mail for a dead site: three are tried."""
     house.kill()
