@@ -136,13 +136,18 @@
  * one message at a time on a connection
  *   -> room size=			is there room for so many octets?
  *   <- room verdict=			ok|disk-full; promises nothing
- *   -> open [client-fd=1] [size=] [+fd]
+ *   -> open [client-fd=1] [size=] [ahead=1] [+fd]
  *					fd: the client's TCP socket, when its
  *					address is one of relay-from's: queue
  *					asks the kernel for the address; size:
  *					what the client said it will be.  The
  *					answer may take some seconds while
- *					deliveries cannot keep up
+ *					deliveries cannot keep up; ahead: for
+ *					the next message, which may be long in
+ *					coming.  It is told to be in use by a
+ *					flock(2) on the writer; one that is
+ *					not queue may withdraw by locking it,
+ *					and ends the connection then
  *   <- opened id= time= +fd +fd	a file to write, the same to read;
  *					time: unix seconds, for Received
  *   <- refused verdict=

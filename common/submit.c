@@ -5,11 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/log.h"
+
+/* For more, queue is asked whether there is room. */
+enum { AHEAD_MAX = 256 << 10 };
 
 /* A queue that breaks the protocol is left, as one that is gone. */
 static enum verdict
@@ -79,6 +85,113 @@ close_both(struct submission *s)
 	s->reader = -1;
 }
 
+/* -- the next message -- */
+
+void
+submit_forget(struct submit_ahead *a)
+{
+	if (a->held) {
+		close(a->writer);
+		close(a->reader);
+	}
+	*a = (struct submit_ahead){.asked = false};
+}
+
+/* A refusal may be true no longer when the message comes. */
+static bool
+read_ahead(struct submit_ahead *a, struct packet *p)
+{
+	const char *id;
+	uint64_t seconds;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
+	    ATTRIBUTE_NUMBER("time", &seconds),
+	};
+
+	a->asked = false;
+	if (packet_is(p, "refused"))
+		return true;
+	if (!packet_read(p, "opened", set, 2, 2) || *id == '\0')
+		return false;
+	memcpy(a->id, id, strlen(id) + 1);
+	a->writer = packet_detach(p, 0);
+	a->reader = packet_detach(p, 1);
+	a->held = true;
+	return true;
+}
+
+void
+submit_collect(struct submit_ahead *a, int queue)
+{
+	struct packet p;
+
+	if (!a->asked || ipc_receive(queue, &p, 0) != IPC_OK)
+		return;
+	if (!read_ahead(a, &p)) /* the next question finds it out */
+		shutdown(queue, SHUT_RDWR);
+	packet_close(&p);
+}
+
+/* What is said next must not be answered by what was said before. */
+static enum verdict
+settle_ahead(struct submission *s, int64_t deadline_ms)
+{
+	struct packet p;
+	enum ipc_result result;
+	enum verdict verdict = VERDICT_OK;
+
+	if (s->ahead == NULL || !s->ahead->asked)
+		return VERDICT_OK;
+	result = ipc_receive(s->queue, &p, deadline_ms);
+	if (result != IPC_OK)
+		return result_verdict(s, result);
+	if (!read_ahead(s->ahead, &p))
+		verdict = lose(s, "malformed answer from queue");
+	packet_close(&p);
+	return verdict;
+}
+
+/*
+ * The lock tells queue that it is in use.  A queue that ends takes the lock
+ * of those that are not, and then hangs up.
+ */
+static bool
+is_good(const struct submission *s)
+{
+	char c;
+
+	return flock(s->ahead->writer, LOCK_EX | LOCK_NB) == 0 &&
+	    recv(s->queue, &c, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
+	    errno == EAGAIN;
+}
+
+static void
+take_ahead(struct submission *s)
+{
+	struct submit_ahead *a = s->ahead;
+
+	memcpy(s->id, a->id, sizeof(s->id));
+	s->time = (time_t)clock_now();
+	s->writer = a->writer;
+	s->reader = a->reader;
+	a->held = false;
+}
+
+/* True: it was opened ahead, and s has it.  Else it is there no more. */
+static bool
+was_opened(struct submission *s, bool fits)
+{
+	if (s->ahead == NULL || !s->ahead->held)
+		return false;
+	if (fits && is_good(s)) {
+		take_ahead(s);
+		return true;
+	}
+	submit_forget(s->ahead);
+	(void)send_verb(s, "abort");
+	return false;
+}
+
 static enum verdict
 read_opened(struct submission *s, struct packet *p)
 {
@@ -108,6 +221,9 @@ submit_room(struct submission *s, uint64_t size, int64_t deadline_ms)
 	enum ipc_result result;
 	enum verdict verdict;
 
+	verdict = settle_ahead(s, deadline_ms);
+	if (verdict != VERDICT_OK)
+		return verdict;
 	packet_start(&p, "room");
 	packet_number(&p, "size", size);
 	result = ipc_call(s->queue, &p, deadline_ms);
@@ -131,6 +247,11 @@ submit_open(
 
 	s->writer = s->reader = -1;
 	s->id[0] = s->refused[0] = '\0';
+	verdict = settle_ahead(s, deadline_ms);
+	if (verdict != VERDICT_OK)
+		return verdict;
+	if (was_opened(s, client_fd < 0 && size <= AHEAD_MAX))
+		return VERDICT_OK;
 	packet_start(&p, "open");
 	if (client_fd >= 0) {
 		packet_number(&p, "client-fd", 1);
@@ -244,6 +365,23 @@ sync_both(struct submission *s, int envelope)
 	return submit_storage_failed();
 }
 
+static bool
+send_synced(struct submission *s)
+{
+	struct packet p;
+
+	packet_start(&p, "synced");
+	if (s->ahead != NULL) {
+		packet_also(&p, "open");
+		packet_number(&p, "ahead", 1);
+	}
+	if (s->lost || ipc_send(s->queue, &p, 0) != IPC_OK)
+		return false;
+	if (s->ahead != NULL)
+		s->ahead->asked = true;
+	return true;
+}
+
 static enum verdict
 read_committed(struct submission *s, struct packet *p)
 {
@@ -256,7 +394,7 @@ read_committed(struct submission *s, struct packet *p)
 	verdict = sync_both(s, p->fds[0]);
 	if (verdict != VERDICT_OK)
 		(void)send_verb(s, "abort");
-	else if (!send_verb(s, "synced"))
+	else if (!send_synced(s))
 		verdict = lose(s, "queue closed the connection");
 	return verdict;
 }

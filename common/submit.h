@@ -25,16 +25,37 @@
  * descriptors are closed, and unless `lost` is set the connection is good
  * for another message.  Deadlines are common/clock.h's, monotonic.
  */
+struct submit_ahead;
+
 struct submission {
+	struct submit_ahead *ahead; /* the connection's; NULL: none */
 	int queue; /* the connection; stays the caller's */
 	bool lost; /* the connection is of no more use */
 	char id[PROTOCOL_ID_MAX + 1];
-	time_t time; /* when queue opened it, for Received */
+	time_t time; /* when it was opened, for Received */
 	int writer;  /* valid between open and commit or abort, else -1 */
 	int reader;
 	/* the recipient that was refused, "" when it was not about one */
 	char refused[PROTOCOL_ADDRESS_MAX + 1];
 };
+
+/*
+ * The next message of a connection, asked for in one breath with the end of
+ * the one before, so that it needs no question when its turn comes.  All
+ * zeros: none.
+ */
+struct submit_ahead {
+	bool asked; /* the answer has not been read */
+	bool held;
+	char id[PROTOCOL_ID_MAX + 1];
+	int writer, reader;
+};
+
+/* Read the answer if it has come. */
+void submit_collect(struct submit_ahead *, int queue);
+
+/* Its connection is of no more use, or the caller has closed it. */
+void submit_forget(struct submit_ahead *);
 
 struct submit_envelope {
 	const char *sender;            /* "": the null reverse-path */

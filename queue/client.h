@@ -20,6 +20,7 @@
 /* What queue/intake.c (the conversation) and queue/commit.c share. */
 enum client_state {
 	CLIENT_IDLE,
+	CLIENT_AHEAD,    /* the content's file is there before its message */
 	CLIENT_YIELD,    /* "open" came, deliveries are to catch up first */
 	CLIENT_OPEN,     /* it writes the content */
 	CLIENT_ENVELOPE, /* "commit" came, recipients follow */
@@ -29,13 +30,14 @@ enum client_state {
 
 struct client {
 	struct peer peer;
-	struct client *next, *previous; /* of CLIENT_PUBLIC */
-	struct timer silence;           /* likewise */
+	struct client *next, *previous; /* of all */
+	struct timer silence;           /* of CLIENT_PUBLIC */
 	enum client_role role;
 	enum client_state state;
 	char *login; /* NULL: none */
 	uid_t uid;   /* of CLIENT_PUBLIC */
 	bool relays; /* this message may leave the house */
+	bool ahead;  /* as "open" said */
 	uint64_t size;		 /* as declared, of CLIENT_OPEN and later */
 	bool promised;		 /* room for that */
 	size_t weight;		 /* of the envelope (queue/budget.h) */

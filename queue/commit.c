@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/protocol.h"
 #include "queue/attempt.h"
@@ -85,6 +86,8 @@ client_on_commit(struct client *c, struct packet *p)
 	e->eight_bit = body[0] == '8';
 	e->utf8 = utf8 == 1;
 	e->uid = c->role == CLIENT_PUBLIC ? (int64_t)c->uid : -1;
+	if (c->state == CLIENT_AHEAD)
+		c->opened_us = clock_now_us();
 	e->time = c->opened_us / 1000000;
 	e->micros = (uint32_t)(c->opened_us % 1000000);
 	client_state(c, CLIENT_ENVELOPE);

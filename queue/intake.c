@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ enum {
 	PUBLIC_SILENCE_MS = 60 * 60 * 1000
 };
 
-static struct client *public_clients;
+static struct client *clients;
 static size_t busy;
 void (*clients_idle)(void);
 
@@ -37,7 +38,7 @@ clients_busy(void)
 void
 client_state(struct client *c, enum client_state state)
 {
-	bool was = c->state != CLIENT_IDLE, is = state != CLIENT_IDLE;
+	bool was = c->state > CLIENT_AHEAD, is = state > CLIENT_AHEAD;
 
 	c->state = state;
 	if (!was && is)
@@ -113,9 +114,9 @@ may_come(uid_t uid)
 
 	if (is_speaker(uid))
 		return false;
-	for (struct client *c = public_clients; c != NULL; c = c->next) {
-		all++;
-		own += c->uid == uid;
+	for (struct client *c = clients; c != NULL; c = c->next) {
+		all += c->role == CLIENT_PUBLIC;
+		own += c->role == CLIENT_PUBLIC && c->uid == uid;
 	}
 	return uid == 0 || (all < PUBLIC_MAX && own < PUBLIC_OF_ONE);
 }
@@ -123,10 +124,10 @@ may_come(uid_t uid)
 static void
 enlist(struct client *c)
 {
-	c->next = public_clients;
+	c->next = clients;
 	if (c->next != NULL)
 		c->next->previous = c;
-	public_clients = c;
+	clients = c;
 }
 
 static void
@@ -136,8 +137,8 @@ delist(struct client *c)
 		c->next->previous = c->previous;
 	if (c->previous != NULL)
 		c->previous->next = c->next;
-	else if (public_clients == c)
-		public_clients = c->next;
+	else if (clients == c)
+		clients = c->next;
 }
 
 static void
@@ -158,6 +159,23 @@ on_closed(struct peer *peer)
 
 	peer_end(peer);
 	client_free(c);
+}
+
+/* Who uses its file has locked it (common/submit.c). */
+void
+clients_withdraw(void)
+{
+	struct client *next;
+
+	for (struct client *c = clients; c != NULL; c = next) {
+		next = c->next;
+		if (c->state != CLIENT_AHEAD)
+			continue;
+		if (flock(c->reception.reader, LOCK_EX | LOCK_NB) == 0)
+			on_closed(&c->peer);
+		else
+			client_state(c, CLIENT_OPEN);
+	}
 }
 
 void
@@ -271,7 +289,7 @@ open_message(struct client *c)
 		return;
 	}
 	c->opened_us = clock_now_us();
-	client_state(c, CLIENT_OPEN);
+	client_state(c, c->ahead ? CLIENT_AHEAD : CLIENT_OPEN);
 	packet_start(&answer, "opened");
 	packet_text(&answer, "id", c->reception.id);
 	packet_number(&answer, "time", (uint64_t)c->opened_us / 1000000);
@@ -290,14 +308,16 @@ go_on(struct yield *y)
 static bool
 on_open(struct client *c, struct packet *p)
 {
-	uint64_t client_fd;
+	uint64_t client_fd, ahead;
 	const struct attribute set[] = {
 	    ATTRIBUTE_NUMBER_OPTIONAL("client-fd", &client_fd),
-	    ATTRIBUTE_NUMBER_OPTIONAL("size", &c->size)};
+	    ATTRIBUTE_NUMBER_OPTIONAL("size", &c->size),
+	    ATTRIBUTE_NUMBER_OPTIONAL("ahead", &ahead)};
 
-	if (!packet_read(p, "open", set, 2, p->nfds) ||
+	if (!packet_read(p, "open", set, 3, p->nfds) ||
 	    p->nfds != (client_fd == 1))
 		return false;
+	c->ahead = ahead == 1;
 	c->relays = c->role != CLIENT_SMTPD ||
 	    (client_fd == 1 && is_relay_client(p->fds[0]));
 	if (c->role != CLIENT_REPORT && yield_wait(&c->yield, go_on))
@@ -347,9 +367,9 @@ static const struct command {
 	unsigned states; /* bits by enum client_state */
 	bool (*handle)(struct client *, struct packet *);
 } commands[] = {
-    {"room", 1u << CLIENT_IDLE, on_room},
+    {"room", 1u << CLIENT_IDLE | 1u << CLIENT_AHEAD, on_room},
     {"open", 1u << CLIENT_IDLE, on_open},
-    {"commit", 1u << CLIENT_OPEN, client_on_commit},
+    {"commit", 1u << CLIENT_OPEN | 1u << CLIENT_AHEAD, client_on_commit},
     {"recipient", 1u << CLIENT_ENVELOPE, client_on_recipient},
     {"end", 1u << CLIENT_ENVELOPE, client_on_end},
     {"synced", 1u << CLIENT_COMMITTED, client_on_synced},
@@ -411,8 +431,7 @@ client_begin(enum client_role role, int fd, const char *login)
 		client_free(c);
 		return;
 	}
-	if (role == CLIENT_PUBLIC) {
-		enlist(c);
+	enlist(c);
+	if (role == CLIENT_PUBLIC)
 		loop_timer(&c->silence, PUBLIC_SILENCE_MS);
-	}
 }

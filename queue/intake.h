@@ -11,8 +11,8 @@
  * a login's end, a local user and our own reports.  They differ in what they
  * may ask for, and that is decided by where the connection came from.
  *
- * A client goes OPEN, ENVELOPE, ROUTING, COMMITTED and back; the end of its
- * connection in any of them leaves nothing in the spool.
+ * A client goes OPEN (or AHEAD), ENVELOPE, ROUTING, COMMITTED and back; the
+ * end of its connection in any of them leaves nothing in the spool.
  */
 enum client_role {
 	CLIENT_SMTPD,  /* local recipients only */
@@ -29,6 +29,12 @@ void client_begin(enum client_role, int fd, const char *login);
 
 /* Messages that clients are sending now; a drain waits for those. */
 size_t clients_busy(void);
+
+/*
+ * What was opened ahead and is not in use is taken back, and its client left;
+ * the others are busy from then on.
+ */
+void clients_withdraw(void);
 
 /* The last busy client has become idle. */
 extern void (*clients_idle)(void);

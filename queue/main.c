@@ -170,6 +170,7 @@ on_drain(void)
 	clients_idle = leave_when_quiet;
 	dispatch_idle = leave_when_quiet;
 	dispatch_stop();
+	clients_withdraw();
 	loop_timer(&timer, DRAIN_MS);
 	leave_when_quiet();
 }

@@ -36,12 +36,26 @@ owners_connect(struct owners *o)
 	    connect_to("queue", &o->queue);
 }
 
+static void
+drop_queue(struct owners *o)
+{
+	submit_forget(&o->ahead);
+	drop(&o->queue);
+}
+
+static void
+drop_login(struct owners *o)
+{
+	submit_forget(&o->login_ahead);
+	drop(&o->login);
+}
+
 void
 owners_close(struct owners *o)
 {
 	drop(&o->userdb);
-	drop(&o->queue);
-	drop(&o->login);
+	drop_queue(o);
+	drop_login(o);
 }
 
 /*
@@ -123,14 +137,16 @@ owners_may_send(struct owners *o, const char *login, const char *address)
 void
 owners_take_login(struct owners *o, int end)
 {
-	drop(&o->login);
+	drop_login(o);
 	o->login = end;
 }
 
+/* Between two sessions nothing waits in a socket. */
 void
 owners_forget_login(struct owners *o)
 {
-	drop(&o->login);
+	drop_login(o);
+	submit_collect(&o->ahead, o->queue);
 }
 
 /* A question to queue that begins something: a message, or nothing yet. */
@@ -157,17 +173,19 @@ ask_queue(struct owners *o, queue_question *question, int client_fd,
 	*message = (struct submission){.writer = -1, .reader = -1};
 	if (o->login >= 0) {
 		message->queue = o->login;
+		message->ahead = &o->login_ahead;
 		return question(message, -1, size, deadline);
 	}
 	for (;;) {
 		if (!connect_to("queue", &o->queue))
 			return VERDICT_INTERNAL;
 		message->queue = o->queue;
+		message->ahead = &o->ahead;
 		message->lost = false;
 		verdict = question(message, client_fd, size, deadline);
 		if (!message->lost)
 			return verdict;
-		drop(&o->queue);
+		drop_queue(o);
 		if (!kept)
 			return verdict;
 		kept = false;
@@ -185,8 +203,8 @@ owners_room(struct owners *o, uint64_t size)
 }
 
 enum verdict
-owners_open(struct owners *o, int client_fd, uint64_t size,
-    struct submission *message)
+owners_open(
+    struct owners *o, int client_fd, uint64_t size, struct submission *message)
 {
 	return ask_queue(o, submit_open, client_fd, size, message);
 }
@@ -195,9 +213,9 @@ void
 owners_done(struct owners *o, const struct submission *message)
 {
 	if (message->lost && message->queue == o->login)
-		drop(&o->login);
+		drop_login(o);
 	else if (message->lost && message->queue == o->queue)
-		drop(&o->queue);
+		drop_queue(o);
 }
 
 int64_t

@@ -18,9 +18,10 @@ struct owners {
 	int userdb, queue; /* -1: none */
 	/* A login's end at queue, which replaces queue for one session. */
 	int login;
+	struct submit_ahead ahead, login_ahead; /* of both */
 };
 
-#define OWNERS_INIT ((struct owners){-1, -1, -1})
+#define OWNERS_INIT ((struct owners){.userdb = -1, .queue = -1, .login = -1})
 
 /* Connect to both now; false when that fails. */
 bool owners_connect(struct owners *);

@@ -89,6 +89,7 @@ class Queue(Owner):
         self.messages = []  # committed and synced
         self.aborted = 0
         self.opened = 0
+        self._ids = 0
         self.room = 1 << 40  # octets
         self._news = threading.Condition()
         super().__init__(path)
@@ -100,14 +101,22 @@ class Queue(Owner):
                 self._abort()
                 continue
             if p.verb == "room":
-                self.at("room", peer)
-                peer.send("room", verdict="ok" if int(p["size"]) <= self.room
-                          else "disk-full")
+                self.answer_room(peer, p)
                 continue
             assert p.verb == "open", p
-            self.at("open", peer)
-            self.opened += 1
+            if not p.get("ahead"):
+                self.at("open", peer)
+                self.opened += 1
             self.take(peer, login, p)
+
+    def hang_up(self):
+        """As a queue that ends, on whom it heard last."""
+        self._peer.socket.shutdown(socket.SHUT_RDWR)
+
+    def answer_room(self, peer, p):
+        self.at("room", peer)
+        peer.send("room", verdict="ok" if int(p["size"]) <= self.room
+                  else "disk-full")
 
     def take(self, peer, login, p):
         client = None
@@ -116,21 +125,30 @@ class Queue(Owner):
             client = socket.socket(fileno=p.fds[0])
             assert client.getpeername()
             client.close()
-        message = Message(f"{self.opened:016x}", login, client is not None)
+        self._ids += 1
+        message = Message(f"{self._ids:016x}", login, client is not None)
         with tempfile.TemporaryFile() as content, \
                 tempfile.TemporaryFile() as envelope:
             reader = os.open(f"/proc/self/fd/{content.fileno()}", os.O_RDONLY)
+            self.reader, self._peer = reader, peer
             writer = content.fileno()
             if self.fault == ("open-fd", "full"):
                 self.fault = None
                 writer = os.open("/dev/full", os.O_WRONLY)
             peer.send("opened", id=message.id, time=1700000000,
                       fds=[writer, reader])
-            p = peer.receive()
+            ahead = p.get("ahead")
+            while (p := peer.receive()) is not None and p.verb == "room":
+                self.requests.append(p)
+                self.answer_room(peer, p)
             if p is None or p.verb == "abort":
-                self._abort()
+                if p is not None or not ahead:
+                    self.opened += bool(ahead)
+                    self._abort()
                 os.close(reader)
                 return
+            if ahead:
+                self.opened += 1
             self.commit(peer, message, p)
             message.content = os.pread(reader, 1 << 28, 0)
             os.close(reader)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """smtpd on the wire, with owners that the test plays."""
 import base64
+import fcntl
 import re
 import socket
 import time
@@ -440,20 +441,43 @@ def test_room_for_the_declared_size(smtpd):
     """RFC 1870: refused before it is sent; queue hears the size again when
     the message begins.  A size beyond the limit is no question of room."""
     before = len(smtpd.queue.requests)
-    smtpd.queue.room = 1000
+    smtpd.queue.room = 500000
     with smtpd.client() as c:
         c.ehlo()
-        assert c.command("MAIL FROM:<a@b> SIZE=1001") == 452
+        assert c.command("MAIL FROM:<a@b> SIZE=500001") == 452
         assert c.enhanced == "4.3.1"
         assert c.command(f"MAIL FROM:<a@b> SIZE={4 << 30}") == 552
-        assert c.command("MAIL FROM:<a@b> SIZE=1000") == 250
+        assert c.command("MAIL FROM:<a@b> SIZE=500000") == 250
         assert c.command(f"RCPT TO:<{ANN}>") == 250
         assert c.data(b"x: y\r\n.\r\n") == 250
         assert c.message() == 250
     smtpd.queue.room = 1 << 40
-    opens = [dict(p.attributes).get("size")
-             for p in smtpd.queue.requests[before:] if p.verb == "open"]
-    assert opens == ["1000", None]
+    opens = [p.attributes for p in smtpd.queue.requests[before:]
+             if p.verb == "open"]
+    assert [("size", "500000")] in opens
+    assert [("ahead", "1")] in opens
+
+
+def test_the_next_message_is_opened_ahead(make_smtpd):
+    """Together with the end of the one before; what is in use is locked."""
+    smtpd = make_smtpd(extra=["spare-processes 1", "smtpd-processes 1"])
+    queue = smtpd.queue
+    for _ in range(2):  # also from one session to the next
+        with smtpd.client() as c:
+            c.ehlo()
+            for _ in range(3):
+                c.envelope()
+                assert c.command("DATA") == 354
+                if queue.messages:
+                    with open(f"/proc/self/fd/{queue.reader}", "rb") as f:
+                        with pytest.raises(BlockingIOError):
+                            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                c.send(b"x: y\r\n.\r\n")
+                assert c.reply() == 250
+    queue.wait(6)
+    opens = [p.get("ahead") for p in queue.requests if p.verb == "open"]
+    assert opens[:6] == [None] + ["1"] * 5
+    assert len({m.id for m in queue.messages}) == 6
 
 
 def test_counted_size(make_smtpd):

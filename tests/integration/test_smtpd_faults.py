@@ -78,7 +78,7 @@ def test_restarted_queue_is_found_again(make_smtpd):
     with smtpd.client() as c:
         c.ehlo()
         assert c.message() == 250
-        smtpd.queue.fault = ("open", "close")
+        smtpd.queue.hang_up()
         assert c.message() == 250
     assert smtpd.queue.connections >= 2
     assert len(smtpd.queue.wait(2)) == 2
