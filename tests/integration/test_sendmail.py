@@ -7,13 +7,14 @@ import json
 import os
 import pwd
 import re
+import shutil
 import stat
 import subprocess
 
 import pytest
 
 from fakequeue import FakeQueue
-from suite import program
+from suite import can_trace, program
 
 EX_USAGE, EX_DATAERR, EX_NOUSER = 64, 65, 67
 EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = 69, 75, 78
@@ -270,6 +271,25 @@ def test_bad_config(fake):
     done = fake.call("x", input=b"\nx\n")
     assert done.returncode == EX_CONFIG
     assert b"hostnam" in done.stderr
+
+
+@pytest.mark.skipif(not can_trace() or not shutil.which("strace"),
+                    reason="needs CAP_SYS_PTRACE and strace")
+def test_names_are_synced_where_files_take_none_along(fake):
+    """The fake's files lie on a tmpfs, of which fsync promises nothing for
+    their names: the file system as a whole is written out before the end."""
+    fake.start()
+    trace = os.path.join(fake.folder, "trace")
+    done = subprocess.run(
+        ["strace", "-f", "-o", trace, "-e", "trace=fsync,syncfs,sendmsg",
+         program("sendmail"), "-c", fake.config, "ann@example.test"],
+        input=b"\nhello\n", capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    fake.queue.wait(1)
+    with open(trace) as f:
+        calls = [line for line in f if re.search(r"= 0$|synced", line)]
+    names = [re.search(r"(\w+)\(", line)[1] for line in calls]
+    assert names[-4:] == ["fsync", "fsync", "syncfs", "sendmsg"], calls
 
 
 def test_disk_full(fake):
