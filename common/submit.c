@@ -349,14 +349,18 @@ submit_storage_failed(void)
 /*
  * Write-out of both begins before either is waited for, so that one journal
  * commit carries both: the content's before queue is asked, so that the disk
- * has something to do meanwhile.  Where the call is not known fsync does it
- * all.  We have no folder to sync: where a file's sync is not its name's,
- * whatever the file system has is written.
+ * has something to do meanwhile.  Both are waited for before the first sync:
+ * what ext4 notes when data has arrived is then in one commit, and the second
+ * sync finds it done.  Where the call is not known fsync does it all.  We have
+ * no folder to sync: where a file's sync is not its name's, whatever the file
+ * system has is written.
  */
 static enum verdict
 sync_both(struct submission *s, int envelope)
 {
 	(void)sync_file_range(envelope, 0, 0, SYNC_FILE_RANGE_WRITE);
+	(void)sync_file_range(s->reader, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE);
+	(void)sync_file_range(envelope, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE);
 	if (fs_sync(s->reader) == 0 && fs_sync(envelope) == 0 &&
 	    (fs_syncs_names(envelope) || syncfs(envelope) == 0))
 		return VERDICT_OK;
