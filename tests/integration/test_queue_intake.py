@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Messages come in: nothing is ours before "synced", and nobody relays who
 may not."""
+import fcntl
 import os
 import shutil
 import socket
@@ -28,6 +29,27 @@ def refused(client, verdict, address=None):
     assert attributes["verdict"] == verdict
     if address:
         assert attributes["address"] == address
+
+
+def test_what_was_opened_ahead_is_withdrawn(house):
+    """At a drain, unless it is in use: that is waited for."""
+    idle, used = house.client(), house.client()
+    for client in idle, used:
+        client.say("open", ahead=1)
+        attributes, [client.writer, client.reader] = client.expect("opened")
+        client.id = attributes["id"]
+    fcntl.flock(used.writer, fcntl.LOCK_EX)
+    house.process.terminate()
+    with pytest.raises(Closed):
+        idle.hear()
+    used.write(b"Subject: x\n\ntext\n")
+    used.close_writer()
+    used.commit("x@remote.test", [BOB])
+    used.committed()
+    used.say("synced")
+    assert house.process.wait(20) == 0
+    assert house.spooled("new") == [used.id]
+    assert not house.log_lines("not waiting")
 
 
 def test_delivered_to_the_mailbox(house):
