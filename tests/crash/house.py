@@ -111,10 +111,13 @@ class Tracer:
         """How many touching calls there were; None: it is gone."""
         try:
             self.say("disarm")
-            answer = self._answers.get(timeout=SECONDS)
         except OSError:
+            pass  # what it said before its end is still to be read
+        answer = self._answers.get(timeout=SECONDS)
+        if answer is None:
+            self._answers.put(None)
             return None
-        return None if answer is None else int(answer)
+        return int(answer)
 
     def killed(self):
         """The process that was hit did not live to tell."""
