@@ -121,7 +121,8 @@ destination_may_run(
 	if (running >= pace_room(&d->pace, most(), now) ||
 	    !has_share(d, workers, busy))
 		return false;
-	return running == 0 || busy >= workers || running < workers - busy;
+	/* It had a share: fewer than all are busy. */
+	return running == 0 || running < workers - busy;
 }
 
 void
