@@ -14,19 +14,11 @@
 enum {
 	BUCKETS = 4096,
 	KEPT_DOMAINS = 4096, /* that nothing refers to */
-	TEXT_MAX = 400,      /* of the last word that is kept */
-	PLACES = 1000,       /* for attempts on their way to deliver */
-	AHEAD = 20,          /* prepared beyond those that run */
-	LOOKS = 64           /* at others, for one whose turn it is */
+	TEXT_MAX = 400       /* of the last word that is kept */
 };
 
 static struct domain *domains[BUCKETS];
 static struct destination *destinations[BUCKETS];
-static size_t places; /* taken */
-
-/* Of those with messages parked: who may go on, who waits for a time. */
-static struct destination *turn_next;
-static struct due_heap sleepers;
 
 /* Domains that nothing refers to, the one left last at the newer end. */
 static struct {
@@ -34,148 +26,10 @@ static struct {
 	size_t n;
 } kept;
 
-/* -- turns -- */
-
-static size_t
-in_memory(const struct destination *d)
-{
-	return d->at[STAGE_TICKET] + d->at[STAGE_PREPARED] +
-	    d->at[STAGE_RUNNING];
-}
-
-/* The last of the round. */
-static void
-enter_round(struct destination *d)
-{
-	if (d->in_round)
-		return;
-	d->in_round = true;
-	if (turn_next == NULL) {
-		d->next = d->previous = d;
-		turn_next = d;
-		return;
-	}
-	d->next = turn_next;
-	d->previous = turn_next->previous;
-	d->previous->next = d;
-	turn_next->previous = d;
-}
-
-static void
-leave_round(struct destination *d)
-{
-	if (!d->in_round)
-		return;
-	d->in_round = false;
-	if (turn_next == d)
-		turn_next = d->next != d ? d->next : NULL;
-	d->next->previous = d->previous;
-	d->previous->next = d->next;
-}
-
 static unsigned
 most(void)
 {
 	return (unsigned)queue.config.destination_concurrency;
-}
-
-/* One at a time while it is probed, few while it is slowed down. */
-static size_t
-room(const struct destination *d, int64_t now)
-{
-	size_t running = pace_room(&d->pace, most(), now);
-
-	if (running == 0 || pace_rests(&d->pace))
-		return running;
-	if (d->pace.pause > 0)
-		return running + 1;
-	return running + (running < AHEAD ? running : AHEAD);
-}
-
-/* Of so many things that are shared, when so many are taken. */
-static bool
-has_share(const struct destination *d, size_t all, size_t taken)
-{
-	switch (d->standing) {
-	case STANDING_PROVEN:
-		return taken < all;
-	case STANDING_NEW:
-		return taken == 0 || taken < all - all / 4;
-	default:
-		return taken == 0 || taken < all / 2;
-	}
-}
-
-bool
-destination_has_room(const struct destination *d, int64_t now)
-{
-	return in_memory(d) < room(d, now) && has_share(d, PLACES, places);
-}
-
-bool
-destination_may_run(
-    const struct destination *d, size_t workers, size_t busy, int64_t now)
-{
-	size_t running = d->at[STAGE_RUNNING];
-
-	if (running >= pace_room(&d->pace, most(), now) ||
-	    !has_share(d, workers, busy))
-		return false;
-	/* It had a share: fewer than all are busy. */
-	return running == 0 || running < workers - busy;
-}
-
-void
-destination_stir(struct destination *d, int64_t now)
-{
-	bool waits = d->lanes.n > 0;
-
-	if (waits && now < d->pace.opens)
-		(void)due_set(&sleepers, &d->wake, d->pace.opens);
-	else
-		due_remove(&sleepers, &d->wake);
-	if (waits && in_memory(d) < room(d, now))
-		enter_round(d);
-	else
-		leave_round(d);
-}
-
-struct destination *
-destination_turn(int64_t now)
-{
-	struct due *first;
-
-	while ((first = due_first(&sleepers)) != NULL && first->at <= now)
-		destination_stir(
-		    container_of(first, struct destination, wake), now);
-	for (int i = 0; i < LOOKS && turn_next != NULL; i++) {
-		struct destination *d = turn_next;
-
-		turn_next = d->next;
-		if (destination_has_room(d, now))
-			return d;
-		destination_stir(d, now);
-	}
-	return NULL;
-}
-
-int64_t
-destination_wakes(void)
-{
-	struct due *first = due_first(&sleepers);
-
-	return first != NULL ? first->at : INT64_MAX;
-}
-
-void
-destination_move(struct destination *d, enum stage from, enum stage to)
-{
-	if (from != STAGE_NONE)
-		d->at[from]--;
-	if (to != STAGE_NONE)
-		d->at[to]++;
-	places += to != STAGE_NONE;
-	places -= from != STAGE_NONE;
 }
 
 static struct domain **
@@ -221,10 +75,10 @@ destination_settle(struct destination *d)
 {
 	struct destination **where = destination_bucket(d->name);
 
-	if (d->domains > 0 || in_memory(d) > 0 || d->lanes.n > 0 || d->has_turn)
+	if (d->domains > 0 || destination_in_memory(d) > 0 || d->lanes.n > 0 ||
+	    d->has_turn)
 		return;
-	leave_round(d);
-	due_remove(&sleepers, &d->wake);
+	destination_stir(d, 0);
 	while (*where != d)
 		where = &(*where)->chain;
 	*where = d->chain;
@@ -385,9 +239,9 @@ destination_heard(struct destination *d, const struct heard *heard, int64_t now)
 	else
 		pace_trouble(&d->pace, heard->trouble, heard->started, now,
 		    &policy, random_bits());
-	d->standing = heard->good || heard->trouble == PACE_RATE
-	    ? STANDING_PROVEN
-	    : STANDING_SUSPECT;
+	destination_stand(d,
+	    heard->good || heard->trouble == PACE_RATE ? STANDING_PROVEN
+						       : STANDING_SUSPECT);
 	if (!heard->good || d->text != NULL)
 		remember(d, heard);
 	destination_stir(d, now);

@@ -29,9 +29,11 @@ enum { DESTINATION_DSN_MAX = 12 };
  * before those that wait already, but takes no more than three turns of four.
  * Destinations take turns, too.
  *
- * Workers and the places for attempts are shared.  What failed the last time
- * may take no more than half of them, what nothing is known of three
- * quarters; the rest is for where mail got through.
+ * Workers and the places for attempts are shared.  Those that failed the last
+ * time may have no more than half of them, together with those that nothing
+ * is known of three quarters; the rest is for where mail got through.  What is
+ * scarce goes in turns to each of these three kinds, so that no amount of mail
+ * for one keeps another waiting.
  *
  * Both are kept for as long as messages refer to them, and the ones used last
  * for a while longer, for what is known of them.
@@ -54,7 +56,7 @@ enum stage {
 	STAGES
 };
 
-enum standing { STANDING_NEW, STANDING_PROVEN, STANDING_SUSPECT };
+enum standing { STANDING_NEW, STANDING_PROVEN, STANDING_SUSPECT, STANDINGS };
 
 struct destination {
 	struct destination *chain;
@@ -115,7 +117,7 @@ bool lanes_park(struct message *);
 void lanes_leave(struct message *);
 struct message *lanes_next(struct destination *); /* out of its lane; NULL */
 
-/* -- turns -- */
+/* -- turns (queue/turns.c) -- */
 
 /* Something about it has changed: may it go on, or when. */
 void destination_stir(struct destination *, int64_t now);
@@ -141,6 +143,13 @@ bool destination_may_run(
 
 /* One message has come from one stage to another. */
 void destination_move(struct destination *, enum stage from, enum stage to);
+size_t destination_in_memory(const struct destination *); /* at any stage */
+
+/*
+ * Of that standing from now on, with all that it has taken; it is to be
+ * stirred then.
+ */
+void destination_stand(struct destination *, enum standing);
 
 /* Drop it when nothing refers to it any more. */
 void destination_settle(struct destination *);

@@ -122,8 +122,8 @@ job_left(struct destination *d, enum stage from)
 {
 	destination_move(d, from, STAGE_NONE);
 	destination_stir(d, clock_monotonic_ms());
-	if (d->in_round)
-		dispatch_serve();
+	/* It, or whoever waits for a place. */
+	dispatch_serve();
 	destination_settle(d);
 }
 

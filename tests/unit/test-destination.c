@@ -420,33 +420,114 @@ what_is_known_is_bounded(void **state)
 	assert_non_null(domain_find("d19999.test"));
 }
 
+static struct destination *
+destination(const char *name, enum standing standing)
+{
+	struct domain *domain = domain_hold(name);
+	struct destination *d = domain_destination(domain);
+
+	d->standing = standing;
+	d->pace.window = MOST;
+	domain_release(domain);
+	return d;
+}
+
+/* Of nobody whose messages wait. */
+static void
+occupy(struct destination *d, enum stage stage, int n)
+{
+	for (; n > 0; n--)
+		destination_move(d, STAGE_NONE, stage);
+	for (; n < 0; n++)
+		destination_move(d, stage, STAGE_NONE);
+}
+
 static void
 workers_are_kept_for_those_that_live(void **state)
 {
-	struct domain *domain = domain_hold("share.test");
-	struct destination *d = domain_destination(domain);
+	struct destination *live = destination("w1.test", STANDING_PROVEN);
+	struct destination *fresh = destination("w2.test", STANDING_NEW);
+	struct destination *dead = destination("w3.test", STANDING_SUSPECT);
+	struct destination *others = destination("w4.test", STANDING_SUSPECT);
 
 	(void)state;
-	d->pace.window = MOST;
-	assert_true(destination_may_run(d, 40, 29, 1));
-	assert_false(destination_may_run(d, 40, 30, 1)); /* it is new */
-	d->standing = STANDING_SUSPECT;
-	assert_true(destination_may_run(d, 40, 19, 1));
-	assert_false(destination_may_run(d, 40, 20, 1));
-	d->standing = STANDING_PROVEN;
-	assert_true(destination_may_run(d, 40, 39, 1));
-	assert_false(destination_may_run(d, 40, 40, 1));
+	occupy(others, STAGE_RUNNING, 19);
+	assert_true(destination_may_run(dead, 40, 19, 1));
+	occupy(others, STAGE_RUNNING, 1);
+	assert_false(destination_may_run(dead, 40, 20, 1));
+	occupy(fresh, STAGE_RUNNING, 9);
+	assert_true(destination_may_run(fresh, 40, 29, 1));
+	occupy(fresh, STAGE_RUNNING, 1);
+	assert_false(destination_may_run(fresh, 40, 30, 1));
+	assert_true(destination_may_run(live, 40, 39, 1));
+	assert_false(destination_may_run(live, 40, 40, 1));
 	/* No more than are left for others. */
-	for (int i = 0; i < 15; i++)
-		destination_move(d, STAGE_NONE, STAGE_RUNNING);
-	assert_true(destination_may_run(d, 40, 24, 1));
-	assert_false(destination_may_run(d, 40, 25, 1));
-	for (int i = 0; i < 15; i++)
-		destination_move(d, STAGE_RUNNING, STAGE_NONE);
+	occupy(live, STAGE_RUNNING, 5);
+	assert_true(destination_may_run(live, 40, 34, 1));
+	assert_false(destination_may_run(live, 40, 35, 1));
+	occupy(live, STAGE_RUNNING, -5);
+	occupy(fresh, STAGE_RUNNING, -10);
+	occupy(others, STAGE_RUNNING, -20);
 	/* A single worker serves anybody. */
-	d->standing = STANDING_SUSPECT;
-	assert_true(destination_may_run(d, 1, 0, 1));
-	domain_release(domain);
+	assert_true(destination_may_run(dead, 1, 0, 1));
+}
+
+static void
+those_that_live_leave_the_others_their_turn(void **state)
+{
+	struct destination *live = destination("t1.test", STANDING_PROVEN);
+	struct destination *fresh = destination("t2.test", STANDING_NEW);
+	struct destination *dead = destination("t3.test", STANDING_SUSPECT);
+
+	(void)state;
+	occupy(live, STAGE_RUNNING, 39);
+	assert_true(destination_may_run(fresh, 40, 39, 1));
+	assert_true(destination_may_run(dead, 40, 39, 1));
+	occupy(live, STAGE_TICKET, 960);
+	assert_true(destination_has_room(fresh, 1));
+	assert_true(destination_has_room(dead, 1));
+	occupy(live, STAGE_TICKET, -960);
+	occupy(live, STAGE_RUNNING, -39);
+}
+
+static void
+dead_ones_hide_no_other(void **state)
+{
+	struct heard bad = {.trouble = PACE_HOST,
+	    .started = 1,
+	    .dsn = "4.4.2",
+	    .text = "lost the connection"};
+	struct destination *d, *taken;
+	char name[32];
+
+	(void)state;
+	taken = destination("taken.test", STANDING_SUSPECT);
+	occupy(taken, STAGE_TICKET, 500);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "hide%d.test", i);
+		d = park(name, 1, 0, 1);
+		destination_stir(d, 1);
+		destination_heard(d, &bad, 2);
+	}
+	assert_null(destination_turn(2));
+	d = park("seek.test", 1, 0, 1);
+	destination_stir(d, 2);
+	assert_ptr_equal(destination_turn(2), d);
+	(void)next_sender(d);
+	destination_stir(d, 2);
+	assert_null(destination_turn(2));
+	/* Who comes from one kind to another takes along what it has. */
+	destination_heard(
+	    taken, &(struct heard){.good = true, .started = 2}, 2);
+	assert_non_null(destination_turn(2));
+	occupy(taken, STAGE_TICKET, -500);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "hide%d.test", i);
+		d = destination_find(name);
+		(void)next_sender(d);
+		destination_stir(d, 2);
+	}
+	assert_null(destination_turn(2));
 }
 
 /* -- all of it, in virtual time -- */
@@ -611,6 +692,8 @@ main(void)
 	    cmocka_unit_test(domains_share_their_mx_host),
 	    cmocka_unit_test(what_is_known_is_bounded),
 	    cmocka_unit_test(workers_are_kept_for_those_that_live),
+	    cmocka_unit_test(those_that_live_leave_the_others_their_turn),
+	    cmocka_unit_test(dead_ones_hide_no_other),
 	    cmocka_unit_test(nobody_delays_anybody_else),
 #ifndef SANITIZERS
 	    /* Last: it leaves them. */
