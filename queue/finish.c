@@ -288,9 +288,11 @@ next_wait(struct attempt *a, bool parked)
 	struct message *m = a->m;
 	int64_t wait =
 	    schedule_wait(&policy, m->attempts, message_age(m), random_bits());
-	int64_t rest = parked
-	    ? destination_wait(m->domain->destination, clock_monotonic_ms())
-	    : wait;
+	/* Made anew when what leads where has changed meanwhile. */
+	const struct destination *d =
+	    parked ? domain_destination(m->domain) : NULL;
+	int64_t rest =
+	    d != NULL ? destination_wait(d, clock_monotonic_ms()) : wait;
 
 	return rest < wait ? rest : wait;
 }

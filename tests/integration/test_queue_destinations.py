@@ -304,6 +304,19 @@ def test_a_new_relay_host_is_another_destination(house):
         house.wait_log("delivered", id=id)
 
 
+def test_a_new_relay_host_while_a_part_is_out(house):
+    """What is left of a message finds its way, whatever has changed."""
+    send_out(house, "u0@live.test", count=10)  # as many as it takes
+    (id,) = send_out(house, BOB, "u0@live.test")
+    delivery = house.delivery()
+    house.reload("relay-host [relay.test]")
+    delivery.answer("mailbox-busy")
+    house.wait_log("deferred", id=id)
+    made = workers(house, 11)
+    while job_of(made)[1]["id"] != id:
+        pass
+
+
 def test_what_is_found_at_start_is_parked_unread(house):
     """A spool full of mail for a dead site: three are tried."""
     house.kill()
