@@ -257,12 +257,17 @@ on_room(struct client *c, struct packet *p)
 	return true;
 }
 
-/* What is left is for our own reports. */
+/*
+ * What is left is for our own reports.  What nobody may send nobody may
+ * reserve either, to keep others out.
+ */
 static bool
 find_room(struct client *c)
 {
 	if (c->role == CLIENT_REPORT)
 		return true;
+	if (c->size > queue.config.max_message_size)
+		c->size = queue.config.max_message_size;
 	if (!room_for(c->size))
 		return false;
 	room_promise(c->size);

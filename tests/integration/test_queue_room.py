@@ -84,6 +84,14 @@ def refused_open(client, **attributes):
     return client.expect("refused")[0]["verdict"]
 
 
+def test_nobody_reserves_more_than_a_message_takes(make):
+    house = make("size=8m", "spool-reserve 512K", "max-message-size 1M")
+    greedy = house.client("public")
+    greedy.say("open", size=6 * MIB)
+    greedy.expect("opened")
+    assert ask(house.client(), 4 * MIB) == "ok"
+
+
 def test_room_for_a_size(make):
     house = make("size=8m", "spool-reserve 512K")
     client = house.client()
