@@ -274,8 +274,11 @@ run(struct timer *t)
 		return;
 	}
 	now = clock_monotonic_ms();
+	/* With no place for it, time alone changes nothing. */
+	if (is_full())
+		return;
 	next = destination_wakes();
-	m = is_full() ? NULL : candidate(now);
+	m = candidate(now);
 	if (m != NULL && m->due.at < next)
 		next = m->due.at;
 	if (next != INT64_MAX)

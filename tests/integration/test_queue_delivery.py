@@ -610,3 +610,47 @@ def test_long_list_is_streamed(house):
     want = 700 if os.geteuid() in (0, os.stat(house.spool).st_uid) else 0
     assert packet[0] == "end" and count == want
 
+
+def send_many(house, recipient, count):
+    client = house.login(ANN)
+    for _ in range(count):
+        client.send(ANN, [recipient], CONTENT)
+    client.close()
+
+
+@pytest.fixture
+def no_sync(monkeypatch):
+    """Of what many messages are about it is no part."""
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+
+
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_no_place_for_what_may_go_again(house, no_sync):
+    """A pause that is over while all places are taken is waited for, not
+    looked at again and again."""
+    send_many(house, BOB, 1990)
+    worker = house.worker()
+    worker.ready()
+    send_out(house, ["u0@remote.test"])
+    job = worker.job()
+    worker.result(0, "deferred", "4.7.28", "421 4.7.28 too fast",
+                  scope="session")
+    worker.done(job)
+    worker.ready()
+    house.wait_log("deferred", id=job["id"])
+    id = send_out(house, ["u1@remote.test"])
+    send_many(house, BOB, 20)
+    before = processor_seconds(house.process.pid)
+    worker.sock.settimeout(2)  # the pause is one second
+    with pytest.raises(TimeoutError):
+        worker.job()
+    assert processor_seconds(house.process.pid) - before < 0.5
+    worker.sock.settimeout(30)
+    for _ in range(2010):
+        house.delivery().answer()
+    assert worker.job()["id"] == id
