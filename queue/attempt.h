@@ -32,7 +32,7 @@ enum work_stage {
 	WORK_LOCAL,   /* with mailbox */
 	WORK_REMOTE,  /* waits for the others' routes, then with deliver */
 	WORK_SAME,    /* another recipient leads to the same place */
-	WORK_PARKED,  /* not tried: its destination takes nothing now */
+	WORK_PARKED,  /* not tried: it takes nothing now */
 	WORK_DONE
 };
 
@@ -119,7 +119,10 @@ struct result {
 
 void attempt_result(struct attempt *, size_t index, const struct result *);
 
-/* Nothing: its job did not run, as its destination rests. */
+/*
+ * Nothing: it was not tried, as its destination rests, or its user has enough
+ * on its way to him.
+ */
 void attempt_withdrawn(struct attempt *, size_t index);
 
 /* -- queue/finish.c -- */

@@ -321,6 +321,12 @@ dispatch_active(void)
 	return active;
 }
 
+size_t
+dispatch_free(void)
+{
+	return active < ACTIVE_MAX ? ACTIVE_MAX - active : 0;
+}
+
 void
 dispatch_stop(void)
 {

@@ -70,6 +70,7 @@ void dispatch_learn_local(struct domain *);
 void dispatch_reroute(void);
 
 size_t dispatch_active(void);
+size_t dispatch_free(void); /* places that nobody has */
 
 /*
  * For how many milliseconds the first of those that were never tried has

@@ -142,7 +142,7 @@ wait_for_us(struct attempt *a)
 	if (m->troubles < TROUBLE_DOUBLINGS)
 		m->troubles++;
 	/* What was not heard, or not written, may have happened. */
-	m->again = true;
+	m->again = m->again || a->trouble || a->unwritten;
 	/* Whatever its destination does: it need not be about that. */
 	message_lead(m, NULL);
 	dispatch_wait(m, (int64_t)TROUBLE_MS << doublings);

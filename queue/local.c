@@ -12,12 +12,15 @@
 #include "common/protocol.h"
 #include "common/verdict.h"
 #include "common/peer.h"
+#include "queue/dispatch.h"
 #include "queue/queue.h"
 
 enum {
 	WINDOW = 32,          /* deliveries outstanding on a channel */
 	VIRTUAL_CHANNELS = 2, /* a copy that syncs must not hold up all */
 	SYSTEM_CHANNELS = 64,
+	FEW = 2 * WINDOW, /* that one user may always have here */
+	PART = 4,         /* beyond: of the places that are free */
 	ANSWER_MS = 10 * 60 * 1000,
 	IDLE_MS = 5000
 };
@@ -397,6 +400,21 @@ serve_crowd(void)
 	}
 }
 
+/*
+ * A user's own folder may hang (a network, a file system of his own): his
+ * mail must not come to hold all places.  One user leaves three of four to
+ * the others, the next three of four of those, and so on.
+ */
+static bool
+has_enough(const struct channel *c)
+{
+	size_t n = c != NULL ? c->sent.n + c->waiting.n : crowd.n;
+
+	if (c != NULL && c->kind != ROUTE_SYSTEM)
+		return false;
+	return n >= FEW && n >= dispatch_free() / PART;
+}
+
 void
 local_deliver(struct attempt *a, size_t index)
 {
@@ -414,10 +432,13 @@ local_deliver(struct attempt *a, size_t index)
 	d->a = a;
 	d->index = index;
 	c = channel_for(d);
-	if (c == NULL) {
+	if (has_enough(c)) {
+		free(d);
+		attempt_withdrawn(a, index);
+	} else if (c == NULL) {
 		put(&crowd, d);
-		return;
+	} else {
+		put(&c->waiting, d);
+		send_some(c);
 	}
-	put(&c->waiting, d);
-	send_some(c);
 }

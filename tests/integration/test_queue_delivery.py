@@ -624,6 +624,26 @@ def no_sync(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda fd: None)
 
 
+def test_a_maildir_that_hangs_keeps_no_other_mail(house, no_sync):
+    """A user's own folder may be as slow as he likes, for himself."""
+    house.route("root@example.test", "system", "sysuser")
+    send_many(house, "root@example.test", 2100)
+    id = send_out(house, [BOB])
+    slow = []
+    while (delivery := house.delivery()).id != id:
+        slow.append(delivery)
+    delivery.answer()
+    house.wait_log("delivered", id=id)
+    for delivery in slow:
+        assert delivery.mailbox == "sysuser"
+        delivery.answer()
+    for _ in range(2100 - len(slow)):
+        delivery = house.delivery()
+        assert not delivery.again  # it was not tried before
+        delivery.answer()
+    house.wait_empty()
+
+
 def processor_seconds(pid):
     with open(f"/proc/{pid}/stat") as f:
         fields = f.read().rsplit(")", 1)[1].split()
