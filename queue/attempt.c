@@ -687,7 +687,11 @@ attempt_begin(struct message *m, struct destination *ticket)
 {
 	struct attempt *a = attempt_load(m, ticket);
 
-	if (a != NULL)
+	if (a == NULL)
+		return;
+	if (m->doomed)
+		attempt_finish(a); /* it could not be removed before */
+	else
 		start(a);
 }
 

@@ -65,6 +65,7 @@ struct attempt {
 	bool trouble;        /* some was, for reasons of this house */
 	bool linked;         /* the content is in a Maildir, too */
 	bool unwritten;      /* an outcome could not be recorded */
+	bool gone;           /* as there is no envelope any more */
 	struct timer record; /* to try that again, and what comes then */
 	void (*then)(struct attempt *);
 	enum report_kind report;        /* under way, or the next to look at */

@@ -111,6 +111,7 @@ attempt_record(struct attempt *a)
 					a->e.whole, a->lines.data, a->lines.len)
 				  : -1;
 	a->unwritten = whole == -1;
+	a->gone = whole == -1 && errno == ENOENT;
 	if (a->unwritten) {
 		if (!known)
 			log_event(LEVEL_ERROR, "cannot record",
@@ -191,8 +192,8 @@ attempt_write_then(struct attempt *a, void (*then)(struct attempt *))
 	attempt_record(a);
 	a->then = then;
 	a->record.fire = write_again;
-	/* What memory has no room for will not be written later either. */
-	if (!a->unwritten || !buf_ok(&a->lines) ||
+	/* What has no room in memory, or no file, will not have one later. */
+	if (!a->unwritten || a->gone || !buf_ok(&a->lines) ||
 	    loop_timer(&a->record, RECORD_MS) == -1)
 		then(a);
 }

@@ -674,3 +674,32 @@ def test_no_place_for_what_may_go_again(house, no_sync):
     for _ in range(2010):
         house.delivery().answer()
     assert worker.job()["id"] == id
+
+
+def test_an_envelope_that_is_gone_is_not_waited_for(house):
+    """Somebody removed a message's files while it was tried."""
+    worker = house.worker()
+    worker.ready()
+    id = send_out(house, ["u0@remote.test"])
+    job = worker.job()
+    for folder in ("envelope", "new"):
+        os.unlink(os.path.join(house.spool, folder, id))
+    worker.result(0, "deferred", "4.2.2", "450 mailbox full")
+    worker.done(job)
+    house.wait_log("cannot record", id=id)
+    house.stop()  # which waits for attempts that run
+    assert not house.log_lines("not waiting")
+
+
+def test_what_is_deleted_is_not_delivered_again(house):
+    """Not even when the disk does not let it go at first."""
+    id = send_out(house, [BOB])
+    delivery = house.delivery()
+    house.tool("delete", id)
+    folder = os.path.join(house.spool, "new")
+    os.chmod(folder, 0o555)
+    delivery.answer("mailbox-busy")
+    house.wait_log("cannot remove", id=id, lines=2)
+    os.chmod(folder, 0o700)
+    house.wait_log("removed", id=id)
+    assert house.mailbox.empty()
