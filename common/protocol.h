@@ -194,7 +194,9 @@
  *					it or takes nothing from us now),
  *					message, recipient; mx: the best MX
  *					host of the domain
- *   -> done id=			then ready again
+ *   -> done id= [reason=]		then ready again; reason: why nothing is
+ *					known of who had no result; the same
+ *					is to be tried again soon
  * role-public also, role-admin: see queue/admin.c
  *
  *

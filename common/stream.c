@@ -34,7 +34,8 @@ stream_init(struct stream *s, int in, int out)
 	s->in = in;
 	s->out = out;
 	s->deadline = -1;
-	s->stop_fd = -1;
+	s->stop_fd = s->hurry_fd = -1;
+	s->hurried = -1;
 	s->input = BUF_INIT(STREAM_INPUT);
 	s->output = BUF_INIT(OUTPUT_MAX);
 	set_nonblocking(in);
@@ -60,29 +61,59 @@ stream_limit(struct stream *s, int64_t ms)
 	s->deadline = clock_monotonic_ms() + ms;
 }
 
+bool
+stream_must_stop(const struct stream *s)
+{
+	return s->hurried >= 0 && clock_left(s->hurried + s->hurry_ms) == 0;
+}
+
+int
+stream_left(const struct stream *s)
+{
+	int64_t end = s->hurried + s->hurry_ms;
+	bool hurries =
+	    s->hurried >= 0 && (s->deadline < 0 || end < s->deadline);
+
+	return clock_left(hurries ? end : s->deadline);
+}
+
+static enum stream_result
+time_is_over(const struct stream *s)
+{
+	return stream_must_stop(s) ? STREAM_STOP : STREAM_TIMEOUT;
+}
+
 static enum stream_result
 wait_for(struct stream *s, short events, bool may_stop)
 {
 	int fd = events & POLLOUT ? s->out : s->in;
-	struct pollfd pollers[2] = {{.fd = fd, .events = events},
-	    {.fd = may_stop ? s->stop_fd : -1, .events = POLLIN}};
+	struct pollfd pollers[3] = {{.fd = fd, .events = events},
+	    {.fd = may_stop ? s->stop_fd : -1, .events = POLLIN},
+	    {.fd = s->hurry_fd, .events = POLLIN}};
 	int n;
 
-	do
-		n = poll(pollers, 2, clock_left(s->deadline));
-	while (n == -1 && errno == EINTR);
-	if (n == -1)
-		return STREAM_ERROR;
-	if (n == 0)
-		return STREAM_TIMEOUT;
-	return pollers[0].revents != 0 ? STREAM_OK : STREAM_STOP;
+	for (;;) {
+		if (s->hurried >= 0)
+			pollers[2].fd = -1;
+		n = poll(pollers, 3, stream_left(s));
+		if (n == -1 && errno != EINTR)
+			return STREAM_ERROR;
+		if (n == 0)
+			return time_is_over(s);
+		if (n > 0 && pollers[0].revents != 0)
+			return STREAM_OK;
+		if (n > 0 && pollers[1].revents != 0)
+			return STREAM_STOP;
+		if (n > 0)
+			s->hurried = clock_monotonic_ms();
+	}
 }
 
 enum stream_result
 stream_wait(struct stream *s, short events)
 {
-	if (clock_left(s->deadline) == 0)
-		return STREAM_TIMEOUT;
+	if (stream_left(s) == 0)
+		return time_is_over(s);
 	return wait_for(s, events, false);
 }
 
@@ -253,8 +284,8 @@ fill(struct stream *s, bool may_stop)
 	while (result == STREAM_OK) {
 		/* Who never lets us wait must come to an end, too (A21); a
 		 * layer may be kept busy with what is no input. */
-		if (clock_left(s->deadline) == 0)
-			return STREAM_TIMEOUT;
+		if (stream_left(s) == 0)
+			return time_is_over(s);
 		if (early) {
 			early = false;
 			result = wait_for_input(s, POLLIN, may_stop);

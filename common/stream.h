@@ -25,7 +25,8 @@ enum stream_result {
 	STREAM_TIMEOUT,	 /* the deadline passed */
 	STREAM_TOO_LONG, /* a line over the limit: skipped up to its end */
 	STREAM_ERROR,	 /* errno */
-	STREAM_STOP	 /* stop_fd became readable between two lines */
+	STREAM_STOP	 /* stop_fd became readable between two lines, or the
+			  * time that hurry_fd leaves is over */
 };
 
 /*
@@ -49,6 +50,14 @@ struct stream {
 	 * -1: none.
 	 */
 	int stop_fd;
+	/*
+	 * Once this is readable no wait, of whatever kind, goes on for longer
+	 * than until hurry_ms after that was seen, and one that would have to
+	 * is a STREAM_STOP.  hurry_ms may change at any time.  -1: none.
+	 */
+	int hurry_fd;
+	int64_t hurry_ms;
+	int64_t hurried;  /* when it was seen, monotonic; negative: not yet */
 	int64_t deadline; /* monotonic, negative: none */
 	struct buf input, output;
 	size_t taken;	  /* octets of input already given out */
@@ -77,10 +86,16 @@ bool stream_discard(struct stream *);
 
 /*
  * Wait until the descriptor for these events (POLLIN or POLLOUT) is ready:
- * STREAM_OK, STREAM_TIMEOUT when the deadline has passed, also where nobody
- * would have to wait, or STREAM_ERROR.
+ * STREAM_OK, STREAM_TIMEOUT when the deadline has passed (STREAM_STOP: what
+ * hurry_fd leaves), also where nobody would have to wait, or STREAM_ERROR.
  */
 enum stream_result stream_wait(struct stream *, short events);
+
+/* hurry_fd was readable, and the time that it leaves is over. */
+bool stream_must_stop(const struct stream *);
+
+/* Milliseconds that a wait may take by both, for poll(2); negative: any. */
+int stream_left(const struct stream *);
 
 /* All of what follows must end within this many milliseconds from now. */
 void stream_limit(struct stream *, int64_t ms);

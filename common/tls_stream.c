@@ -234,7 +234,7 @@ before_read(BIO *bio, int what, const char *octets, size_t n, int i, long l,
 	const struct stream *s = (void *)BIO_get_callback_arg(bio);
 
 	(void)octets, (void)n, (void)i, (void)l, (void)done;
-	if (what != BIO_CB_READ || clock_left(s->deadline) != 0)
+	if (what != BIO_CB_READ || stream_left(s) != 0)
 		return rc;
 	BIO_set_retry_read(bio);
 	errno = EAGAIN;

@@ -172,7 +172,7 @@ try_hosts(struct session *s, struct job *job, struct route *route)
 	sts.known = false;
 	if (session_is_open(s))
 		route_prefer(route, &s->target);
-	while (job->nopen > 0 && job_wanted(job) &&
+	while (job->nopen > 0 && !s->stopped && job_wanted(job) &&
 	    connections < CONNECTIONS_MAX && sessions < SESSIONS_MAX &&
 	    clock_left(s->bound) > 0 && (target = route_next(route)) != NULL) {
 		if (session_is_open(s) && is_for(s, job) &&
@@ -200,16 +200,18 @@ attempt_run(struct deliver *d, struct session *s, struct job *job)
 	static struct route route;
 
 	s->bound = time_bound(&d->config, job);
+	s->stopped = false;
 	check_addresses(job);
 	if (session_is_used_up(s) ||
 	    clock_monotonic_ms() - s->decided > POLICY_MS)
 		session_quit(s);
 	if (job->nopen > 0 && session_is_open(s) && is_for(s, job))
 		reuse(s, job);
-	if (job->nopen > 0 &&
+	if (job->nopen > 0 && !s->stopped &&
 	    route_find(&route, d, job->domain, &job->failure)) {
 		route_best(&route, job->mx);
 		try_hosts(s, job, &route);
 	}
-	job_give_up(job);
+	if (!s->stopped)
+		job_give_up(job);
 }

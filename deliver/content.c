@@ -14,7 +14,9 @@ enum { CHUNK = 16384 };
 static enum content_result
 stopped(struct session *s, enum stream_result result)
 {
-	if (result == STREAM_TIMEOUT)
+	if (stream_must_stop(&s->stream))
+		session_stop(s);
+	else if (result == STREAM_TIMEOUT)
 		session_fail(s, "4.4.2", "timed out");
 	else if (stream_has_input(&s->stream)) {
 		s->stream.broken = false; /* there is nothing left to write */
@@ -36,8 +38,7 @@ send_chunk(struct session *s, const char *octets, size_t n)
 	stream_put(&s->stream, octets, n);
 	if (!s->stream.broken)
 		return STREAM_OK;
-	return clock_left(s->stream.deadline) == 0 ? STREAM_TIMEOUT
-						   : STREAM_ERROR;
+	return stream_left(&s->stream) == 0 ? STREAM_TIMEOUT : STREAM_ERROR;
 }
 
 enum content_result

@@ -16,6 +16,7 @@ struct deliver {
 	struct ledger ledger;
 	struct tls_client *tls;
 	struct keys_client *keys;
+	int stop_fd; /* readable: to come to an end */
 };
 
 struct worker;

@@ -319,10 +319,12 @@ job_give_up(struct job *j)
 }
 
 void
-job_done(struct job *j, bool ready)
+job_done(struct job *j, bool ready, const char *reason)
 {
 	also(j, "done");
 	packet_text(&j->said, "id", j->id);
+	if (reason != NULL)
+		packet_text(&j->said, "reason", reason);
 	if (ready)
 		also(j, "ready");
 	flush(j);

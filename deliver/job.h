@@ -102,8 +102,11 @@ void job_host_failed(struct job *, const struct outcome *);
 /* Nothing more can be tried: report what is open with its last failure. */
 void job_give_up(struct job *);
 
-/* All results are out.  ready: for the next job, too. */
-void job_done(struct job *, bool ready);
+/*
+ * All results are out, or, for this reason, nothing is known of the open
+ * recipients.  ready: for the next job, too.
+ */
+void job_done(struct job *, bool ready, const char *reason);
 
 /*
  * text may be NULL: the verdict's.  relay may be NULL.  The scope is the

@@ -62,7 +62,7 @@ enter_folder(const struct config *config)
 int
 main(int argc, char **argv)
 {
-	static struct deliver deliver = {.ledger = {.fd = -1}};
+	static struct deliver deliver = {.ledger = {.fd = -1}, .stop_fd = -1};
 	struct program_options options = {.program = "deliver", .usage = usage};
 	struct prefork pool = {
 	    .service = "deliver", .serve = worker_serve, .context = &deliver};

@@ -64,6 +64,10 @@ handshake(struct session *s)
 	    tls_connect(s->deliver->tls, &s->stream, &s->demand->tls, error);
 	if (result == TLS_OK)
 		return shaken(s);
+	if (stream_must_stop(&s->stream)) {
+		session_stop(s);
+		return false;
+	}
 	s->learnt = result == TLS_UNVERIFIED ? "yes" : "broken";
 	snprintf(text, sizeof(text), "%s: %s",
 	    result == TLS_UNVERIFIED ? "certificate not accepted"

@@ -65,6 +65,18 @@ session_fail(struct session *s, const char *dsn, const char *reason)
 	session_end(s, dsn, text);
 }
 
+void
+session_stop(struct session *s)
+{
+	s->stopped = true;
+	s->again = s->unproven = false; /* nor is it tried in the clear */
+	s->learnt = NULL;
+	outcome_set(&s->failure, DEFERRED, "4.3.2", s->target.relay,
+	    "the suite is stopping");
+	s->failure.scope = SCOPE_MESSAGE;
+	session_drop(s);
+}
+
 /*
  * Where a policy says who the server has to be, what is said before TLS may
  * be anybody's word, and nobody's word bounces mail.
@@ -101,12 +113,16 @@ session_enter(struct session *s, enum session_state state)
 	stream_limit(&s->stream, state_limit_ms(&s->deliver->config, state));
 	if (s->bound < s->stream.deadline)
 		s->stream.deadline = s->bound;
+	s->stream.hurry_ms = state_hurry_ms(state);
 }
 
 static bool
 read_failed(struct session *s, enum stream_result result)
 {
 	switch (result) {
+	case STREAM_STOP:
+		session_stop(s);
+		break;
 	case STREAM_TIMEOUT:
 		session_fail(s, "4.4.2", "timed out");
 		break;
@@ -184,19 +200,22 @@ connect_socket(struct session *s)
 	return fd;
 }
 
-/* 0, or the errno of a connection that did not come about. */
+/* 0, or the errno of a connection that did not come about; stop: ECANCELED. */
 static int
-await_connection(int fd, int64_t deadline)
+await_connection(int fd, int stop_fd, int64_t deadline)
 {
-	struct pollfd poller = {.fd = fd, .events = POLLOUT};
+	struct pollfd pollers[2] = {{.fd = fd, .events = POLLOUT},
+	    {.fd = stop_fd, .events = POLLIN}};
 	socklen_t size = sizeof(int);
 	int n, error = 0;
 
 	do
-		n = poll(&poller, 1, clock_left(deadline));
+		n = poll(pollers, 2, clock_left(deadline));
 	while (n == -1 && errno == EINTR);
 	if (n == 0)
 		return ETIMEDOUT;
+	if (n > 0 && pollers[1].revents != 0)
+		return ECANCELED;
 	if (n == -1 ||
 	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
 		return errno;
@@ -213,15 +232,20 @@ step_connect(struct session *s)
 		session_fail(s, "4.4.1", strerror(errno));
 		return false;
 	}
-	error = await_connection(fd, clock_monotonic_ms() + limit);
+	error = await_connection(
+	    fd, s->deliver->stop_fd, clock_monotonic_ms() + limit);
 	if (error != 0) {
 		close(fd);
-		session_fail(s, "4.4.1", strerror(error));
+		if (error == ECANCELED)
+			session_stop(s);
+		else
+			session_fail(s, "4.4.1", strerror(error));
 		return false;
 	}
 	/* commands are collected here already; none is to wait for an ACK */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	stream_init(&s->stream, fd, fd);
+	s->stream.hurry_fd = s->deliver->stop_fd;
 	s->state = STATE_GREETING;
 	return true;
 }

@@ -54,6 +54,7 @@ struct session {
 	struct outcome failure;  /* why it is closed */
 	const char *id;          /* of the message, for log lines */
 	int64_t bound;           /* monotonic: nothing lasts longer */
+	bool stopped; /* the suite's stop ended it: says nothing of the host */
 
 	/* TLS */
 	struct demand *demand; /* only while it is being opened; borrowed */
@@ -100,6 +101,12 @@ void session_end(struct session *, const char *dsn, const char *text);
 
 /* The same; phrase and state make the text. */
 void session_fail(struct session *, const char *dsn, const char *reason);
+
+/*
+ * The suite stops, and nobody waits any longer here; what the host would have
+ * said is not known.
+ */
+void session_stop(struct session *);
 
 /* The reply ends it: 421, or a refusal of the greeting or EHLO. */
 void session_refused(struct session *);
@@ -162,13 +169,16 @@ enum content_result content_send(struct session *, const struct job *);
 /*
  * Everything that can be done about a job now: by the session that is open,
  * if it leads to the job's domain, and by new ones, host after host.  Every
- * recipient has its result afterwards.
+ * recipient has its result afterwards, unless the session was stopped.
  */
 void attempt_run(struct deliver *, struct session *, struct job *);
 
 /* -- states.c -- */
 
 int64_t state_limit_ms(const struct config *, enum session_state);
+
+/* How long it may still last once the suite stops. */
+int64_t state_hurry_ms(enum session_state);
 const char *state_phrase(enum session_state);
 
 #endif

@@ -4,7 +4,15 @@
 enum {
 	DEFAULT_TIMEOUT = 300, /* what the rows go with, in seconds */
 	CONNECT_LIMIT = 30,
-	QUIT_LIMIT = 2
+	QUIT_LIMIT = 2,
+	/*
+	 * When the suite stops, milliseconds.  What has begun well ends well;
+	 * whom we told the end of data may have the message already, and then
+	 * gets it twice if we do not hear his reply.
+	 */
+	HURRY_TRANSACTION = 1000,
+	HURRY_DOT = 5000,
+	HURRY_QUIT = 250
 };
 
 /* Seconds and, for a log line, what we were doing. */
@@ -43,6 +51,24 @@ state_limit_ms(const struct config *config, enum session_state state)
 	return (int64_t)config->smtp_timeout * 1000 < fixed
 	    ? (int64_t)config->smtp_timeout * 1000
 	    : fixed;
+}
+
+int64_t
+state_hurry_ms(enum session_state state)
+{
+	switch (state) {
+	case STATE_MAIL:
+	case STATE_RCPT:
+	case STATE_DATA:
+	case STATE_CONTENT:
+		return HURRY_TRANSACTION;
+	case STATE_DOT:
+		return HURRY_DOT;
+	case STATE_QUIT:
+		return HURRY_QUIT;
+	default:
+		return 0;
+	}
 }
 
 const char *

@@ -249,10 +249,15 @@ answer_rcpt(struct transaction *t)
 		recipient_later(r, &o);
 }
 
-/* After the dot nobody knows but the server: nobody else is tried. */
+/*
+ * After the dot nobody knows but the server: nobody else is tried.  Cut off by
+ * our own stop it is tried again, for it must not get lost.
+ */
 static void
 unknown_end(struct transaction *t)
 {
+	if (t->s->stopped)
+		return;
 	/* It may be this message that it died of. */
 	t->s->failure.scope = SCOPE_MESSAGE;
 	for (size_t i = 0; i < t->n; i++)

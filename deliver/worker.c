@@ -175,7 +175,8 @@ do_job(struct server *v)
 	if (ok) {
 		attempt_run(v->deliver, v->session, &job);
 		v->ready = goes_on(v);
-		job_done(&job, v->ready);
+		job_done(&job, v->ready,
+		    v->session->stopped ? v->session->failure.text : NULL);
 		ok = !job.lost;
 	} else {
 		log_event(LEVEL_ERROR, "malformed packet",
@@ -211,6 +212,7 @@ worker_serve(struct worker *w, void *context)
 
 	sandbox_enter(&sandbox);
 	session.deliver = d;
+	d->stop_fd = worker_stop_fd(w);
 	while (!worker_stopping(w) && (v.queue = connect_queue(w)) != -1) {
 		serve_queue(&v);
 		close(v.queue);

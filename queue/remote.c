@@ -577,17 +577,19 @@ on_result(struct worker_end *w, struct packet *p)
 static bool
 on_done(struct worker_end *w, struct packet *p)
 {
-	const char *id;
+	const char *id, *reason;
 	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id)};
+	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
+	    ATTRIBUTE_TEXT_OPTIONAL("reason", PROTOCOL_TEXT_MAX, &reason)};
 	struct job *job = w->job;
 
-	if (!packet_read(p, "done", set, 1, 0) || job == NULL)
+	if (!packet_read(p, "done", set, 2, 0) || job == NULL)
 		return false;
 	w->job = NULL;
 	busy--;
 	loop_timer_stop(&w->silence);
-	job_end(job, "deliver did not say what became of it");
+	job_end(job,
+	    reason != NULL ? reason : "deliver did not say what became of it");
 	return true;
 }
 
