@@ -178,37 +178,156 @@ words_of_providers(void **state)
 		const char *dsn, *text;
 		bool rate;
 	} cases[] = {
-	    {"4.7.28", "421 4.7.28 Gmail has detected an unusual rate of mail",
+	    /* Gmail; replies of several lines as a log shows them */
+	    {"4.7.28",
+		"421 4.7.28 Gmail has detected an unusual rate of unsolicited "
+		"mail originating from your SPF domain. To protect our users "
+		"from spam, mail sent from your domain has been temporarily "
+		"rate limited. For more information, go to "
+		"https://support.google.com/mail/?p=UnsolicitedRateLimitError "
+		"to review our Bulk Email Senders Guidelines. - gsmtp",
+		true},
+	    {"4.7.0",
+		"421 4.7.0 [192.0.2.1 15] Our system has detected an unusual "
+		"rate of unsolicited mail originating from your IP address. "
+		"To protect our users from spam, mail sent from your IP "
+		"address has been temporarily rate limited. - gsmtp",
 		true},
 	    {"4.7.0", "421 4.7.0 Try again later, closing connection. (EHLO)",
 		true},
 	    {"4.2.1",
+		"450 4.2.1 Peak SMTP relay limit exceeded for this customer. "
+		"This is a temporary error. - gsmtp",
+		true},
+	    {"4.2.1",
 		"450 4.2.1 The user you are trying to contact is receiving "
-		"mail at a rate that prevents additional messages",
+		"mail at a rate that prevents additional messages from being "
+		"delivered. Please resend your message at a later time. - "
+		"gsmtp",
 		false},
+	    {"4.2.1",
+		"450 4.2.1 The user you are trying to contact is receiving "
+		"email too quickly. Please resend your message at a later "
+		"time. - gsmtp",
+		false},
+	    {"4.2.2",
+		"452 4.2.2 The recipient's inbox is out of storage space. "
+		"Please direct the recipient to "
+		"https://support.google.com/mail/?p=OverQuotaTemp - gsmtp",
+		false},
+	    {"4.5.3", "452 4.5.3 Your message has too many recipients. - gsmtp",
+		false},
+	    /* Microsoft */
 	    {"4.7.500",
 		"451 4.7.500 Server busy. Please try again later from "
-		"[192.0.2.1]. (S77719)",
+		"[192.0.2.1]. (S77719) "
+		"[FR2DEU01FT008.eop-deu01.prod.protection.outlook.com]",
+		true},
+	    {"4.7.550",
+		"451 4.7.550 Access denied, please try again later (AS550)",
 		true},
 	    {"4.7.650",
 		"451 4.7.650 The mail server [192.0.2.1] has been temporarily "
-		"rate limited due to IP reputation.",
+		"rate limited due to IP reputation. For e-mail delivery "
+		"information, see https://aka.ms/postmaster (S775) "
+		"[Name=Protocol Filter Agent][AGT=PFA]",
+		true},
+	    {"4.7.652",
+		"451 4.7.652 The mail server [192.0.2.1] has exceeded the "
+		"maximum number of connections. (S3115)",
 		true},
 	    {"4.0.0",
-		"421 RP-001 (BAY) Unfortunately, some messages exceeded "
-		"the rate limit",
+		"421 RP-001 (SNT0-MC2-F19) Unfortunately, some messages from "
+		"192.0.2.1 weren't sent. Please try again. We have limits for "
+		"how many messages can be sent per hour and per day.",
 		true},
+	    {"4.3.2",
+		"432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded",
+		false},
+	    {"4.7.700", "451 4.7.700 Access denied (AS700)", false},
+	    {"4.7.5", "451 4.7.5 no valid certificate", false},
+	    /* Yahoo and AOL */
 	    {"4.7.0",
 		"421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily "
-		"deferred due to unexpected volume or user complaints",
+		"deferred due to unexpected volume or user complaints - "
+		"4.16.55.1; see https://postmaster.yahooinc.com/error-codes",
 		true},
-	    {"4.0.0", "421 Max message per connection reached", true},
+	    {"4.7.0",
+		"421 4.7.0 [TS01] Messages from 192.0.2.1 temporarily deferred "
+		"due to user complaints - 4.16.55.1; see "
+		"http://postmaster.yahoo.com/421-ts01.html",
+		true},
+	    {"4.0.0",
+		"421 Message from 192.0.2.1 temporarily deferred - 4.16.50",
+		true},
+	    {"4.0.0",
+		"421 Max message per connection reached, closing transmission "
+		"channel",
+		true},
+	    /* GMX, WEB.DE */
+	    {"4.0.0",
+		"421 web.de (mxweb113) Nemesis ESMTP Service not available "
+		"Service unavailable Reject due to policy restrictions Please "
+		"try again later. Too many messages have been received in a "
+		"short period of time.",
+		true},
+	    {"4.0.0", "421 Rate limit reached. Please try again later", true},
+	    /* Apple */
+	    {"4.0.0", "421 [HCM1] Your mail from 192.0.2.1 was deferred.",
+		true},
+	    {"4.7.1",
+		"421 4.7.1 Messages to bob@icloud.test deferred due to "
+		"excessive volume. Try again later - "
+		"https://support.apple.com/en-us/HT204137",
+		false},
+	    {"4.7.0", "421 4.7.0 me.com Error: too many errors", false},
+	    /* Comcast */
+	    {"4.1.0", "421 4.1.0 192.0.2.1 Throttled - try again later", true},
+	    {"4.0.0",
+		"421 resimta-po-18v.sys.comcast.net 192.0.2.1 Too many "
+		"sessions opened",
+		true},
+	    /* Orange, La Poste */
+	    {"4.0.0",
+		"421 mwinf5c27 ME Trop de connexions, veuillez verifier votre "
+		"configuration. Too many connections, slow down. OFR004_104 "
+		"[104]",
+		true},
+	    {"4.7.1",
+		"450 4.7.1 Client host rejected: Service refuse. Veuillez "
+		"essayer plus tard. service refused, please try later. "
+		"LPN027_503",
+		true},
+	    /* Yandex: one recipient's */
+	    {"4.5.1",
+		"451 4.5.1 The recipient <bob@yandex.test> has exceeded their "
+		"message rate limit. Try again later.",
+		false},
+	    /* software */
 	    {"4.7.0", "421 4.7.0 mx Error: too many connections from 192.0.2.1",
 		true},
-	    {"4.0.0", "421 Too many concurrent SMTP connections", true},
+	    {"4.3.2", "452 4.3.2 Connection rate limit exceeded.", true},
+	    {"4.0.0",
+		"421 Too many concurrent SMTP connections from this IP "
+		"address; please try again later.",
+		true},
+	    {"4.0.0",
+		"451 The server has reached its limit for processing requests "
+		"from your host. Please try again later.",
+		true},
+	    /* greylisting, full, down, or for good */
 	    {"4.7.1", "450 4.7.1 <a@b.test>: Greylisted, too fast", false},
+	    {"4.2.0", "450 4.2.0 Recipient address rejected: Greylisted",
+		false},
+	    {"4.7.1",
+		"451 4.7.1 Greylisting in action, please come back in 00:04:59",
+		false},
+	    {"4.7.1", "451 4.7.1 Service unavailable - try again later", false},
+	    {"4.7.1", "450 4.7.1 corp-001.test: not now", false},
 	    {"4.5.3", "452 4.5.3 Too many recipients", false},
 	    {"4.2.2", "452 4.2.2 mailbox full", false},
+	    {"4.2.2", "422 4.2.2 Quota limit exceeded", false},
+	    {"4.0.0", "452 Mailbox is full, sending rate too high", false},
 	    {"4.3.2", "421 4.3.2 shutting down", false},
 	    {"5.7.1", "554 5.7.1 rate limit exceeded", false},
 	};
