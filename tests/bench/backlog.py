@@ -108,10 +108,15 @@ def singles(server, world):
                                                    0.0005))]
 
 
+def awake_singles(server, world):
+    """singles(), when what sleeps between messages has been woken."""
+    singles(server, world)
+    return singles(server, world)
+
+
 def empty_queue(server, world):
     first_message(server)
-    singles(server, world)  # everything is awake
-    return singles(server, world)
+    return awake_singles(server, world)
 
 
 def drain(server, world, count, flush):
@@ -143,7 +148,7 @@ def backlog_of_ours(server, world, count):
             + ("not there" if took is None else
                verdict(took, most=SECOND, unit=" s")))
     for where, a, b in zip(("to a Maildir", "to a live host"), empty,
-                           singles(server, world)):
+                           awake_singles(server, world)):
         say(f"    one message {where}: {a:.1f} ms on an empty queue, "
             f"{b:.1f} now: {verdict(b / a, most=LONGER, unit=' x')}")
 
@@ -164,7 +169,7 @@ def refusing(options, count):
         show_filling(server, *fill(server, count))
         server.group.rest()
         for where, a, b in zip(("to a Maildir", "to a live host"), empty,
-                               singles(server, world)):
+                               awake_singles(server, world)):
             say(f"    one message {where}: {a:.1f} ms on an empty queue, "
                 f"{b:.1f} now")
         theirs, cost = drain(server, world, count, lambda: subprocess.run(
