@@ -20,7 +20,8 @@
 #include "mailbox/mailbox.h"
 
 enum {
-	DELIVERIES_MAX = 64,
+	/* as many as queue has channels, and those that end meanwhile */
+	DELIVERIES_MAX = 128,
 	PEERS_MAX = 128,
 	/*
 	 * Processes for each session that pop3d may have: those that end

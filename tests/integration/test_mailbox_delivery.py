@@ -303,3 +303,14 @@ def test_a_full_disk_is_temporary(house, queue):
 def test_the_stop_waits_for_nobody_who_is_silent(house, queue):
     deliver(queue, spool_file(house))
     assert house.stop() == 0
+
+
+def test_one_process_for_each_channel_of_the_queue(house):
+    """64 for system users, two for all others, and those that end."""
+    path = spool_file(house)
+    peers = [house.connect("role-queue") for _ in range(70)]
+    for peer in peers:
+        peer.send_octets(record("virtual-deliver"))
+    for serial, peer in enumerate(peers, 1):
+        assert deliver(peer, path, serial=serial)["verdict"] == "ok"
+        peer.close()
