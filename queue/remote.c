@@ -26,7 +26,8 @@ enum {
 
 struct job {
 	struct job *next;
-	struct attempt *a;
+	struct attempt *a; /* gone when all are answered */
+	char id[FS_ID_SIZE];
 	struct domain *domain;
 	struct destination *destination; /* that counts it */
 	int64_t started;
@@ -368,6 +369,13 @@ assign_soon(struct timer *t)
 
 static struct timer soon = {.fire = assign_soon};
 
+/* The postmaster may have held or deleted it while it waited. */
+static bool
+is_wanted(const struct job *job)
+{
+	return !job->a->m->held && !job->a->m->doomed;
+}
+
 static void
 assign(void)
 {
@@ -377,11 +385,10 @@ assign(void)
 	while (idle != NULL && (d = next_turn(now, &opens)) != NULL) {
 		/* Not gone with its job, should that end at once. */
 		destination_move(d, STAGE_NONE, STAGE_TICKET);
-		/* The postmaster may have held or deleted it meanwhile. */
-		if (d->first_job->a->m->held || d->first_job->a->m->doomed)
-			withdraw_job(d, dequeue(d));
-		else
+		if (is_wanted(d->first_job))
 			run_job(d, choose_worker(d));
+		else
+			withdraw_job(d, dequeue(d));
 		take_turn(d);
 		job_left(d, STAGE_TICKET);
 	}
@@ -396,7 +403,7 @@ worker_lost(struct worker_end *w, const char *why)
 
 	if (job != NULL)
 		log_event(LEVEL_WARNING, "peer lost",
-		    log_text("what", "deliver"), log_text("id", job->a->id),
+		    log_text("what", "deliver"), log_text("id", job->id),
 		    log_text("relay", job->domain->name),
 		    log_text("reason", why));
 	unset_idle(w);
@@ -432,7 +439,7 @@ on_ready(struct worker_end *w, struct packet *p)
 	if (!packet_read(p, "ready", NULL, 0, 0) || w->ready || w->job != NULL)
 		return false;
 	d = w->streak < STREAK ? destination_find(w->destination) : NULL;
-	if (d != NULL && d->first_job != NULL &&
+	if (d != NULL && d->first_job != NULL && is_wanted(d->first_job) &&
 	    may_run(d, clock_monotonic_ms()))
 		run_job(d, w);
 	else
@@ -638,6 +645,7 @@ job_new(
 		return NULL;
 	domain_use(domain);
 	job->a = a;
+	memcpy(job->id, a->id, sizeof(job->id));
 	job->domain = domain;
 	job->destination = domain->destination;
 	job->n = n;

@@ -260,6 +260,34 @@ def test_workers_die_with_their_jobs(house):
     house.wait_empty()
 
 
+def test_a_worker_dies_behind_its_last_result(monkeypatch):
+    """Its message is done by then."""
+    monkeypatch.setenv(
+        "GLIBC_TUNABLES",
+        "glibc.malloc.tcache_count=0:glibc.malloc.perturb=165")
+    with make() as house:
+        (worker,) = workers(house, 1)
+        (id,) = send_out(house, "u0@live.test")
+        job = worker.job()
+        worker.result(0, "delivered", "2.0.0")
+        house.wait_log("removed", id=id)
+        worker.close()
+        assert house.wait_log("peer lost", what="deliver")["id"] == id
+
+
+def test_what_is_held_or_deleted_goes_to_no_worker(house):
+    """Nor to one that has just come back from there."""
+    (worker,) = workers(house, 1)
+    ids = send_out(house, "u0@live.test", count=4)
+    job = worker.job()
+    house.tool("hold", "--reason", "look", ids[1])
+    house.tool("delete", ids[2])
+    answer(worker, job)
+    assert worker.job()["id"] == ids[3]
+    house.wait_log("removed", id=ids[2])
+    assert states(house)[ids[1]] == "held"
+
+
 def test_it_expires_while_its_destination_rests(house):
     (id,) = send_out(house, "u0@dead.test")
     house.kill()
