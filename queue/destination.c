@@ -12,13 +12,11 @@
 #include "queue/random.h"
 
 enum {
-	BUCKETS = 4096,
 	KEPT_DOMAINS = 4096, /* that nothing refers to */
 	TEXT_MAX = 400       /* of the last word that is kept */
 };
 
-static struct domain *domains[BUCKETS];
-static struct destination *destinations[BUCKETS];
+static struct name_table domains, destinations;
 
 /* Domains that nothing refers to, the one left last at the newer end. */
 static struct {
@@ -32,28 +30,12 @@ most(void)
 	return (unsigned)queue.config.destination_concurrency;
 }
 
-static struct domain **
-domain_bucket(const char *name)
-{
-	return &domains[envelope_hash(name) % BUCKETS];
-}
-
-static struct destination **
-destination_bucket(const char *name)
-{
-	return &destinations[envelope_hash(name) % BUCKETS];
-}
-
 /* -- destinations -- */
 
 static struct destination *
 destination_named(const char *name)
 {
-	struct destination *d = *destination_bucket(name);
-
-	while (d != NULL && strcmp(d->name, name) != 0)
-		d = d->chain;
-	return d;
+	return (struct destination *)name_table_find(&destinations, name);
 }
 
 static struct destination *
@@ -65,23 +47,21 @@ destination_get(const char *name)
 	if (d != NULL || (d = calloc(1, sizeof(*d) + n)) == NULL)
 		return d;
 	memcpy(d->name, name, n);
-	d->chain = *destination_bucket(name);
-	*destination_bucket(name) = d;
-	return d;
+	d->named.name = d->name;
+	if (name_table_add(&destinations, &d->named))
+		return d;
+	free(d);
+	return NULL;
 }
 
 void
 destination_settle(struct destination *d)
 {
-	struct destination **where = destination_bucket(d->name);
-
 	if (d->domains > 0 || destination_in_memory(d) > 0 || d->lanes.n > 0 ||
 	    d->has_turn)
 		return;
 	destination_stir(d, 0);
-	while (*where != d)
-		where = &(*where)->chain;
-	*where = d->chain;
+	name_table_remove(&destinations, &d->named);
 	free(d->text);
 	free(d);
 }
@@ -132,13 +112,9 @@ unkeep(struct domain *domain)
 static void
 forget(struct domain *domain)
 {
-	struct domain **where = domain_bucket(domain->name);
-
 	unkeep(domain);
 	lead_to(domain, NULL);
-	while (*where != domain)
-		where = &(*where)->chain;
-	*where = domain->chain;
+	name_table_remove(&domains, &domain->named);
 	free(domain);
 }
 
@@ -158,11 +134,7 @@ keep(struct domain *domain)
 struct domain *
 domain_find(const char *name)
 {
-	struct domain *domain = *domain_bucket(name);
-
-	while (domain != NULL && strcmp(domain->name, name) != 0)
-		domain = domain->chain;
-	return domain;
+	return (struct domain *)name_table_find(&domains, name);
 }
 
 struct domain *
@@ -179,10 +151,12 @@ domain_hold(const char *name)
 	if (domain == NULL)
 		return NULL;
 	memcpy(domain->name, name, n);
+	domain->named.name = domain->name;
 	domain->uses = 1;
-	domain->chain = *domain_bucket(name);
-	*domain_bucket(name) = domain;
-	return domain;
+	if (name_table_add(&domains, &domain->named))
+		return domain;
+	free(domain);
+	return NULL;
 }
 
 void
@@ -210,12 +184,17 @@ domain_lead(struct domain *domain, const char *name)
 		lead_to(domain, d);
 }
 
+static void
+lead_anew(struct named *domain, void *context)
+{
+	(void)context;
+	lead_to((struct domain *)domain, NULL);
+}
+
 void
 domain_lead_all(void)
 {
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct domain *d = domains[i]; d != NULL; d = d->chain)
-			lead_to(d, NULL);
+	name_table_each(&domains, lead_anew, NULL);
 }
 
 /* -- what is heard -- */
@@ -305,14 +284,23 @@ destination_window(const struct destination *d)
 	return window < most() ? window : most();
 }
 
+struct each {
+	void (*call)(struct destination *, void *);
+	void *context;
+};
+
+static void
+call_for(struct named *d, void *context)
+{
+	const struct each *each = context;
+
+	each->call((struct destination *)d, each->context);
+}
+
 void
 destination_each(void (*call)(struct destination *, void *), void *context)
 {
-	struct destination *d, *next;
+	struct each each = {call, context};
 
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (d = destinations[i]; d != NULL; d = next) {
-			next = d->chain;
-			call(d, context);
-		}
+	name_table_each(&destinations, call_for, &each);
 }

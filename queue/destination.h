@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "queue/message.h"
+#include "queue/name-table.h"
 #include "queue/pace.h"
 #include "queue/schedule.h"
 
@@ -59,7 +60,7 @@ enum stage {
 enum standing { STANDING_NEW, STANDING_PROVEN, STANDING_SUSPECT, STANDINGS };
 
 struct destination {
-	struct destination *chain;
+	struct named named;
 	struct destination *next, *previous; /* of those that may go on */
 	bool in_round;
 	enum standing standing;
@@ -80,7 +81,7 @@ struct destination {
 };
 
 struct domain {
-	struct domain *chain;
+	struct named named;
 	struct domain *older, *newer;    /* while nothing refers to it */
 	struct destination *destination; /* NULL: not needed yet */
 	uint32_t uses;                   /* messages and jobs */

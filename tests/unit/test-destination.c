@@ -539,6 +539,58 @@ what_is_known_is_bounded(void **state)
 	assert_non_null(domain_find("d19999.test"));
 }
 
+enum { NAMES = 100000 };
+
+struct thing {
+	struct named named;
+	char name[24];
+	bool met;
+};
+
+static void
+meet(struct named *named, void *context)
+{
+	struct thing *thing = (struct thing *)named;
+
+	(void)context;
+	assert_false(thing->met);
+	thing->met = true;
+}
+
+static void
+no_name_waits_behind_many(void **state)
+{
+	static struct thing things[NAMES];
+	struct name_table table = {.n = 0};
+
+	(void)state;
+	assert_null(name_table_find(&table, "n0.test"));
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(things[i].name, sizeof(things[i].name), "n%d.test", i);
+		things[i].named.name = things[i].name;
+		assert_true(name_table_add(&table, &things[i].named));
+	}
+	for (size_t i = 0; i < table.size; i++) {
+		int length = 0;
+
+		for (struct named *t = table.buckets[i]; t != NULL;
+		     t = t->chain)
+			length++;
+		assert_in_range(length, 0, 20);
+	}
+	for (int i = 0; i < NAMES; i += 2)
+		name_table_remove(&table, &things[i].named);
+	assert_int_equal(table.n, NAMES / 2);
+	name_table_each(&table, meet, NULL);
+	for (int i = 0; i < NAMES; i++) {
+		bool there = name_table_find(&table, things[i].name) != NULL;
+
+		assert_int_equal(there, i % 2 == 1);
+		assert_int_equal(things[i].met, there);
+	}
+	free(table.buckets);
+}
+
 static struct destination *
 destination(const char *name, enum standing standing)
 {
@@ -810,6 +862,7 @@ main(void)
 	    cmocka_unit_test(any_may_leave_its_lane),
 	    cmocka_unit_test(domains_share_their_mx_host),
 	    cmocka_unit_test(what_is_known_is_bounded),
+	    cmocka_unit_test(no_name_waits_behind_many),
 	    cmocka_unit_test(workers_are_kept_for_those_that_live),
 	    cmocka_unit_test(those_that_live_leave_the_others_their_turn),
 	    cmocka_unit_test(dead_ones_hide_no_other),
