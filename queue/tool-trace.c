@@ -214,7 +214,8 @@ tell(struct tool *tool, const struct found *f)
 		putchar('\n');
 		return EX_OK;
 	}
-	(void)trace_parse(&line, f->text, strlen(f->text), tool->now);
+	if (!trace_parse(&line, f->text, strlen(f->text), tool->now))
+		return EX_OK;
 	trace_sentence(&sentence, &line);
 	text = buf_text(&sentence);
 	if (text == NULL)

@@ -83,10 +83,18 @@ struct lines {
 static int
 end_line(struct tool *tool, struct lines *l, trace_read *read, void *context)
 {
+	char *line = l->line;
+	size_t n = l->n;
 	int code = EX_OK;
 
-	if (!l->too_long && l->n > 0)
-		code = read(tool, l->line, l->n, context);
+	/* A power cut leaves NUL octets where it cut off what was written. */
+	for (; n > 0 && *line == '\0'; n--)
+		line++;
+	for (size_t i = 0; i < n; i++)
+		if (line[i] == '\0')
+			line[i] = '?';
+	if (!l->too_long && n > 0)
+		code = read(tool, line, n, context);
 	l->n = 0;
 	l->too_long = false;
 	return code;

@@ -206,7 +206,11 @@ none:
 	return false;
 }
 
-/* Perhaps a host's name, then programs: the last of them wrote the line. */
+/*
+ * Perhaps a host's name, perhaps syslog's word for the suite, then who wrote
+ * the line.  What follows is that one's own, though it look like another's
+ * name: a program that is broken in must not speak for others.
+ */
 static bool
 take_programs(struct reading *r)
 {
@@ -215,8 +219,8 @@ take_programs(struct reading *r)
 		if (!cursor_ok(&r->in) || !take_program(r))
 			return false;
 	}
-	while (take_program(r))
-		continue;
+	if (strcmp(r->line->program, "postrider") == 0)
+		(void)take_program(r);
 	return true;
 }
 

@@ -9,49 +9,70 @@
  * values in it is not there.
  */
 static const struct told {
+	const char *program; /* that tells it; NULL: several */
 	const char *event, *sentence;
 } told[] = {
-    {"accepted", "taken from {client}[ ({helo})][ as {auth}][ with {tls}]"},
-    {"queued",
+    {"smtpd", "accepted",
+	"taken from {client}[ ({helo})][ as {auth}][ with {tls}]"},
+    {"queue", "queued",
 	"queued: from {from:<>}[, login {auth}][, Unix user {uid}], {size} "
 	"octets, for {recipients} recipient(s)"},
-    {"refused", "refused[ to {client}][ for {to:<>}]: {reason}"},
-    {"session lost", "the client {client} went away: {reason}"},
-    {"expanded", "{to:<>} is an alias of {recipients} recipient(s)"},
-    {"connected",
+    {NULL, "refused", "refused[ to {client}][ for {to:<>}]: {reason}"},
+    {"smtpd", "session lost", "the client {client} went away: {reason}"},
+    {"queue", "expanded", "{to:<>} is an alias of {recipients} recipient(s)"},
+    {"deliver", "connected",
 	"connected to {relay}[ with {tls}][, verified by {verified}][, as "
 	"{auth}][: {reason}]"},
-    {"host skipped", "{relay} could not be used: {reason}"},
-    {"tls failed", "no TLS with {relay}: {reason}; tried again without"},
-    {"tls no longer offered", "{relay} offers no TLS any more"},
-    {"delivered",
+    {"deliver", "host skipped", "{relay} could not be used: {reason}"},
+    {"deliver", "tls failed",
+	"no TLS with {relay}: {reason}; tried again without"},
+    {"deliver", "tls no longer offered", "{relay} offers no TLS any more"},
+    {"queue", "delivered",
 	"delivered to {to:<>}[ (for {orig_to:<>})][ at {relay}][ after {delay} "
 	"s][: {reason}]"},
-    {"deferred",
+    {"queue", "deferred",
 	"not yet delivered to {to:<>}[ (for {orig_to:<>})][, {relay} said]: "
 	"{reason}"},
-    {"failed",
+    {"queue", "failed",
 	"failed for {to:<>}[ (for {orig_to:<>})][, {relay} said]: {reason}"},
-    {"not delivered", "not put into the mailbox of {to:<>}: {reason}"},
-    {"bounced",
+    {"mailbox", "not delivered",
+	"not put into the mailbox of {to:<>}: {reason}"},
+    {"queue", "bounced",
 	"its sender {to:<>} is told of {recipients} failure(s) by {report}"},
-    {"not bounced", "nobody is told of {recipients} failure(s): {reason}"},
-    {"warned",
+    {"queue", "not bounced",
+	"nobody is told of {recipients} failure(s): {reason}"},
+    {"queue", "warned",
 	"its sender {to:<>} is told by {report} that {recipients} recipient(s) "
 	"have not got it yet"},
-    {"not warned", "nobody is told that it is late: {reason}"},
-    {"reported",
+    {"queue", "not warned", "nobody is told that it is late: {reason}"},
+    {"queue", "reported",
 	"its sender {to:<>} is told of {recipients} success(es) by {report}"},
-    {"not reported", "nobody is told of success: {reason}"},
-    {"no copy", "no copy of the report for {to:<>}: {reason}"},
-    {"held", "held: {reason}"},
-    {"released", "released"},
-    {"requeued", "requeued: begins anew"},
-    {"swept", "swept: {reason}"},
-    {"quarantined", "set aside as {what}: {reason}"},
-    {"removed", "left the queue: {reason}"},
+    {"queue", "not reported", "nobody is told of success: {reason}"},
+    {"queue", "no copy", "no copy of the report for {to:<>}: {reason}"},
+    {"queue", "held", "held: {reason}"},
+    {"queue", "released", "released"},
+    {"queue", "requeued", "requeued: begins anew"},
+    {"queue", "swept", "swept: {reason}"},
+    {"queue", "quarantined", "set aside as {what}: {reason}"},
+    {"queue", "removed", "left the queue: {reason}"},
 };
 enum { TOLD = sizeof(told) / sizeof(told[0]) };
+
+static const struct told *
+find(const char *event)
+{
+	for (size_t i = 0; i < TOLD; i++)
+		if (strcmp(told[i].event, event) == 0)
+			return &told[i];
+	return NULL;
+}
+
+/* A program that is broken in may log what it likes, in its own name. */
+static bool
+is_told_by(const struct told *t, const struct trace_line *line)
+{
+	return t->program == NULL || strcmp(t->program, line->program) == 0;
+}
 
 bool
 trace_is_ending(const struct trace_line *line)
@@ -61,7 +82,7 @@ trace_is_ending(const struct trace_line *line)
 
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
 		if (strcmp(endings[i], line->event) == 0)
-			return true;
+			return is_told_by(find(line->event), line);
 	return false;
 }
 
@@ -130,11 +151,14 @@ add_sentence(
 void
 trace_sentence(struct buf *out, const struct trace_line *line)
 {
-	for (size_t i = 0; i < TOLD; i++)
-		if (strcmp(told[i].event, line->event) == 0) {
-			add_sentence(out, line, told[i].sentence);
-			return;
-		}
+	const struct told *t = find(line->event);
+
+	if (t != NULL && is_told_by(t, line)) {
+		add_sentence(out, line, t->sentence);
+		return;
+	}
+	if (t != NULL)
+		buf_addf(out, "%s says: ", line->program);
 	buf_adds(out, line->event);
 	for (size_t i = 0; i < line->n; i++)
 		if (strcmp(line->pairs[i].key, "id") != 0)

@@ -506,8 +506,11 @@ def test_trace_says_where_it_is_now(house):
 
 @pytest.mark.parametrize("text", [b"", bytes(range(256)) * 500,
                                   b"queue[1]: removed id=" + b"a" * 20000,
-                                  b"\x1f\x8b\x08\x00garbage"],
-                         ids=["empty", "octets", "long", "packed"])
+                                  b"\x1f\x8b\x08\x00garbage",
+                                  bytes(40) + b" queue[1]: removed "
+                                  b"id=00000000000000aa what=\x00\n" +
+                                  bytes(4096)],
+                         ids=["empty", "octets", "long", "packed", "nul"])
 def test_trace_of_garbage(house, text):
     for name in ("garbage.log", "garbage.log.gz"):
         with open(house.path(name), "wb") as f:

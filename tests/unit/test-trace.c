@@ -126,6 +126,28 @@ lines_become_sentences(void **state)
 	    "refused to 192.0.2.1 for <c@d>: no {to} [here]");
 }
 
+static bool
+is_ending(const char *text)
+{
+	static struct trace_line line;
+
+	return trace_parse(&line, text, strlen(text), NOW) &&
+	    trace_is_ending(&line);
+}
+
+/* A program that is broken in logs in its own name alone. */
+static void
+nobody_speaks_for_others(void **state)
+{
+	(void)state;
+	assert_true(is_ending("postrider: queue[1]: delivered id=1"));
+	assert_false(is_ending("smtpd[9]: queue[1]: delivered id=1"));
+	assert_false(is_ending("postrider: smtpd[9]: queue[1]: removed id=1"));
+	assert_false(is_ending("smtpd[9]: delivered id=1"));
+	check_sentence("smtpd[9]: delivered id=1 to=<c@d>",
+	    "smtpd says: delivered to=c@d");
+}
+
 static void
 sets_grow(void **state)
 {
@@ -154,6 +176,7 @@ main(void)
 	    cmocka_unit_test(other_lines_are_not),
 	    cmocka_unit_test(broken_pairs_end_a_line),
 	    cmocka_unit_test(lines_become_sentences),
+	    cmocka_unit_test(nobody_speaks_for_others),
 	    cmocka_unit_test(sets_grow),
 	};
 
