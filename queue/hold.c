@@ -26,6 +26,7 @@ static struct {
 	unsigned long wanted, writing, written; /* numbers of changes */
 	struct watch child;                     /* the end of its pipe */
 	int reason;                             /* why it failed */
+	bool damaged; /* it was read, and not understood */
 	struct timer again;
 	struct hold_wish *wishes;
 } file;
@@ -80,7 +81,8 @@ write_and_tell(int pipe, const struct buf *text)
 
 	/* No copy of a client's socket, nor of a file that is written. */
 	child_begin(keep, 2);
-	if (holds_write(queue.spool.dir, text->data, text->len) == -1)
+	if (holds_write(queue.spool.dir, file.damaged, text->data, text->len) ==
+	    -1)
 		reason = errno;
 	(void)!write(pipe, &reason, sizeof(reason));
 	sandbox_exit(0);
@@ -145,6 +147,7 @@ on_child(struct watch *w, uint32_t events)
 		fail(reason);
 		return;
 	}
+	file.damaged = false;
 	file.written = file.writing;
 	file.writing = 0;
 	tell(file.written, NULL);
@@ -247,6 +250,8 @@ hold_begin(void)
 {
 	int bad = holds_read(&holds, queue.spool.dir);
 
+	/* The next rule must not cost those that stand there. */
+	file.damaged = bad != 0;
 	if (bad == -1)
 		log_errno(LEVEL_ERROR, "cannot read", "holds");
 	else if (bad > 0)

@@ -113,12 +113,24 @@ write_fresh(int spool, const void *text, size_t n)
 	return rc;
 }
 
+static int
+set_aside(int spool)
+{
+	char unique[FS_ID_SIZE], aside[FS_ID_SIZE + 24];
+
+	fs_random_id(unique);
+	snprintf(aside, sizeof(aside), "quarantine/holds.%s", unique);
+	return renameat(spool, name, spool, aside) == 0 || errno == ENOENT ? 0
+									   : -1;
+}
+
 int
-holds_write(int spool, const void *text, size_t n)
+holds_write(int spool, bool damaged, const void *text, size_t n)
 {
 	int saved;
 
 	if (write_fresh(spool, text, n) == 0 &&
+	    (!damaged || set_aside(spool) == 0) &&
 	    renameat(spool, fresh, spool, name) == 0)
 		return fs_sync(spool);
 	saved = errno;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "queue/pattern.h"
 
@@ -45,12 +46,13 @@ hash_of(const char *text)
 	return hash;
 }
 
+/* As it matches: capital and small letters are the same. */
 static struct hold_rule *
 find(const struct holds *h, enum hold_kind kind, const char *name)
 {
 	for (size_t i = 0; i < h->n; i++)
 		if (h->rules[i].kind == kind &&
-		    strcmp(h->rules[i].name, name) == 0)
+		    strcasecmp(h->rules[i].name, name) == 0)
 			return &h->rules[i];
 	return NULL;
 }

@@ -78,7 +78,10 @@ int holds_parse(struct holds *, const void *octets, size_t n);
 /* As above; a file that is not there has no rules. */
 int holds_read(struct holds *, int spool);
 
-/* Replace it by this text; waits for the disk, and is durable then. */
-int holds_write(int spool, const void *text, size_t n);
+/*
+ * Replace it by this text; waits for the disk, and is durable then.  One that
+ * is damaged is kept, as quarantine/holds.*.
+ */
+int holds_write(int spool, bool damaged, const void *text, size_t n);
 
 #endif

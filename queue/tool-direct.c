@@ -10,6 +10,7 @@
 #include "queue/tool.h"
 
 static struct spool spool;
+static bool damaged; /* spool/holds is */
 
 int
 direct_open(struct tool *tool, bool complain)
@@ -104,6 +105,7 @@ direct_index(struct tool *tool)
 		return tool_fail(tool, EX_IOERR, "holds", strerror(errno));
 	if (bad > 0)
 		(void)tool_fail(tool, EX_OK, "holds", "damaged");
+	damaged = bad > 0;
 	tool->folder = spool.envelope;
 	return tool->options.selection.n > 0 ? note_selected(tool)
 					     : note_all(tool);
@@ -180,7 +182,7 @@ direct_rules(struct tool *tool)
 
 	if (!holds_format(&tool->rules, &text))
 		code = tool_no_memory(tool);
-	else if (holds_write(spool.dir, text.data, text.len) == -1)
+	else if (holds_write(spool.dir, damaged, text.data, text.len) == -1)
 		code = tool_fail(tool, EX_IOERR, "holds", strerror(errno));
 	buf_free(&text);
 	return code;

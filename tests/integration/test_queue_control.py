@@ -263,6 +263,40 @@ def test_rules_that_make_no_sense(text):
         assert len(out(house.tool("hold", "--list")).splitlines()) == (
             text.count(b"why"))
         house.tool("hold", "--login", BOB)
+        # What could not be read is kept, once.
+        house.tool("hold", "--sender", BOB)
+        (kept,) = house.spooled("quarantine")
+        assert re.fullmatch(r"holds\.[0-9a-f]{16}", kept)
+        with open(os.path.join(house.spool, "quarantine", kept), "rb") as f:
+            assert f.read() == text
+        assert len(out(house.tool("hold", "--list")).splitlines()) == (
+            text.count(b"why") + 2)
+        # By the tool itself, too.
+        house.stop()
+        for s in house.listeners:
+            s.close()
+        with open(os.path.join(house.spool, "holds"), "ab") as f:
+            f.write(b"x\n")
+        assert len(out(house.tool("hold", "--list")).splitlines()) == (
+            text.count(b"why") + 2)
+        house.tool("release", "--login", BOB.upper())
+        assert len(out(house.tool("hold", "--list")).splitlines()) == (
+            text.count(b"why") + 1)
+        assert len(house.spooled("quarantine")) == 2
+
+
+def test_rules_that_cannot_be_read():
+    house = spool_house()
+    holds = os.path.join(house.spool, "holds")
+    os.mkdir(holds)
+    if house.user:
+        os.chown(holds, house.user.pw_uid, -1)
+    with house:
+        house.wait_log("cannot read", what="holds")
+        house.tool("hold", "--login", BOB)
+        assert os.path.isfile(holds)
+        (kept,) = house.spooled("quarantine")
+        assert os.path.isdir(os.path.join(house.spool, "quarantine", kept))
 
 
 # -- selection --

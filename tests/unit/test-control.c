@@ -329,6 +329,10 @@ rules_hold(void **state)
 	assert_int_equal(
 	    holds_set(&h, HOLD_LOGIN, "ANN@example.org", "aa", 20), 0);
 	assert_int_equal(h.n, 2);
+	/* As it matches, so it is found. */
+	assert_int_equal(
+	    holds_set(&h, HOLD_LOGIN, "ann@example.ORG", "aa", 20), 0);
+	assert_int_equal(h.n, 2);
 	assert_string_equal(holds_reason(&h, &e), "aa");
 	/* Released since, or before. */
 	e.released = 20;
