@@ -7,11 +7,27 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/dsn.h"
 #include "common/print.h"
 #include "queue/describe.h"
 #include "queue/tool-print.h"
 
 /* -- show -- */
+
+/* What the sender asked for (RFC 3461). */
+static void
+put_asked(const struct recipient *r)
+{
+	char notify[DSN_NOTIFY_SIZE];
+
+	dsn_write_notify(r->notify, notify);
+	if (notify[0] != '\0')
+		printf("\n          notify %s", notify);
+	if (r->orcpt == NULL)
+		return;
+	fputs(notify[0] != '\0' ? ", orcpt " : "\n          orcpt ", stdout);
+	print_clean(r->orcpt);
+}
 
 static void
 put_recipient(const struct recipient *r, size_t index)
@@ -29,6 +45,7 @@ put_recipient(const struct recipient *r, size_t index)
 		fputs(", ", stdout);
 		print_clean(r->relay);
 	}
+	put_asked(r);
 	if (r->dsn[0] != '\0' || r->text != NULL) {
 		fputs("\n          ", stdout);
 		print_clean(r->dsn);
@@ -58,6 +75,13 @@ put_text(
 	}
 	if (e->uid >= 0)
 		printf("uid       %" PRId64 "\n", e->uid);
+	if (e->envid != NULL) {
+		fputs("envid     ", stdout);
+		print_clean(e->envid);
+		putchar('\n');
+	}
+	if (dsn_ret_name(e->ret) != NULL)
+		printf("ret       %s\n", dsn_ret_name(e->ret));
 	fputs("client    ", stdout);
 	print_clean(e->client);
 	putchar('\n');
@@ -80,6 +104,8 @@ put_text(
 static void
 put_recipient_json(const struct recipient *r, size_t index)
 {
+	char notify[DSN_NOTIFY_SIZE];
+
 	printf("%s{\"index\":%zu,", index == 0 ? "" : ",", index);
 	print_json_text("address", r->address);
 	printf(",\"parent\":%zu,", r->parent);
@@ -90,6 +116,11 @@ put_recipient_json(const struct recipient *r, size_t index)
 	print_json_text("relay", r->relay != NULL ? r->relay : "");
 	putchar(',');
 	print_json_text("text", r->text != NULL ? r->text : "");
+	dsn_write_notify(r->notify, notify);
+	putchar(',');
+	print_json_text("notify", notify);
+	putchar(',');
+	print_json_text("orcpt", r->orcpt);
 	putchar('}');
 }
 
@@ -106,6 +137,10 @@ put_one(struct tool *tool, const struct row *row, const struct envelope *e,
 	} else {
 		/* "recipients" is the list here, not their number. */
 		print_message_head_json(tool, row, e);
+		putchar(',');
+		print_json_text("envid", e->envid);
+		putchar(',');
+		print_json_text("ret", dsn_ret_name(e->ret));
 		fputs(",\"recipients\":[", stdout);
 		for (size_t i = 0; i < e->n; i++)
 			put_recipient_json(&e->recipients[i], i);
