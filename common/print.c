@@ -60,7 +60,7 @@ print_json_string(const char *text)
 			length = 1;
 		} else if (code == '"' || code == '\\') {
 			printf("\\%c", (int)code);
-		} else if (code < ' ' || code == 0x7f) {
+		} else if (code < ' ' || (code >= 0x7f && code <= 0x9f)) {
 			printf("\\u%04x", (unsigned)code);
 		} else {
 			fwrite(text, 1, length, stdout);

@@ -317,6 +317,16 @@ def test_what_was_asked_of_reports(house):
     assert (other["notify"], other["orcpt"]) == ("", None)
 
 
+def test_no_control_character_reaches_a_terminal(house):
+    defer(house, text="\x1b[2J\x7f \x9b2J \u202e ok")
+    for arguments in (["list"], ["list", "--json"], ["stats"],
+                      ["why", BOB.split("@")[1]]):
+        shown = out(house.tool(*arguments))
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
+    (listed,) = house.listed()
+    assert listed["reason"].endswith(" ok")
+
+
 # -- selection --
 
 def test_selection(house):
