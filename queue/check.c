@@ -23,7 +23,7 @@ static struct {
 	bool repair;
 	struct names names;
 	size_t untried, deferred, held;
-	size_t bad, repaired, aside;
+	size_t bad, repaired;
 } found;
 
 __attribute__((format(printf, 1, 2))) static void
@@ -84,7 +84,6 @@ meet_aside(const char *name)
 	const char *id = aside_id(name);
 	bool whole = false;
 
-	found.aside++;
 	if (id == NULL || !check_put_back(id, found.repair, &whole) || !whole)
 		return;
 	if (found.repair)
@@ -128,6 +127,27 @@ meet(size_t i, const struct dirent *entry)
 		    &found.names, name, entry->d_ino, folders[i].place);
 	print_foreign(folders[i].name, name);
 	return true;
+}
+
+/* What was put back is there no more. */
+static size_t
+count_aside(void)
+{
+	int fd = fs_open_dir(queue.spool.quarantine, ".");
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	size_t n = 0;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return 0; /* read_folder() has told */
+	}
+	while ((entry = readdir(dir)) != NULL)
+		n += strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0;
+	closedir(dir);
+	return n;
 }
 
 static int
@@ -261,6 +281,7 @@ check_spool(bool repair)
 	print_room();
 	printf("note: messages: %zu not tried, %zu deferred, %zu held, %zu "
 	       "damaged; %zu files in quarantine/\n",
-	    found.untried, found.deferred, found.held, found.bad, found.aside);
+	    found.untried, found.deferred, found.held, found.bad,
+	    count_aside());
 	return found.bad > 0 ? EX_DATAERR : EX_OK;
 }

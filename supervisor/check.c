@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/netaddr.h"
+#include "common/print.h"
 #include "common/privileges.h"
 #include "common/program.h"
 #include "common/sandbox.h"
@@ -26,8 +28,11 @@ static const char *config_path;
 __attribute__((format(printf, 2, 0))) static void
 print(const char *kind, const char *format, va_list arguments)
 {
+	char text[PATH_MAX + 512]; /* a name in it may be anybody's */
+
+	vsnprintf(text, sizeof(text), format, arguments);
 	printf("%s: ", kind);
-	vprintf(format, arguments);
+	print_clean(text);
 	putchar('\n');
 }
 
@@ -61,6 +66,15 @@ report_note(const char *format, ...)
 	va_start(arguments, format);
 	print("note", format, arguments);
 	va_end(arguments);
+}
+
+void
+report_line(const char *line)
+{
+	errors += strncmp(line, "error: ", 7) == 0;
+	warnings += strncmp(line, "warning: ", 9) == 0;
+	print_clean(line);
+	putchar('\n');
 }
 
 void

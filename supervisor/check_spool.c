@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/print.h"
 #include "common/privileges.h"
 #include "common/program.h"
 #include "supervisor/folders.h"
@@ -68,6 +70,14 @@ wrong(const char *folder, const char *name, const char *what)
 		    name, what);
 }
 
+static void
+repaired(const char *folder, const char *name)
+{
+	printf("repaired: %s%s", folder, folder[0] != '\0' ? "/" : "");
+	print_clean(name);
+	puts(": owner and mode");
+}
+
 /* A second name is a Maildir's, or somebody's file: not ours to give. */
 static void
 look_at_file(int folder, const struct part *part, const char *name)
@@ -100,8 +110,7 @@ look_at_file(int folder, const struct part *part, const char *name)
 		     mode) == -1)
 		wrong(part->folder, name, strerror(errno));
 	else
-		printf("repaired: %s%s%s: owner and mode\n", part->folder,
-		    part->folder[0] != '\0' ? "/" : "", name);
+		repaired(part->folder, name);
 	close(fd);
 }
 
@@ -166,10 +175,12 @@ look_at_folder(const struct config *config, const struct part *part)
 }
 
 static _Noreturn void
-become_queue(const char *config_path, bool repair)
+become_queue(int out, const char *config_path, bool repair)
 {
 	char path[4096];
 
+	if (dup2(out, STDOUT_FILENO) == -1)
+		_exit(EX_OSERR);
 	if (program_find("queue", path, sizeof(path)))
 		execl(path, "queue", "-c", config_path,
 		    repair ? "repair" : "check", (char *)NULL);
@@ -178,16 +189,39 @@ become_queue(const char *config_path, bool repair)
 	_exit(EX_OSFILE);
 }
 
+static void
+pass_on(int fd)
+{
+	FILE *in = fdopen(fd, "r");
+	char *line = NULL;
+	size_t size = 0;
+
+	if (in == NULL) {
+		close(fd);
+		return;
+	}
+	while (getline(&line, &size, in) != -1) {
+		line[strcspn(line, "\n")] = '\0';
+		report_line(line);
+	}
+	free(line);
+	fclose(in);
+}
+
 static int
 run_queue(const char *config_path, bool repair)
 {
+	int ends[2], status;
 	pid_t pid;
-	int status;
 
 	fflush(NULL);
+	if (pipe2(ends, O_CLOEXEC) == -1)
+		return EX_OSERR;
 	pid = fork();
 	if (pid == 0)
-		become_queue(config_path, repair);
+		become_queue(ends[1], config_path, repair);
+	close(ends[1]);
+	pass_on(ends[0]);
 	while (pid != -1 && waitpid(pid, &status, 0) == -1)
 		if (errno != EINTR)
 			return EX_OSERR;
@@ -232,7 +266,14 @@ check_spool(const struct config *config, const char *config_path, bool repair)
 	if (spool.wrong > SHOWN)
 		report_error("and %zu more", spool.wrong - SHOWN);
 	code = run_queue(config_path, repair);
-	if (code != EX_OK)
-		report_error("the spool has damage");
-	return code == EX_OK && spool.wrong == 0;
+	if (code != EX_OK && code != EX_DATAERR)
+		report_error("the spool was not read to its end: %d", code);
+	if (code == EX_OK && spool.wrong == 0)
+		return true;
+	report_note(repair
+		? "what is left is set aside in quarantine/ at the next start; "
+		  "postrider-spool(5) tells how to bring it back"
+		: "\"postrider check --spool --repair\", when the suite is "
+		  "stopped, puts right what can be");
+	return false;
 }

@@ -18,6 +18,9 @@ void report_warning(const char *format, ...)
 void report_note(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
+/* A line of that kind that another program printed: passed on and counted. */
+void report_line(const char *line); /* without its line end */
+
 /* -- groups of checks -- */
 
 void check_names(const struct config *);     /* check_names.c */

@@ -113,6 +113,10 @@ def test_damage_is_told(stopped):
     assert f"error: {stopped.ids[1]}: content is not as long" in text
     assert r"error: new/a\x1b[2Jb: a foreign name" in text
     assert "1 deferred, 0 held, 3 damaged" in text
+    assert "\x1b" not in text
+    assert text.endswith(f"\n{text.count('error: ')} errors, 0 warnings\n")
+    assert "check --spool --repair" in text
+    assert "at the next start" in check(stopped, "--repair", code=78)
 
 
 def test_back_from_quarantine(stopped):
@@ -131,7 +135,8 @@ def test_back_from_quarantine(stopped):
     with open(aside, "r+b") as f:
         f.truncate(os.path.getsize(aside) - len(bad))
     assert f"{good}: is whole in quarantine/" in check(stopped, code=78)
-    assert f"repaired: {good}" in check(stopped, "--repair")
+    text = check(stopped, "--repair")
+    assert f"repaired: {good}" in text and "; 0 files in quarantine/" in text
     assert os.listdir(path(stopped, "quarantine")) == []
     stopped.start()
     stopped.wait_maildir(ANN, 3)
