@@ -55,6 +55,14 @@ print_json_pair(const char *key, const char *text)
 
 enum { ADDRESS_COLUMN = 49 };
 
+static char
+mark_of(const char *state)
+{
+	if (strcmp(state, "active") == 0)
+		return '*';
+	return strcmp(state, "held") == 0 ? '!' : ' ';
+}
+
 static void
 print_entry(const struct listing_message *e)
 {
@@ -64,8 +72,8 @@ print_entry(const struct listing_message *e)
 
 	if (localtime_r(&when, &tm) != NULL)
 		strftime(date, sizeof(date), "%a %b %e %H:%M:%S", &tm);
-	printf("%-16s%c %9" PRIu64 " %-19s  ", e->id,
-	    strcmp(e->state, "active") == 0 ? '*' : ' ', e->size, date);
+	printf("%-16s%c %9" PRIu64 " %-19s  ", e->id, mark_of(e->state),
+	    e->size, date);
 	print_clean(*e->sender != '\0' ? e->sender : "MAILER-DAEMON");
 	putchar('\n');
 	if (*e->reason != '\0') {

@@ -501,6 +501,9 @@ def test_suite_and_mailq(real):
         theirs = real.run("mailq", user=nobody.pw_uid, group=nobody.pw_gid,
                           extra_groups=[])
         assert "empty" in theirs.stdout
+    real.run("postrider-queue", "hold", listed["id"])
+    assert f"{listed['id']}! " in real.run("mailq").stdout
+    real.run("postrider-queue", "release", listed["id"])
     attempts = listed["attempts"]
     real.run("sendmail", "-q")
     real.wait_log(lambda line: line.get("status") == "deferred" and
