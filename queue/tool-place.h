@@ -11,4 +11,10 @@
  */
 int place_ask(struct tool *, const char *name, struct why_place *);
 
+/*
+ * What waits for all domains of that host; one for two of them counts twice
+ * (queue/tool-stats.c).
+ */
+int stats_of_host(struct tool *, const char *host, struct why_waiting *);
+
 #endif

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 
 #include "common/protocol.h"
@@ -82,6 +83,43 @@ group(struct tool *tool, const struct stats *s, struct tallies *destinations)
 			code = tool_no_memory(tool);
 	}
 	free(domains);
+	return code;
+}
+
+static void
+add_waiting(struct why_waiting *w, const struct tally *t)
+{
+	w->messages += t->messages;
+	if (w->oldest == 0 || (t->oldest != 0 && t->oldest < w->oldest))
+		w->oldest = t->oldest;
+	if (t->text == NULL || t->when <= w->when)
+		return;
+	w->when = t->when;
+	snprintf(w->text, sizeof(w->text), "%s", t->text);
+}
+
+int
+stats_of_host(struct tool *tool, const char *host, struct why_waiting *waiting)
+{
+	struct stats s;
+	struct tally **domains = NULL;
+	struct selection selection = tool->options.selection;
+	int code;
+
+	tool->options.selection = (struct selection){0};
+	code =
+	    stats_begin(&s) ? scan(tool, count_one, &s) : tool_no_memory(tool);
+	tool->options.selection = selection;
+	if (code == EX_OK && (domains = tallies_sorted(&s.domains)) == NULL)
+		code = tool_no_memory(tool);
+	if (code == EX_OK)
+		code = learn_hosts(tool, domains, s.domains.n);
+	for (size_t i = 0; code == EX_OK && i < s.domains.n; i++)
+		if (domains[i]->host != NULL &&
+		    strcasecmp(domains[i]->host, host) == 0)
+			add_waiting(waiting, domains[i]);
+	free(domains);
+	stats_free(&s);
 	return code;
 }
 

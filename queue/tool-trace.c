@@ -202,8 +202,23 @@ put_json(const struct trace_line *line, int64_t ms, const char *sentence)
 	puts("}");
 }
 
+/* A line about a report in the story of the message that it is about. */
+static void
+put_other_id(
+    const struct search *s, const struct found *f, const struct trace_line *l)
+{
+	const char *id = trace_value(l, "id");
+	char own[FS_ID_SIZE];
+
+	if (!is_id(id) || f->story == TRACE_SET_ALONE)
+		return;
+	trace_set_name(&s->ids, f->story, own);
+	if (strcmp(id, own) != 0)
+		printf("%s ", id);
+}
+
 static int
-tell(struct tool *tool, const struct found *f)
+tell(struct tool *tool, const struct search *s, const struct found *f)
 {
 	static struct trace_line line;
 	struct buf sentence = BUF_INIT(65536);
@@ -224,6 +239,7 @@ tell(struct tool *tool, const struct found *f)
 		put_json(&line, f->time_ms, text);
 	} else {
 		put_line_time(f->time_ms);
+		put_other_id(s, f, &line);
 		print_clean(text);
 		putchar('\n');
 	}
@@ -259,7 +275,7 @@ tell_all(struct tool *tool, struct search *s)
 		if (several &&
 		    (i == 0 || s->lines[i].story != s->lines[i - 1].story))
 			put_head(tool, s, s->lines[i].story);
-		code = tell(tool, &s->lines[i]);
+		code = tell(tool, s, &s->lines[i]);
 	}
 	return code;
 }
@@ -376,11 +392,15 @@ trace_ended(struct tool *tool, const char *id, struct buf *out)
 	}
 	for (size_t i = 0; code == EX_OK && i < s.n; i++) {
 		char at[WORDS_SIZE];
+		const char *whose;
 
 		if (!trace_parse(&line, s.lines[i].text,
 			strlen(s.lines[i].text), tool->now) ||
 		    !trace_is_ending(&line))
 			continue;
+		whose = trace_value(&line, "id");
+		if (whose == NULL || strcmp(whose, id) != 0)
+			continue; /* its report's */
 		words_time(at, s.lines[i].time_ms / 1000, tool->now);
 		buf_addf(out, "%s ", at);
 		trace_sentence(out, &line);

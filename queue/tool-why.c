@@ -154,7 +154,7 @@ count_waiting(struct tool *tool, const struct row *row,
 	return EX_OK;
 }
 
-/* Its messages are found by their recipients; a host has none of its own. */
+/* Its messages are found by their recipients; those of a host by domain. */
 static int
 explain_destination(struct tool *tool, const char *name)
 {
@@ -174,7 +174,7 @@ explain_destination(struct tool *tool, const char *name)
 	if (code == EX_OK)
 		code = scan(tool, count_waiting, &waiting);
 	if (code == EX_OK && waiting.messages == 0 && place.known)
-		waiting.messages = (size_t)place.waiting;
+		code = stats_of_host(tool, place.name, &waiting);
 	if (code == EX_OK) {
 		why_destination(&sentence, name, &place, &waiting, tool->now);
 		code = put(tool, "destination", name, &sentence);

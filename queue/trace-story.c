@@ -6,7 +6,7 @@
 /*
  * What lines of the log tell, as sentences.  A word like {to} stands for a
  * value, {to:<>} for an address; a part in [ ] is left out when one of the
- * values in it is not there.
+ * values in it is not there, or is "no" as in tls=no.
  */
 static const struct told {
 	const char *program; /* that tells it; NULL: several */
@@ -101,7 +101,7 @@ value_of(const struct trace_line *line, const char *word, size_t n, bool *angle)
 	return trace_value(line, key);
 }
 
-/* False: a value was missing. */
+/* False: a value was missing, or is "no". */
 static bool
 add_part(
     struct buf *out, const struct trace_line *line, const char *part, size_t n)
@@ -120,7 +120,7 @@ add_part(
 		}
 		length = (size_t)(end - part) + 1;
 		value = value_of(line, part + 1, length - 2, &angle);
-		all = all && value != NULL;
+		all = all && value != NULL && strcmp(value, "no") != 0;
 		buf_addf(out, "%s%s%s", angle ? "<" : "",
 		    value != NULL ? value : "?", angle ? ">" : "");
 		part += length;

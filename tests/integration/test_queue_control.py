@@ -487,6 +487,11 @@ def test_why_of_one_that_is_gone(house):
     assert done.returncode == 66
 
 
+def test_why_tells_nothing_of_a_report(logged):
+    why = out(logged.tool("why", "00000000000000aa"))
+    assert "failed for <b@y.test>" in why and "delivered to" not in why
+
+
 # -- trace --
 
 LOG = """\
@@ -532,7 +537,7 @@ def test_trace_of_a_message(logged):
     lines = out(logged.tool("trace", "00000000000000aa")).splitlines()
     assert [line.split("  ", 1)[1].split(":")[0].split(" ")[0]
             for line in lines] == [
-        "taken", "queued", "failed", "queued", "its", "delivered"]
+        "taken", "queued", "failed", "00000000000000bb", "its", "00000000000000bb"]
     assert "\x1b" not in "".join(lines)
     raw = out(logged.tool("trace", "-v", "00000000000000aa"))
     assert raw == LOG

@@ -213,6 +213,19 @@ def test_domains_with_one_host_rest_together(house):
     assert job_of(made, 0) is None
 
 
+def test_why_of_a_host_counts_all_its_domains(house):
+    """Also what waits for a time of its own, and is not parked."""
+    made = workers(house, 1)
+    for domain in ("a", "b"):
+        (id,) = send_out(house, f"u0@{domain}.test")
+        answer(*job_of(made), mx="mx.provider.test", status="deferred",
+               dsn="4.2.2", text="452 mailbox full", scope="recipient")
+        house.wait_log("deferred", id=id)
+    why = house.tool("why", "mx.provider.test").stdout.decode()
+    assert "takes mail" in why and "; 2 messages wait, the oldest" in why
+    assert "'452 mailbox full'" in why
+
+
 def test_what_is_parked_goes_where_its_domain_goes(house):
     """The first delivery tells of a host that is at rest for others."""
     made = workers(house, 1)

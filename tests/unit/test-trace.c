@@ -119,6 +119,12 @@ lines_become_sentences(void **state)
 	    "delivered to <c@d> at mx[192.0.2.1]:25 after 0.5 s: 250 ok");
 	check_sentence(
 	    "queue[1]: delivered id=1 to=<c@d>", "delivered to <c@d>");
+	check_sentence("deliver[1]: connected id=1 relay=mx[192.0.2.1]:25 "
+		       "tls=no verified=no reason=\"STARTTLS is not offered\"",
+	    "connected to mx[192.0.2.1]:25: STARTTLS is not offered");
+	check_sentence("deliver[1]: connected id=1 relay=mx[192.0.2.1]:25 "
+		       "tls=TLSv1.3:X verified=no",
+	    "connected to mx[192.0.2.1]:25 with TLSv1.3:X");
 	check_sentence("queue[1]: something new id=1 what=x reason=\"a b\"",
 	    "something new what=x reason=a b");
 	check_sentence("smtpd[1]: refused client=192.0.2.1 to=<c@d> "
