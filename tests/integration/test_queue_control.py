@@ -487,6 +487,18 @@ def test_why_of_one_that_is_gone(house):
     assert done.returncode == 66
 
 
+def test_why_of_one_with_many_recipients_that_is_gone(house):
+    with open(house.path("many.log"), "w") as f:
+        for n in range(1000):
+            f.write(f"queue[1]: failed id=00000000000000aa to=<u{n}@x.test> "
+                    f"reason=\"{'no ' * 60}\"\n")
+    house.extra.append(f"log-file {house.path('many.log')}")
+    house.write_config()
+    why = out(house.tool("why", "00000000000000aa"))
+    assert "failed for <u0@x.test>" in why and "<u999@x.test>" not in why
+    assert re.search(r"and 9\d\d more lines, which trace tells\.$", why)
+
+
 def test_why_tells_nothing_of_a_report(logged):
     why = out(logged.tool("why", "00000000000000aa"))
     assert "failed for <b@y.test>" in why and "delivered to" not in why
