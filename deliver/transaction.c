@@ -279,6 +279,7 @@ send_content(struct transaction *t)
 		return;
 	case CONTENT_UNREADABLE:
 		session_fail(t->s, "4.3.0", "cannot read the message");
+		t->s->failure.scope = SCOPE_MESSAGE; /* our own fault */
 		job_result_all(t->job, &t->s->failure);
 		return;
 	case CONTENT_SENT:

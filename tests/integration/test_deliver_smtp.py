@@ -669,6 +669,7 @@ def test_content_shorter_than_told(deliver):
     results = deliver.to_literal("bob", size=len(MESSAGE) + 1)
     assert statuses(results) == ["deferred"]
     assert results[0]["dsn"] == "4.3.0"
+    assert results[0]["scope"] == "message"  # the host can do nothing for it
     assert server.messages == []
 
 
