@@ -22,6 +22,7 @@ enum {
 static struct due_heap fresh, repeated, parked;
 static struct timer timer;
 static size_t active;
+static unsigned era; /* of routes */
 static bool stopped;
 void (*dispatch_idle)(void);
 
@@ -489,11 +490,18 @@ unpark_all(struct destination *d, void *context)
 	*moving = unpark(d, *moving);
 }
 
+unsigned
+dispatch_era(void)
+{
+	return era;
+}
+
 void
 dispatch_reroute(void)
 {
 	struct message *moving = NULL;
 
+	era++;
 	destination_each(unpark_all, &moving);
 	domain_lead_all();
 	park_again(moving);

@@ -66,8 +66,9 @@ bool dispatch_is_open(struct destination *);
 void dispatch_learn(struct domain *, const char *mx);
 void dispatch_learn_local(struct domain *);
 
-/* relay-host has changed. */
+/* relay-host has changed: another era. */
 void dispatch_reroute(void);
+unsigned dispatch_era(void);
 
 size_t dispatch_active(void);
 size_t dispatch_free(void); /* places that nobody has */

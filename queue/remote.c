@@ -31,6 +31,7 @@ struct job {
 	struct domain *domain;
 	struct destination *destination; /* that counts it */
 	int64_t started;
+	unsigned era;   /* of routes */
 	bool good, bad; /* heard of its host, and told */
 	size_t n;
 	struct {
@@ -500,7 +501,9 @@ scope_named(const char *name)
 static void
 hear(struct job *job, size_t scope, const struct result *result)
 {
-	struct destination *d = domain_destination(job->domain);
+	/* Where its domain led before says nothing of where it leads now. */
+	struct destination *d =
+	    job->era == dispatch_era() ? domain_destination(job->domain) : NULL;
 	struct heard heard = {.good = true,
 	    .started = job->started,
 	    .dsn = result->dsn,
@@ -648,6 +651,7 @@ job_new(
 	memcpy(job->id, a->id, sizeof(job->id));
 	job->domain = domain;
 	job->destination = domain->destination;
+	job->era = dispatch_era();
 	job->n = n;
 	for (size_t i = 0; i < n; i++)
 		job->recipients[i].index = indices[i];

@@ -358,6 +358,22 @@ def test_a_new_relay_host_while_a_part_is_out(house):
         pass
 
 
+def test_a_new_relay_host_is_not_to_blame(house):
+    """What was under way to hosts that are dead ends after it came."""
+    made = workers(house, 4)
+    send_out(house, *(f"u{n}@dead.test" for n in range(3)))
+    jobs = [job_of(made)]
+    for n in range(2):
+        send_out(house, f"u{n}@dead.test")
+        jobs.append(job_of(made))
+    house.reload("relay-host [relay.test]")
+    for found in jobs:
+        answer(*found, **DEAD)
+        house.wait_log("deferred", id=found[1]["id"])
+    (id,) = send_out(house, "u0@live.test")
+    assert job_of(made)[1]["id"] == id
+
+
 def test_what_is_found_at_start_is_parked_unread(house):
     """A spool full of mail for a dead site: three are tried."""
     house.kill()
