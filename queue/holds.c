@@ -46,12 +46,30 @@ hash_of(const char *text)
 	return hash;
 }
 
+/* An escaped name matches octet by octet what its backslashes protect. */
+static uint32_t
+exact_hash(const char *name)
+{
+	char plain[HOLD_NAME_MAX + 1];
+	size_t n = 0;
+
+	for (; *name != '\0' && n < HOLD_NAME_MAX; name++) {
+		if (*name == '\\' && name[1] != '\0')
+			name++;
+		plain[n++] = *name;
+	}
+	plain[n] = '\0';
+	return hash_of(plain);
+}
+
 /* As it matches: capital and small letters are the same. */
 static struct hold_rule *
 find(const struct holds *h, enum hold_kind kind, const char *name)
 {
+	uint32_t hash = exact_hash(name);
+
 	for (size_t i = 0; i < h->n; i++)
-		if (h->rules[i].kind == kind &&
+		if (h->rules[i].hash == hash && h->rules[i].kind == kind &&
 		    strcasecmp(h->rules[i].name, name) == 0)
 			return &h->rules[i];
 	return NULL;
@@ -75,22 +93,6 @@ add(struct holds *h)
 		h->room = room;
 	}
 	return &h->rules[h->n];
-}
-
-/* An escaped name matches octet by octet what its backslashes protect. */
-static uint32_t
-exact_hash(const char *name)
-{
-	char plain[HOLD_NAME_MAX + 1];
-	size_t n = 0;
-
-	for (; *name != '\0' && n < HOLD_NAME_MAX; name++) {
-		if (*name == '\\' && name[1] != '\0')
-			name++;
-		plain[n++] = *name;
-	}
-	plain[n] = '\0';
-	return hash_of(plain);
 }
 
 int
