@@ -55,10 +55,13 @@ steer_select(struct tool *tool, bool held, struct ids *ids)
 		return code;
 	if (selection_is_ids(&tool->options.selection))
 		return take_ids(tool, ids);
-	(void)index_missing(tool);
+	ids->worst = index_missing(tool);
 	code = scan(tool, collect, ids);
 	/* What can be read is changed; the rest was told. */
-	return code == EX_IOERR ? EX_OK : code;
+	if (code != EX_IOERR)
+		return code;
+	ids->worst = code;
+	return EX_OK;
 }
 
 /* -- by the daemon -- */
@@ -123,6 +126,7 @@ steer(struct tool *tool, struct change *c, const struct ids *ids)
 {
 	int code = EX_OK;
 
+	c->worst = ids->worst;
 	for (size_t i = 0; code == EX_OK && i < ids->n; i += ADMIN_IDS) {
 		size_t n = ids->n - i < ADMIN_IDS ? ids->n - i : ADMIN_IDS;
 

@@ -19,6 +19,7 @@ struct ids {
 	uint64_t *items;
 	size_t n;
 	bool held; /* no others */
+	int worst; /* out: what went wrong with some that were to be seen */
 };
 
 /*

@@ -642,6 +642,11 @@ def test_envelopes_that_vanish_or_cannot_be_read(house):
     done = house.tool("list", "--json", check=False)
     assert done.returncode == 74 and b"2 envelopes: cannot" in done.stderr
     assert [json.loads(x)["id"] for x in done.stdout.splitlines()] == [ids[3]]
+    # What can be read is changed, and the exit code tells of the rest.
+    done = house.tool("hold", "--all", check=False)
+    assert done.returncode == 74 and b"1 message held" in done.stdout
+    done = house.tool("release", "0" * 16, "--state", "held", check=False)
+    assert done.returncode == 66
     # Named by id it can be removed all the same.
     assert count(house, "delete", ids[1])["deleted"] == 1
 
