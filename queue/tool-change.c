@@ -22,8 +22,10 @@ change_selected(struct tool *tool, struct change *c)
 int
 delete_run(struct tool *tool)
 {
-	struct change c = {
-	    .verb = "delete", .answer = "deleted", .direct = direct_delete};
+	struct change c = {.verb = "delete",
+	    .answer = "deleted",
+	    .certain = true,
+	    .direct = direct_delete};
 
 	return change_selected(tool, &c);
 }

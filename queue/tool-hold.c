@@ -160,6 +160,7 @@ hold_run(struct tool *tool)
 	struct change c = {.verb = "hold",
 	    .answer = "held",
 	    .reason = true,
+	    .certain = true,
 	    .direct = direct_hold};
 	struct tool_options *o = &tool->options;
 	enum hold_kind kind;

@@ -134,6 +134,10 @@ steer(struct tool *tool, struct change *c, const struct ids *ids)
 		    ? ask_some(tool, c, ids->items + i, n)
 		    : change_some(tool, c, ids->items + i, n);
 	}
+	if (code == EX_OK && c->certain && c->worst == EX_OK &&
+	    c->count < ids->n)
+		c->worst = tool_fail(tool, EX_IOERR, "queue",
+		    "some could not be changed; the log says why");
 	return code;
 }
 

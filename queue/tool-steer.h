@@ -10,6 +10,7 @@ struct change {
 	const char *verb;   /* the request: "hold" */
 	const char *answer; /* and its answer: "held" */
 	bool reason;        /* it takes one */
+	bool certain;       /* what it leaves as it was has failed */
 	int (*direct)(struct tool *, const char *id); /* NULL: there is none */
 	size_t count, active; /* out: how many; of these, how many later */
 	int worst;            /* out: what went wrong with some */

@@ -647,6 +647,13 @@ def test_envelopes_that_vanish_or_cannot_be_read(house):
     assert done.returncode == 74 and b"1 message held" in done.stdout
     done = house.tool("release", "0" * 16, "--state", "held", check=False)
     assert done.returncode == 66
+    # So it does of what cannot be written.
+    house.tool("release", ids[3])
+    house.delivery().answer("mailbox-full")
+    house.wait_log("deferred", lines=2, id=ids[3])
+    os.chmod(os.path.join(folder, ids[3]), 0o400)
+    done = house.tool("hold", ids[3], check=False)
+    assert done.returncode == 74 and b"0 messages held" in done.stdout
     # Named by id it can be removed all the same.
     assert count(house, "delete", ids[1])["deleted"] == 1
 
