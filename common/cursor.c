@@ -33,14 +33,6 @@ cursor_skip(struct cursor *c, size_t n)
 	(void)cursor_take(c, n);
 }
 
-uint8_t
-cursor_u8(struct cursor *c)
-{
-	struct span s = cursor_take(c, 1);
-
-	return s.len == 1 ? (uint8_t)s.data[0] : 0;
-}
-
 uint16_t
 cursor_u16(struct cursor *c)
 {
@@ -104,22 +96,24 @@ cursor_string(struct cursor *c, size_t max)
 uint64_t
 cursor_decimal(struct cursor *c)
 {
+	const unsigned char *from = c->pos, *p = from;
 	uint64_t value = 0;
-	unsigned digits = 0;
 
-	while (cursor_left(c) > 0 && *c->pos >= '0' && *c->pos <= '9') {
-		if (__builtin_mul_overflow(value, (uint64_t)10, &value) ||
-		    __builtin_add_overflow(
-			value, (uint64_t)(*c->pos - '0'), &value)) {
-			c->failed = true;
-			return 0;
-		}
-		c->pos++;
-		digits++;
-	}
-	if (digits == 0 || digits > 20)
+	for (; !c->failed && p < c->end && *p >= '0' && *p <= '9'; p++)
+		/* As many digits as these cannot overflow. */
+		if (p - from < 19)
+			value = value * 10 + (uint64_t)(*p - '0');
+		else
+			c->failed = __builtin_mul_overflow(
+					value, (uint64_t)10, &value) ||
+			    __builtin_add_overflow(
+				value, (uint64_t)(*p - '0'), &value);
+	if (p == from || p - from > 20)
 		c->failed = true;
-	return c->failed ? 0 : value;
+	if (c->failed)
+		return 0;
+	c->pos = p;
+	return value;
 }
 
 void

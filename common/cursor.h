@@ -43,7 +43,15 @@ cursor_done(const struct cursor *c)
 	return !c->failed && c->pos == c->end;
 }
 
-uint8_t cursor_u8(struct cursor *);
+static inline uint8_t
+cursor_u8(struct cursor *c)
+{
+	if (cursor_left(c) > 0)
+		return *c->pos++;
+	c->failed = true;
+	return 0;
+}
+
 uint16_t cursor_u16(struct cursor *); /* network order */
 uint32_t cursor_u32(struct cursor *); /* network order */
 struct span cursor_take(struct cursor *, size_t n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/print.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,12 +10,12 @@
 
 /* Octets of ASCII that stand for themselves: most of what is printed. */
 static size_t
-plain(const char *text, const char *special)
+plain(const char *text, bool json)
 {
 	size_t n = 0;
 
 	while (text[n] >= ' ' && text[n] < 0x7f &&
-	    strchr(special, text[n]) == NULL)
+	    !(json && (text[n] == '"' || text[n] == '\\')))
 		n++;
 	return n;
 }
@@ -26,7 +27,7 @@ print_clean(const char *text)
 	uint32_t code;
 
 	for (; n > 0; text += length, n -= length) {
-		length = plain(text, "");
+		length = plain(text, false);
 		if (length > 0) {
 			fwrite(text, 1, length, stdout);
 			continue;
@@ -49,7 +50,7 @@ print_json_string(const char *text)
 
 	putchar('"');
 	for (; n > 0; text += length, n -= length) {
-		length = plain(text, "\"\\");
+		length = plain(text, true);
 		if (length > 0) {
 			fwrite(text, 1, length, stdout);
 			continue;

@@ -91,19 +91,19 @@ read_utf8(struct reading *r)
 static bool
 read_client(struct reading *r)
 {
-	return read_line_text(r, &r->e->client);
+	return read_line_text(r, r->brief ? NULL : &r->e->client);
 }
 
 static bool
 read_helo(struct reading *r)
 {
-	return read_line_text(r, &r->e->helo);
+	return read_line_text(r, r->brief ? NULL : &r->e->helo);
 }
 
 static bool
 read_protocol(struct reading *r)
 {
-	return read_line_text(r, &r->e->protocol);
+	return read_line_text(r, r->brief ? NULL : &r->e->protocol);
 }
 
 static bool

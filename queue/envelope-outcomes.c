@@ -9,12 +9,13 @@
 static bool
 read_outcome(struct reading *r, enum recipient_state state, bool relayed)
 {
-	char dsn[ENVELOPE_DSN_MAX + 1] = "", relay[PROTOCOL_TEXT_MAX + 1] = "";
+	char dsn[ENVELOPE_DSN_MAX + 1] = "", relay[PROTOCOL_TEXT_MAX + 1];
 	char text[PROTOCOL_TEXT_MAX + 1];
 	struct outcome o = {
 	    .state = state, .dsn = dsn, .text = text, .relayed = relayed};
 	size_t index;
 
+	relay[0] = '\0';
 	if (!read_index(r, &index) || !read_seconds(r, &o.when))
 		return false;
 	cursor_expect(&r->line, " ");

@@ -39,8 +39,9 @@ next_line(struct reading *r, struct span *verb)
 static bool
 is_verb(struct span verb, const char *name)
 {
-	return verb.len == strlen(name) &&
-	    memcmp(verb.data, name, verb.len) == 0;
+	/* Most are told apart by their first letter. */
+	return verb.len > 0 && verb.data[0] == name[0] &&
+	    verb.len == strlen(name) && memcmp(verb.data, name, verb.len) == 0;
 }
 
 static enum envelope_result
@@ -93,6 +94,7 @@ read_fields(struct reading *r)
 {
 	const struct field *at = envelope_fields;
 	struct span verb;
+	bool fits;
 
 	if (!next_line(r, &verb))
 		return cut_short(r);
@@ -109,9 +111,9 @@ read_fields(struct reading *r)
 	while (at->name != NULL) {
 		if (!next_line(r, &verb))
 			return last_line(r) ? ENVELOPE_WHOLE : cut_short(r);
-		while (!is_verb(verb, at->name) && at->times != ONCE)
+		while (!(fits = is_verb(verb, at->name)) && at->times != ONCE)
 			at++;
-		if (!is_verb(verb, at->name)) {
+		if (!fits) {
 			(void)read_bad(r, "unexpected line");
 			return ENVELOPE_BAD;
 		}
@@ -152,11 +154,12 @@ read_outcomes(struct reading *r)
 	return ENVELOPE_WHOLE;
 }
 
-enum envelope_result
-envelope_parse(struct envelope *e, const void *octets, size_t n,
+static enum envelope_result
+envelope_read(struct envelope *e, const void *octets, size_t n, bool brief,
     const char **why, unsigned *line)
 {
-	struct reading r = {.e = e, .file = cursor_over(octets, n)};
+	struct reading r = {
+	    .e = e, .file = cursor_over(octets, n), .brief = brief};
 	enum envelope_result result;
 
 	envelope_init(e);
@@ -168,4 +171,20 @@ envelope_parse(struct envelope *e, const void *octets, size_t n,
 	*why = r.why != NULL ? r.why : "no memory";
 	*line = r.number;
 	return result;
+}
+
+enum envelope_result
+envelope_parse(struct envelope *e, const void *octets, size_t n,
+    const char **why, unsigned *line)
+{
+	return envelope_read(e, octets, n, false, why, line);
+}
+
+enum envelope_result
+envelope_parse_brief(struct envelope *e, const void *octets, size_t n)
+{
+	const char *why;
+	unsigned line;
+
+	return envelope_read(e, octets, n, true, &why, &line);
 }

@@ -23,6 +23,7 @@ struct reading {
 	unsigned number;
 	const char *why;
 	bool no_memory;
+	bool brief; /* where it came from is not kept */
 };
 
 /* Each kind of line: its verb, how often it may stand there, its reader. */
@@ -45,7 +46,7 @@ bool read_bad(struct reading *, const char *why); /* false */
  */
 bool read_text(struct reading *, unsigned char stop, char *out, size_t max);
 
-/* The rest of the line; *where becomes the envelope's. */
+/* The rest of the line; *where becomes the envelope's; NULL: not kept. */
 bool read_line_text(struct reading *, char **where);
 
 /* " NAME=VALUE", up to the next blank; out is "" when it is not there. */

@@ -21,11 +21,29 @@ hex_digit(unsigned char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* The octets at the beginning that stand for themselves, max at the most. */
+static size_t
+take_plain(struct cursor *c, unsigned char stop, char *out, size_t max)
+{
+	const unsigned char *p = c->pos;
+	size_t n = 0;
+
+	if (max > cursor_left(c))
+		max = cursor_left(c);
+	while (n < max && p[n] >= ' ' && p[n] != 0x7f && p[n] != '\\' &&
+	    p[n] != stop) {
+		out[n] = (char)p[n];
+		n++;
+	}
+	c->pos += n;
+	return n;
+}
+
 bool
 read_text(struct reading *r, unsigned char stop, char *out, size_t max)
 {
 	struct cursor *c = &r->line;
-	size_t n = 0;
+	size_t n = take_plain(c, stop, out, max);
 
 	while (cursor_left(c) > 0) {
 		unsigned char octet = cursor_u8(c);
@@ -72,6 +90,8 @@ read_line_text(struct reading *r, char **where)
 
 	if (!read_text(r, 0, text, PROTOCOL_TEXT_MAX))
 		return false;
+	if (where == NULL)
+		return true;
 	*where = read_keep(r, text);
 	return *where != NULL;
 }

@@ -132,6 +132,13 @@ void envelope_free(struct envelope *);
 enum envelope_result envelope_parse(struct envelope *, const void *octets,
     size_t n, const char **why, unsigned *line);
 
+/*
+ * The same, of which client, helo and protocol are NULL: for whoever reads a
+ * hundred thousand.
+ */
+enum envelope_result envelope_parse_brief(
+    struct envelope *, const void *octets, size_t n);
+
 /* The part up to the end line. */
 bool envelope_format(const struct envelope *, struct buf *);
 

@@ -179,7 +179,8 @@ domain_name(char out[256], const char *address)
 {
 	const char *domain = select_domain_of(address);
 
-	snprintf(out, 256, "%s", domain[0] != '\0' ? domain : address);
+	out[0] = '\0';
+	strncat(out, domain[0] != '\0' ? domain : address, 255);
 	for (; *out != '\0'; out++)
 		if (*out >= 'A' && *out <= 'Z')
 			*out = (char)(*out - 'A' + 'a');

@@ -37,6 +37,16 @@ by_age(const void *left, const void *right)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
+/* As queue tells what came in since it started. */
+static bool
+is_sorted(const struct tool *tool)
+{
+	for (size_t i = 1; i < tool->n; i++)
+		if (by_age(&tool->rows[i - 1], &tool->rows[i]) > 0)
+			return false;
+	return true;
+}
+
 int
 index_missing(const struct tool *tool)
 {
@@ -63,6 +73,23 @@ index_missing(const struct tool *tool)
 
 /* -- the daemon's -- */
 
+static bool
+read_id(struct span text, uint64_t *id)
+{
+	*id = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.data[i];
+
+		if (c >= '0' && c <= '9')
+			*id = *id << 4 | (unsigned)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			*id = *id << 4 | (unsigned)(c - 'a' + 10);
+		else
+			return false;
+	}
+	return text.len == FS_ID_SIZE - 1;
+}
+
 /* ID STATE ATTEMPTS NEXT BORN */
 static bool
 read_row(const char *text, struct row *row)
@@ -77,20 +104,17 @@ read_row(const char *text, struct row *row)
 	next = cursor_decimal(&c);
 	cursor_expect(&c, " ");
 	born = cursor_decimal(&c);
-	if (!cursor_done(&c) || id.len != FS_ID_SIZE - 1 ||
+	if (!cursor_done(&c) || !read_id(id, &row->id) ||
 	    state.len >= sizeof(word))
 		return false;
 	memcpy(word, state.data, state.len);
 	word[state.len] = '\0';
 	if (!state_named(word, &row->state))
 		return false;
-	memcpy(word, id.data, id.len);
-	word[id.len] = '\0';
-	row->id = strtoull(word, NULL, 16);
 	row->attempts = (unsigned)attempts;
 	row->next = (int64_t)next;
 	row->born = (int64_t)born;
-	return spool_is_id(word);
+	return true;
 }
 
 static int
@@ -194,7 +218,7 @@ index_load(struct tool *tool)
 		code = direct_index(tool);
 	else if ((code = ask_rules(tool)) == EX_OK)
 		code = ask_rows(tool);
-	if (tool->n > 1)
+	if (tool->n > 1 && !is_sorted(tool))
 		qsort(tool->rows, tool->n, sizeof(tool->rows[0]), by_age);
 	return code;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,7 +13,7 @@
 #include "queue/words.h"
 
 /* The columns in front of sender, recipients and last words. */
-enum { FIXED_COLUMNS = 46 };
+enum { FIXED_COLUMNS = 46, OUTPUT_SIZE = 65536 };
 
 struct list {
 	unsigned long long count;
@@ -61,12 +62,24 @@ put_recipients(const struct envelope *e, const struct list *l, size_t *left)
 	}
 }
 
+static char *
+add_column(char *at, const char *text, size_t width, bool left)
+{
+	size_t n = strlen(text), blanks = n < width ? width - n : 0;
+
+	memset(at, ' ', width);
+	memcpy(at + (left ? 0 : blanks), text, n);
+	at += n + blanks;
+	*at++ = ' ';
+	return at;
+}
+
 static void
 put_text(const struct tool *tool, const struct row *row,
     const struct envelope *e, const struct list *l)
 {
 	char id[FS_ID_SIZE], size[WORDS_SIZE], age[WORDS_SIZE];
-	char next[WORDS_SIZE] = "";
+	char next[WORDS_SIZE] = "", line[128 + 4 * WORDS_SIZE], *at;
 	size_t left = l->width > FIXED_COLUMNS ? l->width - FIXED_COLUMNS : 0;
 	const char *reason = describe_reason(e, &tool->rules);
 
@@ -75,8 +88,14 @@ put_text(const struct tool *tool, const struct row *row,
 	words_age(age, tool->now - e->time);
 	if (row->next > tool->now)
 		words_age(next, row->next - tool->now);
-	printf("%-16s %5s %4s  %-8s %4s  ", id, size, age,
-	    state_name(row->state), next);
+	at = add_column(line, id, 16, true);
+	at = add_column(at, size, 5, false);
+	at = add_column(at, age, 4, false);
+	*at++ = ' ';
+	at = add_column(at, state_name(row->state), 8, true);
+	at = add_column(at, next, 4, false);
+	*at++ = ' ';
+	fwrite(line, 1, (size_t)(at - line), stdout);
 	put_within("<", l, &left);
 	put_within(e->sender, l, &left);
 	put_within(">", l, &left);
@@ -125,10 +144,17 @@ int
 list_run(struct tool *tool)
 {
 	struct list l = {0};
-	int code = index_load(tool), missing;
+	int code, missing;
+
+	tool->brief = true;
+	code = index_load(tool);
 
 	if (code != EX_OK)
 		return code;
+	/* Only this thread writes, and much. */
+	(void)__fsetlocking(stdout, FSETLOCKING_BYCALLER);
+	if (isatty(STDOUT_FILENO) != 1)
+		(void)setvbuf(stdout, NULL, _IOFBF, OUTPUT_SIZE);
 	if (!tool->json)
 		begin_text(&l);
 	code = scan(tool, put_one, &l);

@@ -16,7 +16,7 @@
  * A hundred thousand envelopes within a second: while one part of them is
  * printed, threads read the next.
  */
-enum { PART = 2048, THREADS_MAX = 4, SHORT = 8192 };
+enum { PART = 512, THREADS_MAX = 4, SHORT = 8192 };
 
 struct item {
 	const struct row *row;
@@ -35,7 +35,7 @@ struct part {
 };
 
 static int
-parse_long(int fd, struct envelope *e)
+parse_long(int fd, bool brief, struct envelope *e)
 {
 	const char *why;
 	unsigned line;
@@ -45,14 +45,15 @@ parse_long(int fd, struct envelope *e)
 
 	if (fs_read_all(fd, ENVELOPE_FILE_MAX, &octets, &n) == -1)
 		return -1;
-	result = (int)envelope_parse(e, octets, n, &why, &line);
+	result = (int)(brief ? envelope_parse_brief(e, octets, n)
+			     : envelope_parse(e, octets, n, &why, &line));
 	free(octets);
 	return result;
 }
 
 /* Three system calls for one: nearly all fit into the first read. */
 int
-scan_envelope(int folder, uint64_t id, struct envelope *e)
+scan_envelope(int folder, uint64_t id, bool brief, struct envelope *e)
 {
 	char name[FS_ID_SIZE], octets[SHORT];
 	const char *why;
@@ -69,7 +70,9 @@ scan_envelope(int folder, uint64_t id, struct envelope *e)
 		return -1;
 	got = pread(fd, octets, sizeof(octets), 0);
 	if (got == (ssize_t)sizeof(octets))
-		result = parse_long(fd, e);
+		result = parse_long(fd, brief, e);
+	else if (got >= 0 && brief)
+		result = (int)envelope_parse_brief(e, octets, (size_t)got);
 	else if (got >= 0)
 		result =
 		    (int)envelope_parse(e, octets, (size_t)got, &why, &line);
@@ -86,8 +89,10 @@ read_some(void *context)
 	while ((i = atomic_fetch_add(&part->next, 1)) < part->n) {
 		struct item *item = &part->items[i];
 
-		item->result =
-		    scan_envelope(part->tool->folder, item->row->id, &item->e);
+		/* Not before: what is freed here serves the next one. */
+		envelope_free(&item->e);
+		item->result = scan_envelope(part->tool->folder, item->row->id,
+		    part->tool->brief, &item->e);
 		item->reason = errno;
 	}
 	return NULL;
@@ -152,7 +157,6 @@ visit_part(struct part *part, visit *see, void *context, size_t *unreadable)
 			if (selection_wants(&tool->options.selection, &c))
 				code = see(tool, &row, &item->e, context);
 		}
-		envelope_free(&item->e);
 	}
 	return code;
 }
@@ -183,6 +187,15 @@ visit_all(struct tool *tool, struct part parts[2], visit *see, void *context,
 	return code;
 }
 
+static void
+parts_free(struct part parts[2])
+{
+	for (int i = 0; i < 2; i++)
+		for (size_t k = 0; k < PART; k++)
+			envelope_free(&parts[i].items[k].e);
+	free(parts);
+}
+
 int
 scan(struct tool *tool, visit *see, void *context)
 {
@@ -194,7 +207,7 @@ scan(struct tool *tool, visit *see, void *context)
 	if (parts == NULL)
 		return tool_no_memory(tool);
 	code = visit_all(tool, parts, see, context, &unreadable);
-	free(parts);
+	parts_free(parts);
 	if (unreadable == 0 || code != EX_OK)
 		return code;
 	snprintf(what, sizeof(what), "%zu envelope%s", unreadable,

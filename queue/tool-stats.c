@@ -173,7 +173,10 @@ int
 stats_run(struct tool *tool)
 {
 	struct stats s;
-	int code = stats_begin(&s) ? index_load(tool) : tool_no_memory(tool);
+	int code;
+
+	tool->brief = true;
+	code = stats_begin(&s) ? index_load(tool) : tool_no_memory(tool);
 
 	if (code == EX_OK)
 		code = scan(tool, count_one, &s);

@@ -53,7 +53,9 @@ tool_no_memory(const struct tool *tool)
 void
 tool_id(uint64_t id, char out[FS_ID_SIZE])
 {
-	snprintf(out, FS_ID_SIZE, "%016" PRIx64, id);
+	for (size_t i = FS_ID_SIZE - 1; i-- > 0; id >>= 4)
+		out[i] = "0123456789abcdef"[id & 15];
+	out[FS_ID_SIZE - 1] = '\0';
 }
 
 int

@@ -48,6 +48,7 @@ struct tool {
 	const struct config *config;
 	struct tool_options options;
 	bool json;
+	bool brief;       /* client, helo and protocol are not wanted */
 	int daemon;       /* connected, or -1 */
 	bool direct;      /* the spool is ours meanwhile */
 	int folder;       /* spool/envelope; -1 until it is needed */
@@ -101,7 +102,7 @@ typedef int visit(
 int scan(struct tool *, visit *, void *context);
 
 /* ENVELOPE_WHOLE; -1: errno tells why it cannot be read, ENOENT: gone. */
-int scan_envelope(int folder, uint64_t id, struct envelope *);
+int scan_envelope(int folder, uint64_t id, bool brief, struct envelope *);
 
 /* -- without a daemon: queue/tool-direct.c -- */
 

@@ -128,19 +128,35 @@ words_read_time(const char *text, int64_t now, int64_t *when)
 
 /* -- for people -- */
 
+/* A list has a hundred thousand of them: not with printf(3). */
+static void
+put_number(char out[WORDS_SIZE], uint64_t number, char unit)
+{
+	char digits[20];
+	size_t n = 0, at = 0;
+
+	do
+		digits[n++] = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	while (n > 0)
+		out[at++] = digits[--n];
+	out[at++] = unit;
+	out[at] = '\0';
+}
+
 void
 words_age(char out[WORDS_SIZE], int64_t seconds)
 {
-	if (seconds < 0)
-		seconds = 0;
-	if (seconds < 60)
-		snprintf(out, WORDS_SIZE, "%" PRId64 "s", seconds);
-	else if (seconds < 3600)
-		snprintf(out, WORDS_SIZE, "%" PRId64 "m", seconds / 60);
-	else if (seconds < INT64_C(48) * 3600)
-		snprintf(out, WORDS_SIZE, "%" PRId64 "h", seconds / 3600);
+	uint64_t age = seconds < 0 ? 0 : (uint64_t)seconds;
+
+	if (age < 60)
+		put_number(out, age, 's');
+	else if (age < 3600)
+		put_number(out, age / 60, 'm');
+	else if (age < UINT64_C(48) * 3600)
+		put_number(out, age / 3600, 'h');
 	else
-		snprintf(out, WORDS_SIZE, "%" PRId64 "d", seconds / 86400);
+		put_number(out, age / 86400, 'd');
 }
 
 void
@@ -150,7 +166,7 @@ words_size(char out[WORDS_SIZE], uint64_t octets)
 	size_t i = 0;
 
 	if (octets < 1000) {
-		snprintf(out, WORDS_SIZE, "%" PRIu64, octets);
+		put_number(out, octets, '\0');
 		return;
 	}
 	/* Tenths, for what has one digit in front of them. */
@@ -163,8 +179,7 @@ words_size(char out[WORDS_SIZE], uint64_t octets)
 		    (octets * 10 + 512) / 10240,
 		    (octets * 10 + 512) / 1024 % 10, letters[i]);
 	else
-		snprintf(out, WORDS_SIZE, "%" PRIu64 "%c",
-		    (octets + 512) / 1024, letters[i]);
+		put_number(out, (octets + 512) / 1024, letters[i]);
 }
 
 void

@@ -257,8 +257,7 @@ truncated_at_every_octet(void **state)
 	for (size_t n = 0; n < strlen(sample) - 1; n++)
 		assert_int_equal(parse(&e, text, n), ENVELOPE_TORN);
 	/* Only an editor leaves the end line whole and its line end out. */
-	assert_int_equal(
-	    parse(&e, text, strlen(sample) - 1), ENVELOPE_WHOLE);
+	assert_int_equal(parse(&e, text, strlen(sample) - 1), ENVELOPE_WHOLE);
 	assert_true(e.unended);
 	envelope_free(&e);
 	for (size_t n = strlen(sample); n <= length; n++) {
@@ -540,12 +539,44 @@ recipients_are_bounded(void **state)
 	envelope_free(&e);
 }
 
+/* All but where it came from; what is bad there is bad all the same. */
+static void
+reads_in_brief(void **state)
+{
+	static const char bad[] = "postrider-envelope 2\ncontent 1\nstart 0\n"
+				  "wire 1\ntime 1.000000\nsender <>\n"
+				  "body 7bit\nutf8 0\nclient \\xzz\n";
+	struct envelope whole, brief;
+	struct buf a = BUF_INIT(65536), b = BUF_INIT(65536);
+
+	(void)state;
+	assert_int_equal(parse(&whole, sample, strlen(sample)), ENVELOPE_WHOLE);
+	assert_int_equal(envelope_parse_brief(&brief, sample, strlen(sample)),
+	    ENVELOPE_WHOLE);
+	assert_non_null(whole.client);
+	assert_null(brief.client);
+	assert_null(brief.helo);
+	assert_null(brief.protocol);
+	brief.client = strdup(whole.client);
+	brief.helo = strdup(whole.helo);
+	brief.protocol = strdup(whole.protocol);
+	assert_true(envelope_format(&whole, &a) && envelope_format(&brief, &b));
+	assert_string_equal(buf_text(&a), buf_text(&b));
+	buf_free(&a);
+	buf_free(&b);
+	envelope_free(&whole);
+	envelope_free(&brief);
+	assert_int_equal(
+	    envelope_parse_brief(&brief, bad, strlen(bad)), ENVELOPE_BAD);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_everything),
 	    cmocka_unit_test(reads_the_version_before),
+	    cmocka_unit_test(reads_in_brief),
 	    cmocka_unit_test(lines_of_reports_and_holds_come_back),
 	    cmocka_unit_test(requeued_begins_anew),
 	    cmocka_unit_test(writes_what_it_reads),
