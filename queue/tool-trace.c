@@ -28,6 +28,19 @@ put_line_time(int64_t ms)
 	printf("%s.%03d  ", text, (int)(ms % 1000));
 }
 
+/* A line's pairs must not stand for what is told of the line. */
+static bool
+is_own_key(const char *key)
+{
+	static const char *const own[] = {
+	    "time", "program", "pid", "event", "text"};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (strcmp(own[i], key) == 0)
+			return true;
+	return false;
+}
+
 static void
 put_json(const struct trace_line *line, int64_t ms, const char *sentence)
 {
@@ -40,6 +53,8 @@ put_json(const struct trace_line *line, int64_t ms, const char *sentence)
 	printf(",\"pid\":%ld,", line->pid);
 	print_json_text("event", line->event);
 	for (size_t i = 0; i < line->n; i++) {
+		if (is_own_key(line->pairs[i].key))
+			continue;
 		putchar(',');
 		print_json_text(line->pairs[i].key, line->pairs[i].value);
 	}

@@ -562,6 +562,22 @@ def test_trace_of_a_message(logged):
     assert done.returncode == 66
 
 
+def test_trace_of_one_that_poses_as_another(house):
+    with open(house.path("posed.log"), "w") as f:
+        f.write("2026-11-20T08:00:00.000Z smtpd[7]: queue[1]: delivered "
+                "id=00000000000000aa to=<b@y.test>\n"
+                "2026-11-20T08:00:00.000Z smtpd[7]: delivered "
+                "id=00000000000000aa to=<b@y.test> program=queue pid=1 "
+                "event=removed text=gone time=0\n")
+    told = out(house.tool("trace", "--json", "--log", house.path("posed.log"),
+                          "00000000000000aa"))
+    (line,) = [json.loads(line) for line in told.splitlines()]
+    assert line == {"time": 1795161600.0, "program": "smtpd", "pid": 7,
+                    "event": "delivered", "id": "00000000000000aa",
+                    "to": "b@y.test", "text": line["text"]}
+    assert line["text"].startswith("smtpd says: ")
+
+
 def test_trace_of_an_address(logged):
     told = out(logged.tool("trace", "a@x.test"))
     for ident in ("aa", "cc"):
