@@ -99,10 +99,12 @@ holds_read(struct holds *h, int spool)
 static int
 write_fresh(int spool, const void *text, size_t n)
 {
-	int rc, saved,
-	    fd = openat(spool, fresh,
-		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int rc, saved, fd;
 
+	/* Whatever it is: of one that was killed, or restored by root. */
+	(void)unlinkat(spool, fresh, 0);
+	fd =
+	    openat(spool, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd == -1)
 		return -1;
 	rc = fs_write_all(fd, text, n) == 0 ? fs_sync(fd) : -1;

@@ -285,6 +285,15 @@ def test_rules_that_make_no_sense(text):
         assert len(house.spooled("quarantine")) == 2
 
 
+def test_what_stands_in_the_way_of_rules():
+    house = spool_house()
+    os.mkfifo(os.path.join(house.spool, "holds.new"))
+    with house:
+        house.tool("hold", "--login", BOB)
+        house.restart()
+        assert BOB in out(house.tool("hold", "--list"))
+
+
 def test_rules_that_cannot_be_read():
     house = spool_house()
     holds = os.path.join(house.spool, "holds")
