@@ -44,8 +44,11 @@
  *
  * role-smtpd:
  *   -> recipient address=
- *   <- recipient verdict=		recipient-ok; relay-denied when the
+ *   <- recipient verdict= [keep=1]	recipient-ok; relay-denied when the
  *					domain is not ours; user-unknown ...
+ *   <- changed				unasked, once after answers with keep=1:
+ *					those hold as long as this has not come
+ *					and the connection stands
  *   -> sender user= address=		may this login send as that?
  *   <- sender verdict=
  * role-smtpd, role-pop3d: logins, one at a time on a connection.  fd: one end
@@ -78,7 +81,8 @@
  *   -> cancel				instead of the proof; no answer
  * role-queue, many outstanding, answers in any order:
  *   -> route serial= address=
- *   <- route serial= kind= [target=] [more=1]
+ *   <- route serial= kind= [target=] [more=1] [keep=1]
+ *   <- changed				as above
  *	kind mailbox	target: canonical address of a virtual user
  *	kind system	target: login name of a system user
  *	kind alias	target: one address; one packet per target, all but

@@ -190,8 +190,8 @@ ask_routes(struct client *c)
 	*r = (struct routing){.client = c, .n = n, .unanswered = n};
 	c->routing = r;
 	client_state(c, CLIENT_ROUTING);
-	/* Even without memory no answer comes before the last question but
-	 * the last one: unanswered counts them all. */
+	/* Answers may come from within; unanswered counts them all, so that
+	 * only the last question's may be the last. */
 	for (size_t i = 0; i < n; i++)
 		route_ask(c->envelope.recipients[i].address, on_route, r, i);
 }

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/protocol.h"
-#include "queue/envelope.h"
 #include "common/peer.h"
+#include "queue/envelope.h"
+#include "queue/kept.h"
 
 enum {
 	WINDOW = 256, /* questions at a time; a power of two */
@@ -164,17 +166,22 @@ static bool
 on_packet(struct peer *peer, struct packet *p)
 {
 	const char *kind, *target;
-	uint64_t serial, more;
+	uint64_t serial, more, keep;
 	const struct attribute set[] = {
 	    ATTRIBUTE_NUMBER("serial", &serial),
 	    ATTRIBUTE_TEXT("kind", PROTOCOL_NAME_MAX, &kind),
 	    ATTRIBUTE_TEXT_OPTIONAL("target", PROTOCOL_ADDRESS_MAX, &target),
 	    ATTRIBUTE_NUMBER_OPTIONAL("more", &more),
+	    ATTRIBUTE_NUMBER_OPTIONAL("keep", &keep),
 	};
 	struct question *q;
 
 	(void)peer;
-	if (!packet_read(p, "route", set, 4, 0))
+	if (packet_read(p, "changed", NULL, 0, 0)) {
+		kept_forget();
+		return true;
+	}
+	if (!packet_read(p, "route", set, 5, 0))
 		return false;
 	q = userdb.slots[serial % WINDOW];
 	if (q == NULL || q->serial != serial)
@@ -186,6 +193,9 @@ on_packet(struct peer *peer, struct packet *p)
 		return true;
 	}
 	take_slot(serial);
+	if (keep == 1 &&
+	    (q->route.kind == ROUTE_MAILBOX || q->route.kind == ROUTE_REMOTE))
+		kept_add(q->address, &q->route);
 	answer(q);
 	send_some();
 	return true;
@@ -201,6 +211,7 @@ on_closed(struct peer *peer)
 
 	peer_end(peer);
 	userdb.connected = false;
+	kept_forget();
 	for (size_t i = 0; i < WINDOW; i++) {
 		q = userdb.slots[i];
 		if (q == NULL)
@@ -319,13 +330,32 @@ ask_soon(void)
 		loop_timer(&soon, 0);
 }
 
+/* What is kept is true for as long as userdb says nothing, and is there. */
+static bool
+is_kept(const char *address, struct route *route)
+{
+	char octet;
+
+	return userdb.connected &&
+	    recv(userdb.peer.watch.fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) ==
+	    -1 &&
+	    errno == EAGAIN && kept_find(address, route);
+}
+
 void
 route_ask(
     const char *address, route_answered *answered, void *asker, size_t index)
 {
 	size_t n = strlen(address) + 1;
-	struct question *q = calloc(1, sizeof(*q) + n);
+	struct question *q;
+	struct route kept;
 
+	if (is_kept(address, &kept)) {
+		answered(asker, index, &kept);
+		route_free(&kept);
+		return;
+	}
+	q = calloc(1, sizeof(*q) + n);
 	if (q == NULL) {
 		struct route none = {.kind = ROUTE_LATER,
 		    .verdict = VERDICT_BUSY,

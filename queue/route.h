@@ -33,8 +33,8 @@ struct route {
 void route_free(struct route *);
 
 /*
- * The asker must live until it is answered; without memory it is answered
- * from within route_ask().
+ * The asker must live until it is answered.  What userdb has let us keep, and
+ * what there is no memory to ask, is answered from within route_ask().
  */
 typedef void route_answered(void *asker, size_t index, struct route *);
 

@@ -82,6 +82,7 @@ exchange(struct session *s, enum sasl_mechanism mechanism, const char *initial)
 	enum stream_result result;
 	enum sasl_talk outcome;
 
+	owners_keep_nothing(s->owners);
 	login_init(
 	    &login, &s->owners->userdb, "smtpd", s->client.text, channel.tls);
 	sasl_server_begin(&server, mechanism, &login_backend, &login, &channel,

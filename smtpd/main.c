@@ -165,7 +165,7 @@ serve_listeners(struct service *service)
 int
 main(int argc, char **argv)
 {
-	static struct service service = {.owners = {-1, -1, -1}};
+	static struct service service = {.owners = OWNERS_INIT};
 	struct program_options program = {.program = "smtpd",
 	    .usage = usage,
 	    .extra = "il:",

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd/owners.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -50,12 +53,89 @@ drop_login(struct owners *o)
 	drop(&o->login);
 }
 
+/* -- what userdb has let us keep -- */
+
+static void
+forget_kept(struct owners *o)
+{
+	for (size_t i = 0; i < OWNERS_KEPT; i++) {
+		free(o->kept[i]);
+		o->kept[i] = NULL;
+	}
+}
+
+static void
+drop_userdb(struct owners *o)
+{
+	forget_kept(o);
+	drop(&o->userdb);
+}
+
+static bool
+keeps(const struct owners *o)
+{
+	for (size_t i = 0; i < OWNERS_KEPT; i++)
+		if (o->kept[i] != NULL)
+			return true;
+	return false;
+}
+
+void
+owners_keep_nothing(struct owners *o)
+{
+	/* A "changed" that is under way would be taken for an answer. */
+	if (keeps(o))
+		drop_userdb(o);
+}
+
+static char **
+place_of(struct owners *o, const char *address)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (; *address != '\0'; address++)
+		hash = (hash ^ (unsigned char)*address) * 16777619u;
+	return &o->kept[hash % OWNERS_KEPT];
+}
+
+static void
+keep(struct owners *o, const char *address)
+{
+	char **place = place_of(o, address);
+
+	free(*place);
+	*place = strdup(address);
+}
+
+/* It is true for as long as userdb says nothing, and is there. */
+static bool
+has_kept(struct owners *o, const char *address)
+{
+	const char *kept = *place_of(o, address);
+	char octet;
+
+	return kept != NULL && strcmp(kept, address) == 0 &&
+	    recv(o->userdb, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
+	    errno == EAGAIN;
+}
+
 void
 owners_close(struct owners *o)
 {
-	drop(&o->userdb);
+	drop_userdb(o);
 	drop_queue(o);
 	drop_login(o);
+}
+
+static enum ipc_result
+hear(struct owners *o, struct packet *answer, int64_t deadline)
+{
+	enum ipc_result result = ipc_receive(o->userdb, answer, deadline);
+
+	if (result != IPC_OK || !packet_read(answer, "changed", NULL, 0, 0))
+		return result;
+	forget_kept(o);
+	return ipc_receive(o->userdb, answer, deadline);
 }
 
 /*
@@ -74,11 +154,11 @@ ask(struct owners *o, const struct packet *request, struct packet *answer)
 			return false;
 		result = ipc_send(o->userdb, request, deadline);
 		if (result == IPC_OK)
-			result = ipc_receive(o->userdb, answer, deadline);
+			result = hear(o, answer, deadline);
 		if (result == IPC_OK)
 			return true;
 		/* A late answer would be taken for the next one's. */
-		drop(&o->userdb);
+		drop_userdb(o);
 		if (result != IPC_CLOSED || !kept)
 			break;
 		kept = false;
@@ -90,23 +170,31 @@ ask(struct owners *o, const struct packet *request, struct packet *answer)
 	return false;
 }
 
+/* address: of what may be kept, or NULL. */
 static enum verdict
-read_answer(struct owners *o, struct packet *answer, const char *verb)
+read_answer(struct owners *o, struct packet *answer, const char *verb,
+    const char *address)
 {
 	const char *name;
+	uint64_t kept;
 	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &name)};
-	bool fine = packet_read(answer, verb, set, 1, 0);
+	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &name),
+	    ATTRIBUTE_NUMBER_OPTIONAL("keep", &kept)};
+	bool fine = packet_read(answer, verb, set, address != NULL ? 2 : 1, 0);
+	enum verdict verdict;
 
 	packet_close(answer);
 	if (!fine) {
 		log_event(LEVEL_WARNING, "peer lost",
 		    log_text("what", "userdb"),
 		    log_text("reason", "malformed answer from userdb"));
-		drop(&o->userdb);
+		drop_userdb(o);
 		return VERDICT_INTERNAL;
 	}
-	return verdict_named(name);
+	verdict = verdict_named(name);
+	if (address != NULL && kept == 1 && verdict == VERDICT_RECIPIENT_OK)
+		keep(o, address);
+	return verdict;
 }
 
 enum verdict
@@ -114,11 +202,13 @@ owners_recipient(struct owners *o, const char *address)
 {
 	struct packet request, answer;
 
+	if (has_kept(o, address))
+		return VERDICT_RECIPIENT_OK;
 	packet_start(&request, "recipient");
 	packet_text(&request, "address", address);
 	if (!ask(o, &request, &answer))
 		return VERDICT_INTERNAL;
-	return read_answer(o, &answer, "recipient");
+	return read_answer(o, &answer, "recipient", address);
 }
 
 enum verdict
@@ -131,7 +221,7 @@ owners_may_send(struct owners *o, const char *login, const char *address)
 	packet_text(&request, "address", address);
 	if (!ask(o, &request, &answer))
 		return VERDICT_INTERNAL;
-	return read_answer(o, &answer, "sender");
+	return read_answer(o, &answer, "sender", NULL);
 }
 
 void

@@ -14,18 +14,28 @@
  * made when they are needed, kept from one session to the next, and made
  * anew when an owner was restarted in between.
  */
+enum { OWNERS_KEPT = 16 };
+
 struct owners {
 	int userdb, queue; /* -1: none */
+	/* recipients that userdb has let us take without asking again */
+	char *kept[OWNERS_KEPT];
 	/* A login's end at queue, which replaces queue for one session. */
 	int login;
 	struct submit_ahead ahead, login_ahead; /* of both */
 };
 
-#define OWNERS_INIT ((struct owners){.userdb = -1, .queue = -1, .login = -1})
+#define OWNERS_INIT                                                            \
+	{                                                                      \
+		.userdb = -1, .queue = -1, .login = -1                         \
+	}
 
 /* Connect to both now; false when that fails. */
 bool owners_connect(struct owners *);
 void owners_close(struct owners *);
+
+/* A login speaks for itself on userdb's connection: nothing is kept there. */
+void owners_keep_nothing(struct owners *);
 
 /* userdb does not answer, or nonsense: VERDICT_INTERNAL. */
 enum verdict owners_recipient(struct owners *, const char *address);

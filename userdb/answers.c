@@ -22,13 +22,27 @@ answers_begin(struct directory *d, struct admin *a)
 
 /* -- smtpd -- */
 
+/*
+ * What depends on nothing but the database and the config may be kept:
+ * peers_changed() ends that.
+ */
+static void
+let_keep(struct peer *peer, struct packet *answer)
+{
+	peer->keeps = true;
+	packet_number(answer, "keep", 1);
+}
+
 static bool
-answer_verdict(struct peer *peer, const char *verb, enum verdict verdict)
+answer_verdict(
+    struct peer *peer, const char *verb, enum verdict verdict, bool keep)
 {
 	static struct packet answer;
 
 	packet_start(&answer, verb);
 	packet_text(&answer, "verdict", verdict_row(verdict)->name);
+	if (keep)
+		let_keep(peer, &answer);
 	(void)peer_answer(peer, &answer);
 	return true;
 }
@@ -39,10 +53,16 @@ recipient(struct peer *peer, struct packet *p)
 	const char *address;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
+	struct resolution r;
 
-	return packet_read(p, "recipient", set, 1, 0) &&
-	    answer_verdict(
-		peer, "recipient", resolve_check(directory, address));
+	if (!packet_read(p, "recipient", set, 1, 0))
+		return false;
+	resolve(directory, address, &r);
+	if (r.kind == RESOLVED_MAILBOX)
+		return answer_verdict(
+		    peer, "recipient", VERDICT_RECIPIENT_OK, true);
+	return answer_verdict(
+	    peer, "recipient", resolve_check(directory, address), false);
 }
 
 static bool
@@ -54,8 +74,8 @@ sender(struct peer *peer, struct packet *p)
 	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
 
 	return packet_read(p, "sender", set, 2, 0) &&
-	    answer_verdict(
-		peer, "sender", resolve_sender(directory, user, address));
+	    answer_verdict(peer, "sender",
+		resolve_sender(directory, user, address), false);
 }
 
 /* -- queue -- */
@@ -68,19 +88,38 @@ collect_target(const char *address, void *context)
 	return buf_add(context, address, strlen(address) + 1);
 }
 
+static void
+start_step(struct packet *answer, uint64_t serial, const char *kind,
+    const char *target)
+{
+	packet_start(answer, "route");
+	packet_number(answer, "serial", serial);
+	packet_text(answer, "kind", kind);
+	packet_text(answer, "target", target);
+}
+
 static bool
 answer_step(struct peer *peer, uint64_t serial, const char *kind,
     const char *target, bool more)
 {
 	static struct packet answer;
 
-	packet_start(&answer, "route");
-	packet_number(&answer, "serial", serial);
-	packet_text(&answer, "kind", kind);
-	packet_text(&answer, "target", target);
+	start_step(&answer, serial, kind, target);
 	if (more)
 		packet_number(&answer, "more", 1);
 	return peer_answer(peer, &answer);
+}
+
+static void
+answer_end(struct peer *peer, uint64_t serial, const char *kind,
+    const struct resolution *r)
+{
+	static struct packet answer;
+
+	start_step(&answer, serial, kind, r->target);
+	if (r->kind == RESOLVED_MAILBOX || r->kind == RESOLVED_REMOTE)
+		let_keep(peer, &answer);
+	(void)peer_answer(peer, &answer);
 }
 
 static void
@@ -137,7 +176,7 @@ route(struct peer *peer, struct packet *p)
 	if (r.kind == RESOLVED_NOT)
 		answer_not(peer, serial, r.verdict);
 	else if (r.kind != RESOLVED_ALIAS && r.kind != RESOLVED_FORWARD)
-		(void)answer_step(peer, serial, kinds[r.kind], r.target, false);
+		answer_end(peer, serial, kinds[r.kind], &r);
 	else if (resolve_check(directory, address) == VERDICT_LOOP)
 		answer_not(peer, serial, VERDICT_LOOP);
 	else
@@ -151,9 +190,13 @@ static bool
 administer(struct peer *peer, struct packet *p)
 {
 	static struct packet answer;
+	uint64_t before = admin->changes;
 
 	if (!admin_answer(admin, peer, p, &answer))
 		return false;
+	/* Whoever has heard that it is done finds it done everywhere. */
+	if (admin->changes != before)
+		peers_changed();
 	(void)peer_answer(peer, &answer);
 	return true;
 }

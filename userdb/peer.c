@@ -351,6 +351,22 @@ peers_begin(peer_request *request, peer_gone *gone)
 }
 
 void
+peers_changed(void)
+{
+	static struct packet changed;
+	struct peer *next;
+
+	packet_start(&changed, "changed");
+	for (struct peer *peer = peers; peer != NULL; peer = next) {
+		next = peer->next; /* it may be dropped */
+		if (!peer->keeps)
+			continue;
+		peer->keeps = false;
+		(void)peer_answer(peer, &changed);
+	}
+}
+
+void
 peers_stop(void)
 {
 	for (size_t i = 0; i < nlisteners; i++) {

@@ -29,7 +29,8 @@ struct peer {
 	struct timer slow;
 	struct peer *next, **link;
 	enum role role;
-	bool busy; /* a request of its is under way: read no other */
+	bool busy;  /* a request of its is under way: read no other */
+	bool keeps; /* an answer that it was let keep */
 	struct answer *first, **last; /* not sent yet */
 	size_t waiting;		      /* octets of them */
 };
@@ -50,6 +51,9 @@ void peers_stop(void);
 
 /* May drop the peer: then false, and gone() has been called. */
 bool peer_answer(struct peer *, const struct packet *);
+
+/* What was kept may be wrong now: those who keep something hear of it. */
+void peers_changed(void);
 
 /* A request that was under way has been answered. */
 void peer_idle(struct peer *);

@@ -156,8 +156,10 @@ reload(struct packet *p)
 {
 	int fd = packet_detach(p, 0);
 
-	if (service_reload(server.service, fd))
+	if (service_reload(server.service, fd)) {
 		jwks_reload();
+		peers_changed();
+	}
 	close(fd);
 }
 

@@ -204,6 +204,7 @@ class House:
         self.asked = queue.Queue()
         self.mailbox = queue.Queue()
         self.silent_userdb = False
+        self.keep = False  # let queue keep userdb's answers
         self.process = None
         self._threads, self._open = [], []
         for name in ("spool", "run", "run/queue", "run/admin"):
@@ -271,6 +272,7 @@ class House:
         self.routes[address] = (kind, targets)
 
     def _userdb(self, peer):
+        self.userdb = peer
         while True:
             verb, attributes, _ = peer.hear()
             attributes = dict(attributes)
@@ -282,6 +284,8 @@ class House:
                 attributes["address"], ("unknown", ("user-unknown",)))
             for i, target in enumerate(targets):
                 more = {"more": 1} if i + 1 < len(targets) else {}
+                if self.keep:
+                    more["keep"] = 1
                 peer.say("route", serial=attributes["serial"], kind=kind,
                          target=target, **more)
 

@@ -24,6 +24,7 @@ class Userdb(Owner):
         self.queue = queue
         self.recipients = {ANN: "recipient-ok", BOB: "recipient-ok",
                            "postmaster": "recipient-ok"}
+        self.keep, self.peer = False, None
         self.logins = Logins((ANN, "ann"), PASSWORD, ANN)
         super().__init__(path)
 
@@ -42,7 +43,10 @@ class Userdb(Owner):
             self.at(p.verb, peer)
             if p.verb == "recipient":
                 assert [n for n, _ in p.attributes] == ["address"]
-                peer.send("recipient", verdict=self.recipient(p["address"]))
+                self.peer = peer
+                keep = {"keep": 1} if self.keep else {}
+                peer.send("recipient", verdict=self.recipient(p["address"]),
+                          **keep)
             elif p.verb == "sender":
                 fine = p["user"] == p["address"]
                 peer.send("sender", verdict="sender-ok" if fine

@@ -191,6 +191,37 @@ def test_unknown_recipient_is_refused_by_name(house):
     refused(client, "user-unknown", "nobody@example.test")
 
 
+@pytest.mark.parametrize("news", ["changed", "restarted"])
+def test_kept_routes_are_used_until_there_is_news(house, news):
+    house.keep = True
+    for _ in range(2):
+        house.send("ann@remote.test", [BOB], b"x\n")
+        house.delivery().answer()
+    assert house.asked.qsize() == 1
+    house.route(BOB, "unknown", "user-unknown")
+    if news == "changed":
+        house.userdb.say("changed")
+    else:
+        house.userdb.close()
+    client = house.client()
+    client.open()
+    client.write(b"x\n")
+    client.close_writer()
+    client.commit("ann@remote.test", [BOB])
+    assert client.expect("refused")[0]["verdict"] == "user-unknown"
+
+
+def test_only_ends_of_the_way_are_kept(house):
+    """An alias may lead elsewhere by the next time, whoever says keep."""
+    house.keep = True
+    house.route("info@example.test", "alias", BOB)
+    for _ in range(2):
+        house.send("ann@remote.test", ["info@example.test"], b"x\n")
+        house.delivery().answer()
+    asked = [house.asked.get() for _ in range(house.asked.qsize())]
+    assert asked.count("info@example.test") == 2 and asked.count(BOB) == 1
+
+
 def test_userdb_away(house):
     house.silent_userdb = True
     client = house.client()

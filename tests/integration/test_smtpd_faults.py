@@ -147,6 +147,28 @@ def test_restarted_userdb_is_found_again(make_smtpd):
         assert c.command(f"RCPT TO:<{ANN}>") == 250
 
 
+@pytest.mark.parametrize("news", ["changed", "restarted", "nonsense"])
+def test_kept_answers_are_used_until_there_is_news(make_smtpd, news):
+    smtpd = make_smtpd(extra=ONE)
+    smtpd.userdb.keep = True
+    with smtpd.client() as c:
+        c.ehlo()
+        for _ in range(3):
+            assert c.message() == 250
+        assert len(smtpd.userdb.requests) == 1
+        del smtpd.userdb.recipients[ANN]
+        if news == "changed":
+            smtpd.userdb.peer.send("changed")
+        elif news == "restarted":
+            smtpd.userdb.peer.socket.shutdown(socket.SHUT_RDWR)
+        else:
+            smtpd.userdb.peer.socket.send(b"hurrah\0")
+        c.command("MAIL FROM:<a@b>")
+        assert c.command(f"RCPT TO:<{ANN}>") == (
+            451 if news == "nonsense" else 550)
+        assert c.command(f"RCPT TO:<{ANN}>") == 550
+
+
 def test_silent_userdb(make_smtpd):
     smtpd = make_smtpd(extra=ONE)
     with smtpd.client() as c:

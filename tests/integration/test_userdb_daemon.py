@@ -36,6 +36,41 @@ def daemon(make):
     return d.start()
 
 
+# -- what may be kept --
+
+def test_kept_answers_are_taken_back_before_a_change_is_told(daemon):
+    smtpd, queue, idle = (daemon.peer("role-smtpd"),
+                          daemon.peer("role-queue"),
+                          daemon.peer("role-smtpd"))
+    ask = dict(address="ann@example.test")
+    assert smtpd.ask("recipient", **ask)["keep"] == "1"
+    assert queue.ask("route", serial=1, **ask)["keep"] == "1"
+    assert queue.ask("route", serial=2, address="x@remote.test")["keep"] == "1"
+    daemon.tool("disable", "ann@example.test")
+    for peer in smtpd, queue:  # there already: nothing is waited for
+        peer.socket.setblocking(False)
+        assert peer.receive().verb == "changed"
+        with pytest.raises(BlockingIOError):
+            peer.receive()
+        peer.socket.settimeout(SECONDS)
+    assert "keep" not in smtpd.ask("recipient", **ask)
+    daemon.tool("enable", "ann@example.test")
+    smtpd.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        smtpd.receive()  # it has nothing that could be wrong
+    idle.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        idle.receive()
+
+
+@pytest.mark.parametrize("address", [
+    "info@example.test", "nobody@example.test", "postmaster@example.test"])
+def test_what_hangs_on_more_than_one_entry_is_not_kept(daemon, address):
+    daemon.tool("alias", "add", "info@example.test", "ann@example.test")
+    answer = daemon.peer("role-smtpd").ask("recipient", address=address)
+    assert "keep" not in answer
+
+
 # -- where addresses lead --
 
 def populate(d):
@@ -88,8 +123,8 @@ def test_recipients(make):
     smtpd = d.peer("role-smtpd")
     for address, verdict in RECIPIENTS:
         answer = smtpd.ask("recipient", address=address)
-        assert (answer.verb, answer.pairs) == (
-            "recipient", [("verdict", verdict)]), address
+        assert answer.verb == "recipient", address
+        assert answer["verdict"] == verdict, address
 
 
 ROUTES = [
