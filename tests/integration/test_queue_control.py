@@ -773,6 +773,8 @@ def test_a_suite_is_steered(make_suite):
     with suite.submission(BOB) as smtp:
         smtp.sendmail(BOB, [ANN], "Subject: not held\r\n\r\nnot\r\n")
     suite.wait_maildir(ANN, 1)
+    wait_for(lambda: len(suite.queued()) == 1,
+             os.path.join(suite.spool, "envelope"))
     (ident,) = suite.queued()
     assert "stolen password" in queue("why", ident).stdout
     assert "stolen password" in queue("list").stdout
