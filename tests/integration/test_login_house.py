@@ -88,12 +88,13 @@ def call(*command, input="", **options):
 
 
 def logged(house, **pairs):
-    """The last line about a login, which has these pairs."""
-    lines = [line for line in house.log_lines()
-             if re.search(r"userdb\[\d+\]: login ", line.text)]
-    for name, value in pairs.items():
-        assert lines[-1].get(name) == value, lines[-1].text
-    return lines[-1]
+    """The last line about a login, once it has these pairs."""
+    def last():
+        lines = [line for line in house.log_lines()
+                 if re.search(r"userdb\[\d+\]: login ", line.text)]
+        return next((line for line in lines[-1:]
+                     if pairs.items() <= line.items()), None)
+    return wait_for(last, house.log, what=f"a login line with {pairs}")
 
 
 # -- what is offered to whom --

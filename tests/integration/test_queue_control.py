@@ -783,6 +783,7 @@ def test_a_suite_is_steered(make_suite):
     assert "1 message released" in queue("release", "--login", ANN).stdout
     suite.wait_maildir(BOB, 1)
     suite.wait_queue_empty()
+    suite.wait_log(lambda l: " removed " in l.text and l.get("id") == ident)
     told = queue("trace", ident).stdout
     for words in (f"login {ANN}", "held: stolen password", "released",
                   f"delivered to <{BOB}>", "left the queue: done"):
