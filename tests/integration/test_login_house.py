@@ -2,6 +2,7 @@
 """Logging in to the whole house: every mechanism under TLS and in the clear,
 by clients that were not written here, against the real userdb."""
 import base64
+import gc
 import hashlib
 import json
 import os
@@ -72,6 +73,7 @@ def house():
         for user in (ANN, BOB, CAT):
             suite.wait_maildir(user)
         yield suite
+        gc.collect()  # connections that tests have left open hold up the stop
     finally:
         suite.close()
 
