@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "supervisor/suite.h"
@@ -17,9 +18,12 @@ enum {
 	 */
 	BATCH = 64,
 	/*
-	 * A service that is busy writes hundreds of lines a second: after the
-	 * first of them it is not listened to for so long, and then to all.
+	 * Services that are busy write hundreds of lines a second: when there
+	 * was that much within the window, the one that was heard is not
+	 * listened to for so long, and then to all.
 	 */
+	WINDOW_MS = 100,
+	MANY = 20,
 	REST_MS = 10
 };
 
@@ -124,6 +128,20 @@ listen_again(struct timer *t)
 
 static struct timer rest = {.fire = listen_again};
 
+static bool
+is_much(void)
+{
+	static int64_t began;
+	static unsigned heard;
+	int64_t now = clock_monotonic_ms();
+
+	if (now - began >= WINDOW_MS) {
+		began = now;
+		heard = 0;
+	}
+	return ++heard > MANY;
+}
+
 static void
 forward(struct watch *w, uint32_t events)
 {
@@ -131,6 +149,8 @@ forward(struct watch *w, uint32_t events)
 
 	(void)events;
 	forward_some(u);
+	if (!is_much() && loop_watch(w) == 0)
+		return;
 	u->log_rests = true;
 	if (rest.slot == 0)
 		loop_timer(&rest, REST_MS);
