@@ -364,6 +364,15 @@ address_of(const char *path, struct sockaddr_un *address)
 	return 0;
 }
 
+bool
+ipc_is_quiet(int fd)
+{
+	char octet;
+
+	return recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
+	    errno == EAGAIN;
+}
+
 int
 ipc_connect(const char *path)
 {

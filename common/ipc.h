@@ -128,6 +128,9 @@ enum ipc_result ipc_receive(int fd, struct packet *, int64_t deadline_ms);
 /* Send, then receive the answer into the same packet. */
 enum ipc_result ipc_call(int fd, struct packet *, int64_t deadline_ms);
 
+/* The peer is there, and has said nothing that was not received. */
+bool ipc_is_quiet(int fd);
+
 /* All descriptors made here are close-on-exec; -1 and errno on failure. */
 int ipc_connect(const char *path);
 int ipc_listen(const char *path, mode_t mode); /* replaces a stale socket */

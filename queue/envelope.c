@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hash.h"
 #include "common/utf8.h"
 
 void
@@ -67,15 +68,10 @@ grow(struct envelope *e)
 	return true;
 }
 
-/* FNV-1a; an unlucky choice of addresses costs comparisons, no more. */
 uint32_t
 envelope_hash(const char *text)
 {
-	uint32_t hash = 2166136261u;
-
-	for (; *text != '\0'; text++)
-		hash = (hash ^ (unsigned char)*text) * 16777619u;
-	return hash;
+	return hash_text(text);
 }
 
 bool

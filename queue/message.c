@@ -112,40 +112,6 @@ message_find(const char *id)
 	return spool_is_id(id) ? message_numbered(number_of(id)) : NULL;
 }
 
-static int
-by_age(const void *left, const void *right)
-{
-	const struct message *a = *(struct message *const *)left;
-	const struct message *b = *(struct message *const *)right;
-
-	if (a->born != b->born)
-		return a->born < b->born ? -1 : 1;
-	return a->id < b->id ? -1 : a->id > b->id;
-}
-
-int
-message_ids(uint64_t **ids, size_t *n)
-{
-	struct message **all, *m;
-
-	*n = 0;
-	all = reallocarray(NULL, table.n + 1, sizeof(struct message *));
-	*ids = reallocarray(NULL, table.n + 1, sizeof(uint64_t));
-	if (all == NULL || *ids == NULL) {
-		free(all);
-		free(*ids);
-		return -1;
-	}
-	for (size_t i = 0; i < table.size; i++)
-		for (m = table.buckets[i]; m != NULL; m = m->chain)
-			all[(*n)++] = m;
-	qsort(all, *n, sizeof(struct message *), by_age);
-	for (size_t i = 0; i < *n; i++)
-		(*ids)[i] = all[i]->id;
-	free(all);
-	return 0;
-}
-
 void
 message_each(void (*call)(struct message *, void *), void *context)
 {

@@ -58,11 +58,6 @@ size_t message_count(void);                   /* those that are ours */
 
 void message_id(const struct message *, char out[FS_ID_SIZE]);
 
-/*
- * The ids of all of them, the oldest first; *ids is the caller's to free.
- * -1 without memory.  They may be gone when their turn comes.
- */
-int message_ids(uint64_t **ids, size_t *n);
 struct message *message_numbered(uint64_t id);
 
 /* Milliseconds since it was accepted. */

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common/clock.h"
+#include "common/ipc.h"
 #include "common/log.h"
 #include "common/protocol.h"
 #include "common/peer.h"
@@ -334,12 +334,8 @@ ask_soon(void)
 static bool
 is_kept(const char *address, struct route *route)
 {
-	char octet;
-
-	return userdb.connected &&
-	    recv(userdb.peer.watch.fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) ==
-	    -1 &&
-	    errno == EAGAIN && kept_find(address, route);
+	return userdb.connected && ipc_is_quiet(userdb.peer.watch.fd) &&
+	    kept_find(address, route);
 }
 
 void

@@ -62,7 +62,6 @@ spool_open(struct spool *s, const char *path)
 		    !is_ours(*subfolder(s, i)))
 			goto failed;
 	}
-	s->ordered = fs_keeps_order(s->dir);
 	s->has_group = false;
 	return 0;
 failed:
@@ -87,7 +86,6 @@ spool_look(struct spool *s, const char *path)
 			return -1;
 		}
 	}
-	s->ordered = fs_keeps_order(s->dir);
 	s->has_group = false;
 	return 0;
 }

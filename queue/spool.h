@@ -59,7 +59,6 @@ struct spool {
 	int content[2]; /* new and cur, by enum spool_folder */
 	int envelope, tmp, quarantine;
 	const char *failed; /* of its folders, by spool_open(); "": itself */
-	bool ordered;	/* names keep their order over a power cut */
 	bool has_group; /* content belongs to group until delivered */
 	gid_t group;
 	bool inherits; /* new/ gives it to its files by itself */

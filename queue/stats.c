@@ -6,21 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hash.h"
+
 const int64_t stats_ages[STATS_AGES - 1] = {600, 3600, 21600, 86400, 259200};
 const char *const stats_age_names[STATS_AGES] = {
     "<10m", "<1h", "<6h", "<1d", "<3d", "older"};
 
 /* -- by name -- */
-
-static uint32_t
-hash_of(const char *name)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (unsigned char)*name) * 16777619u;
-	return hash;
-}
 
 static bool
 grow(struct tallies *t)
@@ -36,7 +28,7 @@ grow(struct tallies *t)
 	for (size_t i = 0; i < t->nslots; i++)
 		for (struct tally *a = t->slots[i]; a != NULL; a = next) {
 			struct tally **slot =
-			    &slots[hash_of(a->name) & (nslots - 1)];
+			    &slots[hash_text(a->name) & (nslots - 1)];
 
 			next = a->chain;
 			a->chain = *slot;
@@ -76,7 +68,7 @@ tallies_get(struct tallies *t, const char *name)
 
 	if (!grow(t))
 		return NULL;
-	slot = &t->slots[hash_of(name) & (t->nslots - 1)];
+	slot = &t->slots[hash_text(name) & (t->nslots - 1)];
 	for (a = *slot; a != NULL; a = a->chain)
 		if (strcmp(a->name, name) == 0)
 			return a;

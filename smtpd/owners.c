@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd/owners.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/hash.h"
 #include "common/ipc.h"
 #include "common/log.h"
 
@@ -91,11 +90,7 @@ owners_keep_nothing(struct owners *o)
 static char **
 place_of(struct owners *o, const char *address)
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (; *address != '\0'; address++)
-		hash = (hash ^ (unsigned char)*address) * 16777619u;
-	return &o->kept[hash % OWNERS_KEPT];
+	return &o->kept[hash_text(address) % OWNERS_KEPT];
 }
 
 static void
@@ -112,11 +107,9 @@ static bool
 has_kept(struct owners *o, const char *address)
 {
 	const char *kept = *place_of(o, address);
-	char octet;
 
 	return kept != NULL && strcmp(kept, address) == 0 &&
-	    recv(o->userdb, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
-	    errno == EAGAIN;
+	    ipc_is_quiet(o->userdb);
 }
 
 void
