@@ -14,7 +14,15 @@
  *
  * Bounds (A15, A19): a section of more than HEADER_SECTION_MAX octets or
  * HEADER_FIELDS_MAX fields is `oversized`: what came before the bound is
- * there, and nobody may call it authentic.
+ * there, in whole lines, and nobody may call it authentic.
+ *
+ * A line that is no field makes it `malformed`: for one reader the body begins
+ * there, another passes over it.  The fields up to the empty line are there,
+ * and nobody may call them authentic either.  Such are a line without a colon
+ * or with a blank, a control or an 8-bit octet in the name, one without a
+ * name, and a continuation line before the first field.  Not so "From " of a
+ * mailbox file as the very first line, with or without a ">": it is in the
+ * text, and no field.
  */
 enum { HEADER_SECTION_MAX = 256 * 1024, HEADER_FIELDS_MAX = 2000 };
 
@@ -25,15 +33,18 @@ struct header_field {
 };
 
 struct header_section {
-	struct buf text; /* with the fields' line ends, without the empty
-			  * line */
-	bool done;       /* the empty line has passed, or header_end() */
+	/*
+	 * All lines, with their LF (the last may lack it where the message
+	 * does), without the empty line.  !buf_ok(): no memory, and what is
+	 * missing is unknown.
+	 */
+	struct buf text;
+	bool done; /* the empty line has passed, or header_end() */
 	bool oversized;
-	bool malformed; /* a line in it is no field: the section ends there
-			 * for nobody alike, so it is never authentic */
+	bool malformed;
 	size_t n;
-	struct header_field *fields; /* valid once done; owned */
-	unsigned state;
+	struct header_field *fields; /* into text; valid once done; owned */
+	bool within_line;            /* the collector's own */
 };
 
 void header_init(struct header_section *);
