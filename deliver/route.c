@@ -9,9 +9,9 @@
 
 #include "common/clock.h"
 #include "common/dns_read.h"
+#include "common/idn.h"
 #include "common/netaddr.h"
 #include "common/self.h"
-#include "deliver/idn.h"
 #include "deliver/ipv6.h"
 
 enum {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "deliver/idn.h"
+#include "common/idn.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef DELIVER_IDN_H
-#define DELIVER_IDN_H
+#ifndef COMMON_IDN_H
+#define COMMON_IDN_H
 
 #include <stdbool.h>
 
