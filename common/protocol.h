@@ -180,7 +180,8 @@
  * role-deliver, the worker speaks first:
  *   -> ready
  *   <- job id= sender= domain= start= size= wire= body= utf8= count=
- *	[ret=] [envid=]
+ *	[ret=] [envid=] [dkim=] [dkim=]	dkim: a field that stands in front of
+ *					what leaves (common/signature.h)
  *   <- recipient index= address= [notify=] [orcpt=]
  *					each; +fd with one of them all: the
  *					content, read-only

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -41,6 +42,24 @@ send_chunk(struct session *s, const char *octets, size_t n)
 	return stream_left(&s->stream) == 0 ? STREAM_TIMEOUT : STREAM_ERROR;
 }
 
+/* They stand in front: what is signed begins behind them. */
+static enum stream_result
+send_signatures(
+    struct session *s, const struct job *job, struct dot_writer *writer)
+{
+	static char out[DOT_WRITE_SIZE(SIGNATURE_MAX + 1)];
+	enum stream_result result = STREAM_OK;
+
+	for (size_t i = 0; i < job->nsignatures && result == STREAM_OK; i++) {
+		const char *text = job->signatures[i];
+		size_t n = dot_write(writer, text, strlen(text), out);
+
+		n += dot_write(writer, "\n", 1, out + n);
+		result = send_chunk(s, out, n);
+	}
+	return result;
+}
+
 enum content_result
 content_send(struct session *s, const struct job *job)
 {
@@ -50,6 +69,9 @@ content_send(struct session *s, const struct job *job)
 	enum stream_result result;
 
 	dot_writer_init(&writer, true);
+	result = send_signatures(s, job, &writer);
+	if (result != STREAM_OK)
+		return stopped(s, result);
 	while (at < job->size) {
 		size_t want =
 		    job->size - at < CHUNK ? (size_t)(job->size - at) : CHUNK;

@@ -54,6 +54,16 @@ outcome_reply(struct outcome *o, const struct reply *r, const char *relay)
 
 /* -- from the queue -- */
 
+static uint64_t
+wire_octets(const char *text)
+{
+	uint64_t n = 0;
+
+	for (; *text != '\0'; text++)
+		n += *text == '\n' ? 2 : 1;
+	return n;
+}
+
 /*
  * What leaves begins behind the local headers; they are LF in the file, and
  * wire counts them with CR.
@@ -77,6 +87,8 @@ measure(struct job *j, uint64_t wire)
 		at += (uint64_t)n;
 	}
 	j->wire = wire > prefix ? wire - prefix : 0;
+	for (size_t i = 0; i < j->nsignatures; i++)
+		j->wire += wire_octets(j->signatures[i]) + 2;
 	return true;
 }
 
@@ -87,9 +99,22 @@ copy(char *to, size_t size, const char *from)
 }
 
 static bool
+take_signatures(struct job *j, const char *const fields[SIGNATURES_MAX])
+{
+	for (size_t i = 0; i < SIGNATURES_MAX && fields[i] != NULL; i++) {
+		if (!signature_is_field(fields[i]))
+			return false;
+		copy(j->signatures[j->nsignatures++], SIGNATURE_MAX + 1,
+		    fields[i]);
+	}
+	return true;
+}
+
+static bool
 read_head(struct job *j, struct packet *p, uint64_t *count, uint64_t *wire)
 {
 	const char *id, *sender, *domain, *body, *ret, *envid;
+	const char *dkim[SIGNATURES_MAX];
 	uint64_t utf8;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
@@ -103,6 +128,8 @@ read_head(struct job *j, struct packet *p, uint64_t *count, uint64_t *wire)
 	    ATTRIBUTE_NUMBER("count", count),
 	    ATTRIBUTE_TEXT_OPTIONAL("ret", PROTOCOL_NAME_MAX, &ret),
 	    ATTRIBUTE_TEXT_OPTIONAL("envid", DSN_ENVID_MAX, &envid),
+	    ATTRIBUTE_TEXT_OPTIONAL("dkim", SIGNATURE_MAX, &dkim[0]),
+	    ATTRIBUTE_TEXT_OPTIONAL("dkim", SIGNATURE_MAX, &dkim[1]),
 	};
 
 	if (!packet_read(p, "job", set, sizeof(set) / sizeof(set[0]), p->nfds))
@@ -115,6 +142,7 @@ read_head(struct job *j, struct packet *p, uint64_t *count, uint64_t *wire)
 	    copy(j->envid, sizeof(j->envid), envid != NULL ? envid : "") &&
 	    (envid == NULL || dsn_is_envid(envid)) &&
 	    (ret == NULL || dsn_read_ret(ret, &j->ret)) &&
+	    take_signatures(j, dkim) &&
 	    (j->eight_bit || strcmp(body, "7bit") == 0) && utf8 <= 1 &&
 	    *count > 0 && *count <= JOB_RECIPIENTS_MAX && j->start <= j->size &&
 	    j->size <= INT64_MAX;

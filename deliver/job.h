@@ -10,6 +10,7 @@
 #include "common/dsn.h"
 #include "common/ipc.h"
 #include "common/protocol.h"
+#include "common/signature.h"
 #include "common/verdict.h"
 #include "deliver/reply.h"
 
@@ -57,7 +58,9 @@ struct job {
 	char sender[PROTOCOL_ADDRESS_MAX + 1]; /* "": the null path */
 	char domain[PROTOCOL_ADDRESS_MAX + 1];
 	uint64_t start, size; /* octets of the file; what leaves is between */
-	uint64_t wire;        /* octets of that part as CRLF */
+	uint64_t wire;        /* octets as CRLF, signatures included */
+	size_t nsignatures;   /* that stand in front of that part */
+	char signatures[SIGNATURES_MAX][SIGNATURE_MAX + 1];
 	bool eight_bit, utf8;
 	enum dsn_ret ret;
 	char envid[DSN_ENVID_MAX + 1]; /* "": none */

@@ -147,6 +147,30 @@ read_envid(struct reading *r)
 	return r->e->envid != NULL;
 }
 
+static bool
+read_junk(struct reading *r)
+{
+	return read_line_text(r, &r->e->junk);
+}
+
+/* It goes out as it stands: a line too many would be another's message. */
+static bool
+read_dkim(struct reading *r)
+{
+	char text[SIGNATURE_MAX + 1];
+
+	if (!read_text(r, 0, text, SIGNATURE_MAX))
+		return false;
+	if (!signature_is_field(text))
+		return read_bad(r, "no signature");
+	if (r->brief)
+		return true;
+	if (r->e->nsignatures == SIGNATURES_MAX)
+		return read_bad(r, "too many signatures");
+	r->no_memory = !envelope_sign(r->e, text);
+	return !r->no_memory;
+}
+
 /* What its sender asked about reports on it. */
 static bool
 read_options(struct reading *r)
@@ -205,6 +229,8 @@ const struct field envelope_fields[] = {
     {"uid", PERHAPS, read_uid},
     {"ret", PERHAPS, read_ret},
     {"envid", PERHAPS, read_envid},
+    {"junk", PERHAPS, read_junk},
+    {"dkim", REPEATED, read_dkim},
     {"recipient", REPEATED, read_recipient},
     {"end", ONCE, read_end},
     {NULL, ONCE, NULL},

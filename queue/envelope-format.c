@@ -98,6 +98,10 @@ envelope_format(const struct envelope *e, struct buf *out)
 		add_text(out, "ret", dsn_ret_name(e->ret));
 	if (e->envid != NULL)
 		add_text(out, "envid", e->envid);
+	if (e->junk != NULL)
+		add_text(out, "junk", e->junk);
+	for (size_t i = 0; i < e->nsignatures; i++)
+		add_text(out, "dkim", e->signatures[i]);
 	for (size_t i = 0; i < e->n; i++)
 		add_recipient(out, &e->recipients[i]);
 	add_number(out, "end", e->n);

@@ -102,7 +102,7 @@ read_fields(struct reading *r)
 		(void)read_bad(r, "not an envelope");
 		return ENVELOPE_BAD;
 	}
-	/* Version 1 has no word about reports, and is the same else. */
+	/* Those before have fewer lines, and are the same else. */
 	if (cursor_decimal(&r->line) - 1 >= ENVELOPE_VERSION ||
 	    !cursor_done(&r->line)) {
 		(void)read_bad(r, "unknown version");

@@ -46,6 +46,9 @@ envelope_free(struct envelope *e)
 	free(e->protocol);
 	free(e->login);
 	free(e->envid);
+	free(e->junk);
+	for (size_t i = 0; i < e->nsignatures; i++)
+		free(e->signatures[i]);
 	free(e->held);
 	envelope_init(e);
 }
@@ -115,6 +118,17 @@ envelope_ask(
 
 	r->notify = asked->notify;
 	return replace(&r->orcpt, asked->orcpt);
+}
+
+bool
+envelope_sign(struct envelope *e, const char *field)
+{
+	char *copy;
+
+	if (e->nsignatures == SIGNATURES_MAX || (copy = strdup(field)) == NULL)
+		return false;
+	e->signatures[e->nsignatures++] = copy;
+	return true;
 }
 
 bool

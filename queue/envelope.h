@@ -8,13 +8,14 @@
 
 #include "common/buf.h"
 #include "common/dsn.h"
+#include "common/signature.h"
 
 /*
  * An envelope file: lines of text, described in postrider-spool(5).  The
  * part up to the end line is written at once and never changes; outcomes are
  * appended, each line in one write.
  *
- *	postrider-envelope 2	1 is read, too
+ *	postrider-envelope 3	1 and 2 are read, too
  *	content OCTETS		of new/ID or cur/ID
  *	start OCTETS		of them, that stay in this house
  *	wire OCTETS		of all of it with CRLF
@@ -29,6 +30,9 @@
  *	uid NUMBER		only from a local user
  *	ret full|hdrs		what to return with a report, if asked
  *	envid TEXT		the sender's name for it, if told
+ *	junk TEXT		it is to be set apart, and why
+ *	dkim TEXT		a DKIM-Signature field that stands in front of
+ *				what leaves this house; at most SIGNATURES_MAX
  *	recipient <ADDRESS> [notify=WORD,...] [orcpt=TYPE;ADDRESS]
  *				one line each, numbered from 0; what was asked
  *				about reports (common/dsn.h)
@@ -54,7 +58,7 @@
  * the field also blanks and ">", are written \xHH.
  */
 enum {
-	ENVELOPE_VERSION = 2,
+	ENVELOPE_VERSION = 3,
 	ENVELOPE_RECIPIENTS_MAX = 10000,
 	ENVELOPE_DEPTH_MAX = 10, /* aliases of aliases */
 	ENVELOPE_TEXT_MAX = 512, /* of an outcome */
@@ -102,6 +106,9 @@ struct envelope {
 	bool eight_bit, utf8;
 	enum dsn_ret ret;
 	char *envid; /* NULL: none */
+	char *junk;  /* why it is to be set apart; NULL: it is not */
+	size_t nsignatures;
+	char *signatures[SIGNATURES_MAX]; /* common/signature.h */
 	char *held;  /* why it is held; NULL: it is not */
 	int64_t held_since;
 	int64_t released; /* when it was, if that was the last; 0: never */
@@ -133,8 +140,8 @@ enum envelope_result envelope_parse(struct envelope *, const void *octets,
     size_t n, const char **why, unsigned *line);
 
 /*
- * The same, of which client, helo and protocol are NULL: for whoever reads a
- * hundred thousand.
+ * The same, of which client, helo and protocol are NULL, and which has no
+ * signatures: for whoever reads a hundred thousand.
  */
 enum envelope_result envelope_parse_brief(
     struct envelope *, const void *octets, size_t n);
@@ -149,6 +156,9 @@ bool envelope_add_recipient(
 /* What its sender asked (copied); false without memory. */
 bool envelope_ask(
     struct envelope *, size_t index, const struct dsn_recipient *);
+
+/* A signature (copied); false without memory, or when there is no place. */
+bool envelope_sign(struct envelope *, const char *field);
 
 /* Forget those from n on. */
 void envelope_truncate(struct envelope *, size_t n);

@@ -38,6 +38,8 @@ add_head(struct packet *p, const struct job *job)
 		packet_text(p, "ret", dsn_ret_name(a->e.ret));
 	if (a->e.envid != NULL)
 		packet_text(p, "envid", a->e.envid);
+	for (size_t i = 0; i < a->e.nsignatures; i++)
+		packet_text(p, "dkim", a->e.signatures[i]);
 }
 
 static void

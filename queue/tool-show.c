@@ -55,6 +55,38 @@ put_recipient(const struct recipient *r, size_t index)
 	putchar('\n');
 }
 
+/* Who signs what leaves, and with what: the field itself is of no use here. */
+static void
+signature_words(const char *field, struct buf *out)
+{
+	char domain[SIGNATURE_TAG_MAX + 1], selector[SIGNATURE_TAG_MAX + 1];
+	char algorithm[SIGNATURE_TAG_MAX + 1];
+
+	signature_tag(field, "d", domain);
+	signature_tag(field, "s", selector);
+	signature_tag(field, "a", algorithm);
+	buf_addf(out, "%s %s %s", domain, selector, algorithm);
+}
+
+static void
+put_signatures(const struct envelope *e, bool json)
+{
+	for (size_t i = 0; i < e->nsignatures; i++) {
+		struct buf words = BUF_INIT(4 * SIGNATURE_TAG_MAX);
+
+		signature_words(e->signatures[i], &words);
+		if (json)
+			fputs(i > 0 ? "," : "", stdout);
+		else
+			fputs("signed    ", stdout);
+		(json ? print_json_string : print_clean)(
+		    buf_text(&words) != NULL ? words.data : "");
+		if (!json)
+			putchar('\n');
+		buf_free(&words);
+	}
+}
+
 static void
 put_text(
     const struct tool *tool, const struct row *row, const struct envelope *e)
@@ -82,6 +114,7 @@ put_text(
 	}
 	if (dsn_ret_name(e->ret) != NULL)
 		printf("ret       %s\n", dsn_ret_name(e->ret));
+	put_signatures(e, false);
 	fputs("client    ", stdout);
 	print_clean(e->client);
 	putchar('\n');
@@ -141,7 +174,9 @@ put_one(struct tool *tool, const struct row *row, const struct envelope *e,
 		print_json_text("envid", e->envid);
 		putchar(',');
 		print_json_text("ret", dsn_ret_name(e->ret));
-		fputs(",\"recipients\":[", stdout);
+		fputs(",\"signed\":[", stdout);
+		put_signatures(e, true);
+		fputs("],\"recipients\":[", stdout);
 		for (size_t i = 0; i < e->n; i++)
 			put_recipient_json(&e->recipients[i], i);
 		puts("]}");

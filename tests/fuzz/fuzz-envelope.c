@@ -7,7 +7,7 @@
 /* Envelope files: what is understood is written again as it was. */
 
 #define REST "\ncontent 100\nstart 10\nwire 110\ntime 5\n"
-#define HEAD "postrider-envelope 2" REST
+#define HEAD "postrider-envelope 3" REST
 #define TAIL "client 192.0.2.1\nhelo x\\x20y\nprotocol ESMTP\n"
 
 const struct fuzz_seed fuzz_seeds[] = {
@@ -20,6 +20,13 @@ const struct fuzz_seed fuzz_seeds[] = {
 		   "failed 2 8 5.1.1 mx[192.0.2.2]:25 550 no\n"
 		   "bounced 2 9 ID\ndeferred 3 9 4.0.0 - later\n"
 		   "attempt 9 300\n"),
+    FUZZ_SEED("postrider-envelope 2" REST "sender <>\nbody 7bit\nutf8 0\n" TAIL
+	      "envid x\nrecipient <a@b.test>\nend 1\n"),
+    FUZZ_SEED(HEAD "sender <>\nbody 7bit\nutf8 0\n" TAIL
+		   "junk DMARC of b.test\n"
+		   "dkim DKIM-Signature: v=1; a=rsa-sha256;\\x0a\\x09b=x\n"
+		   "dkim DKIM-Signature: v=1; a=ed25519-sha256\n"
+		   "recipient <a@b.test>\nend 1\n"),
     FUZZ_SEED("postrider-envelope 1" REST "sender <>\nbody 7bit\nutf8 0\n" TAIL
 	      "recipient <a@b.test>\nend 1\n"),
     FUZZ_SEED(HEAD "sender <s@b.test>\nbody 7bit\nutf8 0\n" TAIL
@@ -50,6 +57,8 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 	envelope_init(&again);
 	if (envelope_parse(&e, octets, n, &why, &line) == ENVELOPE_WHOLE) {
 		REQUIRE(e.n > 0 && e.start <= e.content && e.whole <= n);
+		for (size_t i = 0; i < e.nsignatures; i++)
+			REQUIRE(signature_is_field(e.signatures[i]));
 		/* with what aliases led to; those have no lines there */
 		REQUIRE(envelope_format(&e, &text));
 		REQUIRE(envelope_parse(&again, text.data, text.len, &why,

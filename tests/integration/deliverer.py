@@ -78,15 +78,16 @@ class Queue:
     @staticmethod
     def send_job(peer, recipients, content=MESSAGE, domain="example.net",
                  sender="ann@example.test", id="0123456789abcdef", local=b"",
-                 body="7bit", utf8=0, size=None, asked=None, **more):
+                 body="7bit", utf8=0, size=None, asked=None, dkim=(), **more):
         whole = local + content
         wire = len(whole.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
         with tempfile.TemporaryFile() as f:
             f.write(whole)
             f.flush()
-            peer.send("job", id=id, sender=sender, domain=domain,
-                      start=len(local), size=size or len(whole), wire=wire,
-                      body=body, utf8=utf8, count=len(recipients), **more,
+            head = dict(id=id, sender=sender, domain=domain,
+                        start=len(local), size=size or len(whole), wire=wire,
+                        body=body, utf8=utf8, count=len(recipients), **more)
+            peer.send("job", *head.items(), *(("dkim", d) for d in dkim),
                       fds=[f.fileno()])
         for index, address in enumerate(recipients):
             peer.send("recipient", index=index * 7, address=address,

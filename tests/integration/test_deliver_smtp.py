@@ -60,6 +60,39 @@ def test_local_headers_stay_here(deliver):
     assert f"SIZE={len(octets)}" in mail
 
 
+SIGNATURES = ("DKIM-Signature: v=1; a=rsa-sha256;\n\td=example.test; b=x",
+              "DKIM-Signature: v=1; a=ed25519-sha256;\n .d=example.test")
+
+
+def test_signatures_stand_in_front_and_are_counted(deliver):
+    server = deliver.server()
+    deliver.start()
+    for n in (1, 2):
+        assert statuses(deliver.to_literal(
+            "bob", local=b"Return-Path: <x@y>\n", dkim=SIGNATURES[:n])) == [
+                "delivered"]
+        mail, _, octets = server.messages[n - 1]
+        expected = "".join(f"{s}\n" for s in SIGNATURES[:n]).encode() + MESSAGE
+        assert octets == expected.replace(b"\n", b"\r\n")
+        assert f"SIZE={len(octets)}" in mail
+
+
+@pytest.mark.parametrize("dkim", [
+    ["X: y"], ["DKIM-Signature: a\nX: y"], ["DKIM-Signature: a\n\n b"],
+    ["DKIM-Signature: a\n"], ["DKIM-Signature: a\r\n b"],
+    ["DKIM-Signature: a\n \n b"], ["DKIM-Signature: \u00fc"],
+    [SIGNATURES[0] + "x" * 4096], SIGNATURES + SIGNATURES[:1]])
+def test_nothing_else_stands_in_front(deliver, dkim):
+    server = deliver.server()
+    deliver.start()
+    peer = deliver.queue.worker()
+    with contextlib.suppress(BrokenPipeError):  # the head is enough for it
+        deliver.queue.send_job(peer, [f"a@{DOMAIN}"], domain=DOMAIN, dkim=dkim)
+    assert peer.receive() is None
+    assert server.messages == []
+    assert statuses(deliver.to_literal("bob")) == ["delivered"]
+
+
 @pytest.mark.parametrize("content", [
     b"", b"\n", b".", b".\n", b"..\n.\n", b"no line end", b"a\r\nb\r\n",
     b"bare\rCR\n", b"a\n.\r\nQUIT\r\n", b"\r\r\n.\r.\n", b"\n.\n.\n\n",

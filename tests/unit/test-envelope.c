@@ -11,7 +11,7 @@
 
 #include "queue/envelope.h"
 
-static const char sample[] = "postrider-envelope 2\n"
+static const char sample[] = "postrider-envelope 3\n"
 			     "content 100\n"
 			     "start 10\n"
 			     "wire 110\n"
@@ -26,12 +26,36 @@ static const char sample[] = "postrider-envelope 2\n"
 			     "uid 1000\n"
 			     "ret hdrs\n"
 			     "envid QQ 314\\x5c159\n"
+			     "junk DMARC of \xc3\xbc.test\n"
+			     "dkim DKIM-Signature: v=1; a=rsa-sha256;\\x0a"
+			     "\\x09d=b.test; s=x\n"
+			     "dkim DKIM-Signature: v=1; a=ed25519-sha256\n"
 			     "recipient <x@example.test>"
 			     " notify=success,delay"
 			     " orcpt=x400;/a\\x20b\\x3e/\n"
 			     "recipient <\xc3\xbc@example.test>"
 			     " orcpt=utf-8;\xc3\xbc@example.test\n"
 			     "end 2\n";
+
+/* As release 0.3 wrote it. */
+static const char version_2[] = "postrider-envelope 2\n"
+				"content 100\n"
+				"start 10\n"
+				"wire 110\n"
+				"time 5\n"
+				"sender <>\n"
+				"body 7bit\n"
+				"utf8 0\n"
+				"client \n"
+				"helo \n"
+				"protocol ESMTP\n"
+				"login x@example.test\n"
+				"ret full\n"
+				"envid y\n"
+				"recipient <x@example.test> notify=never\n"
+				"end 1\n"
+				"deferred 0 6 4.2.2 - mailbox full\n"
+				"attempt 6 300\n";
 
 /* As releases before 0.3 wrote it. */
 static const char version_1[] = "postrider-envelope 1\n"
@@ -102,6 +126,12 @@ reads_everything(void **state)
 	assert_int_equal(e.recipients[0].state, RECIPIENT_EXPANDED);
 	assert_int_equal(e.ret, DSN_RET_HDRS);
 	assert_string_equal(e.envid, "QQ 314\\159");
+	assert_string_equal(e.junk, "DMARC of \xc3\xbc.test");
+	assert_int_equal(e.nsignatures, 2);
+	assert_string_equal(e.signatures[0],
+	    "DKIM-Signature: v=1; a=rsa-sha256;\n\td=b.test; s=x");
+	assert_string_equal(
+	    e.signatures[1], "DKIM-Signature: v=1; a=ed25519-sha256");
 	assert_int_equal(e.recipients[0].notify, DSN_SUCCESS | DSN_DELAY);
 	assert_string_equal(e.recipients[0].orcpt, "x400;/a b>/");
 	assert_int_equal(e.recipients[1].notify, 0);
@@ -129,11 +159,19 @@ reads_everything(void **state)
 }
 
 static void
-reads_the_version_before(void **state)
+reads_the_versions_before(void **state)
 {
 	struct envelope e;
 
 	(void)state;
+	assert_int_equal(
+	    parse(&e, version_2, strlen(version_2)), ENVELOPE_WHOLE);
+	assert_string_equal(e.envid, "y");
+	assert_int_equal(e.recipients[0].notify, DSN_NEVER);
+	assert_int_equal(e.nsignatures, 0);
+	assert_null(e.junk);
+	assert_int_equal(e.next, 300);
+	envelope_free(&e);
 	assert_int_equal(
 	    parse(&e, version_1, strlen(version_1)), ENVELOPE_WHOLE);
 	assert_string_equal(e.recipients[0].text, "mailbox full");
@@ -326,12 +364,24 @@ refuses(void **state)
 	static const struct {
 		const char *what, *by;
 	} changes[] = {
-	    {"postrider-envelope 2", "postrider-envelope 3"},
-	    {"postrider-envelope 2", "postrider-envelope 0"},
-	    {"postrider-envelope 2", "postrider-envelope "},
-	    {"postrider-envelope 2", "postrider-envelope 2 "},
-	    {"postrider-envelope 2", "Postrider-envelope 2"},
+	    {"postrider-envelope 3", "postrider-envelope 4"},
+	    {"postrider-envelope 3", "postrider-envelope 0"},
+	    {"postrider-envelope 3", "postrider-envelope "},
+	    {"postrider-envelope 3", "postrider-envelope 3 "},
+	    {"postrider-envelope 3", "Postrider-envelope 3"},
 	    {"ret hdrs", "ret body"},
+	    {"dkim DKIM-Signature: v=1; a=e", "dkim DKIM-Signature; v=1; a=e"},
+	    {"dkim DKIM-Signature: v=1; a=e",
+		"dkim DKIM-Signature: v=1\\x0aa=e"},
+	    {"dkim DKIM-Signature: v=1; a=e",
+		"dkim DKIM-Signature: v=1\\x0a\\x0a a=e"},
+	    {"dkim DKIM-Signature: v=1; a=e",
+		"dkim DKIM-Signature: v=1\\x0a \\x0a a=e"},
+	    {"dkim DKIM-Signature: v=1; a=e",
+		"dkim DKIM-Signature: v=1\\x0d\\x0a a=e"},
+	    {"dkim DKIM-Signature: v=1; a=e", "dkim DKIM-Signature: \xc3\xbc=e"},
+	    {"junk DMARC", "dkim DKIM-Signature: a=x\njunk DMARC"},
+	    {"junk DMARC of \xc3\xbc.test", "dkim DKIM-Signature: a=x"},
 	    {"envid QQ 314", "envid QQ\\x0a314"},
 	    {"envid QQ 314", "envid \xc3\xbc"},
 	    {"notify=success,delay", "notify=success,never"},
@@ -560,6 +610,10 @@ reads_in_brief(void **state)
 	brief.client = strdup(whole.client);
 	brief.helo = strdup(whole.helo);
 	brief.protocol = strdup(whole.protocol);
+	assert_int_equal(brief.nsignatures, 0);
+	for (size_t i = 0; i < whole.nsignatures; i++)
+		assert_true(envelope_sign(&brief, whole.signatures[i]));
+	assert_false(envelope_sign(&brief, "one too many"));
 	assert_true(envelope_format(&whole, &a) && envelope_format(&brief, &b));
 	assert_string_equal(buf_text(&a), buf_text(&b));
 	buf_free(&a);
@@ -575,7 +629,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_everything),
-	    cmocka_unit_test(reads_the_version_before),
+	    cmocka_unit_test(reads_the_versions_before),
 	    cmocka_unit_test(reads_in_brief),
 	    cmocka_unit_test(lines_of_reports_and_holds_come_back),
 	    cmocka_unit_test(requeued_begins_anew),
