@@ -19,7 +19,7 @@ CONTENT = b"Subject: kept\n\ntext\n"
 
 
 def envelope(length=len(CONTENT), outcomes=""):
-    return (f"postrider-envelope 2\ncontent {length}\nstart 0\n"
+    return (f"postrider-envelope 3\ncontent {length}\nstart 0\n"
             f"wire {length + 4}\ntime 1700000000\nsender <>\nbody 7bit\n"
             f"utf8 0\nclient c\nhelo h\nprotocol ESMTP\n"
             f"recipient <{BOB}>\nend 1\n{outcomes}").encode()
@@ -39,8 +39,13 @@ ENVELOPES = {
     "longer-than-content": envelope(len(CONTENT) + 5),
     "shorter-than-content": envelope(len(CONTENT) - 5),
     "garbage": b"\x7fELF\0\1\2\3\nhello\n",
-    "version-1": WHOLE.replace(b"envelope 2", b"envelope 1"),
-    "version-3": WHOLE.replace(b"envelope 2", b"envelope 3"),
+    "version-1": WHOLE.replace(b"envelope 3", b"envelope 1"),
+    "version-2": WHOLE.replace(b"envelope 3", b"envelope 2"),
+    "version-4": WHOLE.replace(b"envelope 3", b"envelope 4"),
+    "signed": WHOLE.replace(
+        b"recipient", b"dkim DKIM-Signature: v=1;\\x0a b=\nrecipient"),
+    "signed-wrongly": WHOLE.replace(
+        b"recipient", b"dkim DKIM-Signature: v=1;\\x0ab=\nrecipient"),
     "asked": WHOLE.replace(b"test>\n", b"test> notify=delay orcpt=x;y\n"),
     "asked-wrongly": WHOLE.replace(b"test>\n", b"test> notify=often\n"),
     "control": WHOLE.replace(b"client c", b"client \x1b"),
@@ -59,7 +64,10 @@ EXPECTED = {
     "shorter-than-content": ("s", "q", "q", "q"),
     "garbage":              ("s", "q", "q", "q"),
     "version-1":            ("s", "m", "m", "q"),
-    "version-3":            ("s", "q", "q", "q"),
+    "version-2":            ("s", "m", "m", "q"),
+    "version-4":            ("s", "q", "q", "q"),
+    "signed":               ("s", "m", "m", "q"),
+    "signed-wrongly":       ("s", "q", "q", "q"),
     "asked":                ("s", "m", "m", "q"),
     "asked-wrongly":        ("s", "q", "q", "q"),
     "control":              ("s", "q", "q", "q"),
