@@ -255,43 +255,47 @@ dns_txt(struct dns *d, const char *name, char ***texts, size_t *n)
 	return status;
 }
 
-/* RFC 1035 section 3.5, RFC 3596 section 2.5 */
-static void
-reverse_name(const struct sockaddr_storage *address, struct buf *name)
+bool
+dns_reverse_name(
+    const struct sockaddr_storage *address, char out[DNS_NAME_MAX + 1])
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+	struct buf name = BUF_INIT(DNS_NAME_MAX);
 	const unsigned char *octets;
+	bool made;
 
 	if (address->ss_family == AF_INET) {
 		octets = (const unsigned char *)&in->sin_addr;
 		for (int i = 3; i >= 0; i--)
-			buf_addf(name, "%u.", octets[i]);
-		buf_adds(name, "in-addr.arpa");
-		return;
+			buf_addf(&name, "%u.", octets[i]);
+		buf_adds(&name, "in-addr.arpa");
+	} else {
+		octets = in6->sin6_addr.s6_addr;
+		for (int i = 15; i >= 0; i--)
+			buf_addf(
+			    &name, "%x.%x.", octets[i] & 15U, octets[i] >> 4U);
+		buf_adds(&name, "ip6.arpa");
 	}
-	octets = in6->sin6_addr.s6_addr;
-	for (int i = 15; i >= 0; i--)
-		buf_addf(name, "%x.%x.", octets[i] & 15U, octets[i] >> 4U);
-	buf_adds(name, "ip6.arpa");
+	made = buf_text(&name) != NULL;
+	if (made)
+		memcpy(out, name.data, name.len + 1);
+	buf_free(&name);
+	return made;
 }
 
 enum dns_status
 dns_ptr(struct dns *d, const struct sockaddr_storage *address,
     char (*names)[DNS_NAME_MAX + 1], size_t max, size_t *n)
 {
-	struct buf name = BUF_INIT(DNS_NAME_MAX);
 	const struct dns_answer *a = &d->answer;
+	char name[DNS_NAME_MAX + 1];
 	enum dns_status status;
 
 	*n = 0;
-	reverse_name(address, &name);
-	if (buf_text(&name) == NULL) {
-		buf_free(&name);
+	if (!dns_reverse_name(address, name))
 		return DNS_TEMPORARY;
-	}
-	status = dns_look_up(d, name.data, DNS_TYPE_PTR, dns_limit(d));
-	buf_free(&name);
+	status = dns_look_up(d, name, DNS_TYPE_PTR, dns_limit(d));
 	for (size_t i = 0; status == DNS_FOUND && i < a->n && *n < max; i++) {
 		struct cursor c = dns_record_cursor(a, &a->records[i]);
 

@@ -89,6 +89,13 @@ bool dns_trusted(const struct dns *);
 /* Where the last look-up's aliases led, lower case; "" without an answer. */
 const char *dns_canonical(const struct dns *);
 
+/*
+ * Under which name an address has its PTR records (RFC 1035 section 3.5, RFC
+ * 3596 section 2.5).  False without memory.
+ */
+bool dns_reverse_name(
+    const struct sockaddr_storage *, char out[DNS_NAME_MAX + 1]);
+
 /* Names of an address (in-addr.arpa, ip6.arpa). */
 enum dns_status dns_ptr(struct dns *, const struct sockaddr_storage *,
     char (*names)[DNS_NAME_MAX + 1], size_t max, size_t *n);

@@ -15,8 +15,8 @@
 #include "common/log.h"
 #include "common/protocol.h"
 #include "common/sandbox.h"
+#include "common/sts.h"
 #include "fetch/fetch.h"
-#include "fetch/policy.h"
 
 enum {
 	RETRY_FIRST_MS = 50, /* an owner is not there */
@@ -47,8 +47,9 @@ answer(int fd, struct packet *p)
 static void
 put_policy(struct packet *p, struct https_answer *got)
 {
-	static struct policy policy;
-	const char *why = policy_read(&policy, got->body.data, got->body.len);
+	static struct sts_policy policy;
+	const char *why =
+	    sts_policy_read(&policy, got->body.data, got->body.len);
 
 	if (why != NULL) {
 		packet_text(p, "result", "failed");

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/config.h"
-#include "fetch/policy.h"
+#include "common/sts.h"
 #include "tests/fuzz/fuzz.h"
 
 /* A policy of MTA-STS, by whoever has a domain. */
@@ -21,16 +21,16 @@ const struct fuzz_seed fuzz_seeds[] = {
 int
 LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 {
-	static struct policy p, again;
+	static struct sts_policy p, again;
 	size_t total = 0;
 
-	if (policy_read(&p, (const char *)octets, n) != NULL)
+	if (sts_policy_read(&p, (const char *)octets, n) != NULL)
 		return 0;
 	REQUIRE(strcmp(p.mode, "none") == 0 ||
 	    ((strcmp(p.mode, "testing") == 0 ||
 		 strcmp(p.mode, "enforce") == 0) &&
 		p.nmx > 0));
-	REQUIRE(p.max_age <= POLICY_AGE_MAX && p.nmx <= POLICY_MX_MAX);
+	REQUIRE(p.max_age <= STS_AGE_MAX && p.nmx <= STS_MX_MAX);
 	for (size_t i = 0; i < p.nmx; i++) {
 		const char *mx = p.mx[i];
 
@@ -39,9 +39,9 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 		    strncmp(mx, "*.", 2) == 0 ? mx + 2 : mx, false));
 		REQUIRE(strpbrk(mx, "ABCDEFGHIJKLMNOPQRSTUVWXYZ \r\n") == NULL);
 	}
-	REQUIRE(total <= POLICY_MX_OCTETS_MAX);
+	REQUIRE(total <= STS_MX_OCTETS_MAX);
 	/* The same again is the same. */
-	REQUIRE(policy_read(&again, (const char *)octets, n) == NULL);
+	REQUIRE(sts_policy_read(&again, (const char *)octets, n) == NULL);
 	REQUIRE(again.nmx == p.nmx && again.max_age == p.max_age);
 	return 0;
 }

@@ -3,15 +3,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "fetch/policy.h"
+#include "common/sts.h"
 
 int
 main(void)
 {
 	static char octets[1 << 17];
-	static struct policy policy;
+	static struct sts_policy policy;
 	size_t n = fread(octets, 1, sizeof(octets), stdin);
-	const char *why = policy_read(&policy, octets, n);
+	const char *why = sts_policy_read(&policy, octets, n);
 
 	if (why != NULL) {
 		printf("%s\n", why);

@@ -7,14 +7,14 @@
 
 #include <string.h>
 
-#include "fetch/policy.h"
+#include "common/sts.h"
 
-static struct policy policy;
+static struct sts_policy policy;
 
 static const char *
 read_text(const char *text)
 {
-	return policy_read(&policy, text, strlen(text));
+	return sts_policy_read(&policy, text, strlen(text));
 }
 
 /* RFC 8461 section 3.2, its example. */
@@ -99,7 +99,7 @@ a_nul_ends_nothing(void **state)
 
 	(void)state;
 	assert_string_equal(
-	    policy_read(&policy, text, sizeof(text) - 1), "bad mx");
+	    sts_policy_read(&policy, text, sizeof(text) - 1), "bad mx");
 }
 
 static void
@@ -108,7 +108,7 @@ the_longest_age(void **state)
 	(void)state;
 	assert_null(read_text("version: STSv1\nmode: none\n"
 			      "max_age: 9999999999\n"));
-	assert_int_equal(policy.max_age, POLICY_AGE_MAX);
+	assert_int_equal(policy.max_age, STS_AGE_MAX);
 }
 
 static void
@@ -117,11 +117,11 @@ many_mx(void **state)
 	char text[8192] = "version: STSv1\nmode: enforce\nmax_age: 1\n";
 
 	(void)state;
-	for (int i = 0; i < POLICY_MX_MAX; i++) {
+	for (int i = 0; i < STS_MX_MAX; i++) {
 		strcat(text, "mx: MX.example.test\n");
 		assert_null(read_text(text));
 	}
-	assert_string_equal(policy.mx[POLICY_MX_MAX - 1], "mx.example.test");
+	assert_string_equal(policy.mx[STS_MX_MAX - 1], "mx.example.test");
 	strcat(text, "mx: mx.example.test\n");
 	assert_string_equal(read_text(text), "too many mx");
 }

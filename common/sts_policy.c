@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "fetch/policy.h"
+#include "common/sts.h"
 
 #include <string.h>
 
@@ -10,7 +10,7 @@
 enum { NAME_MAX_OCTETS = 32, AGE_DIGITS_MAX = 10 };
 
 struct reader {
-	struct policy *policy;
+	struct sts_policy *policy;
 	bool version, max_age; /* seen */
 };
 
@@ -72,8 +72,7 @@ take_max_age(struct reader *r, struct span value)
 		return NULL;
 	if (!cursor_done(&c) || value.len > AGE_DIGITS_MAX)
 		return "bad max_age";
-	r->policy->max_age =
-	    age < POLICY_AGE_MAX ? (uint32_t)age : POLICY_AGE_MAX;
+	r->policy->max_age = age < STS_AGE_MAX ? (uint32_t)age : STS_AGE_MAX;
 	r->max_age = true;
 	return NULL;
 }
@@ -81,10 +80,10 @@ take_max_age(struct reader *r, struct span value)
 static const char *
 take_mx(struct reader *r, struct span value)
 {
-	struct policy *p = r->policy;
+	struct sts_policy *p = r->policy;
 	char *mx = p->octets + p->used;
 
-	if (p->nmx == POLICY_MX_MAX || value.len >= sizeof(p->octets) - p->used)
+	if (p->nmx == STS_MX_MAX || value.len >= sizeof(p->octets) - p->used)
 		return "too many mx";
 	for (size_t i = 0; i < value.len; i++)
 		mx[i] = value.data[i] >= 'A' && value.data[i] <= 'Z'
@@ -170,7 +169,7 @@ missing(const struct reader *r)
 }
 
 const char *
-policy_read(struct policy *policy, const char *octets, size_t n)
+sts_policy_read(struct sts_policy *policy, const char *octets, size_t n)
 {
 	struct reader r = {.policy = policy};
 	const char *why = NULL, *end = octets + n, *line = octets;
