@@ -155,6 +155,11 @@
  *   <- opened id= time= +fd +fd	a file to write, the same to read;
  *					time: unix seconds, for Received
  *   <- refused verdict=
+ *   -> scratch				of an open message, once: a file to
+ *					keep it in while its headers are not
+ *					known, because they depend on its end
+ *   <- scratch +fd			to write and to read; it has no name
+ *   <- refused verdict=
  *   -> commit id= sender= start= wire= body= utf8= client= helo= protocol=
  *	[ret=] [envid=]			start: octets before the part that
  *					may leave this house; wire: octets as

@@ -270,6 +270,28 @@ submit_open(
 	return verdict;
 }
 
+enum verdict
+submit_scratch(struct submission *s, int *fd, int64_t deadline_ms)
+{
+	struct packet p;
+	enum ipc_result result;
+	enum verdict verdict = VERDICT_OK;
+
+	*fd = -1;
+	packet_start(&p, "scratch");
+	result = ipc_call(s->queue, &p, deadline_ms);
+	if (result != IPC_OK)
+		return result_verdict(s, result);
+	if (packet_is(&p, "refused"))
+		verdict = read_refusal(s, &p);
+	else if (packet_read(&p, "scratch", NULL, 0, 1))
+		*fd = packet_detach(&p, 0);
+	else
+		verdict = lose(s, "malformed answer from queue");
+	packet_close(&p);
+	return verdict;
+}
+
 static void
 add_asked(struct packet *p, const struct dsn_recipient *asked)
 {

@@ -86,6 +86,13 @@ enum verdict submit_room(
 enum verdict submit_open(struct submission *, int client_fd, uint64_t size,
     int64_t deadline_ms);
 
+/*
+ * Of an open message, once: *fd is a file to write and to read, the caller's,
+ * for what is copied to s->writer when its headers are known.
+ */
+enum verdict submit_scratch(
+    struct submission *s, int *fd, int64_t deadline_ms);
+
 /* Closes the writer first: queue takes no file that anybody could change. */
 enum verdict submit_commit(
     struct submission *, const struct submit_envelope *, int64_t deadline_ms);

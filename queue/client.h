@@ -22,7 +22,8 @@ enum client_state {
 	CLIENT_IDLE,
 	CLIENT_AHEAD,    /* the content's file is there before its message */
 	CLIENT_YIELD,    /* "open" came, deliveries are to catch up first */
-	CLIENT_OPEN,     /* it writes the content */
+	CLIENT_OPEN,     /* it writes the content; of one that was AHEAD this
+			  * is known when it asks for a scratch file */
 	CLIENT_ENVELOPE, /* "commit" came, recipients follow */
 	CLIENT_ROUTING,  /* "end" came, userdb is asked */
 	CLIENT_COMMITTED /* it syncs */
@@ -40,6 +41,7 @@ struct client {
 	bool ahead;  /* as "open" said */
 	uint64_t size;		 /* as declared, of CLIENT_OPEN and later */
 	bool promised;		 /* room for that */
+	bool scratch;		 /* and once more, while it is copied */
 	size_t weight;		 /* of the envelope (queue/budget.h) */
 	struct yield yield;	 /* while CLIENT_YIELD */
 	struct reception reception;
@@ -77,6 +79,7 @@ void client_refuse_errno(struct client *, const char *what);
 void routing_release(struct routing *);
 
 /* Commands; false: malformed. */
+bool client_on_scratch(struct client *, struct packet *);
 bool client_on_commit(struct client *, struct packet *);
 bool client_on_recipient(struct client *, struct packet *);
 bool client_on_end(struct client *, struct packet *);

@@ -64,6 +64,9 @@ client_settle(struct client *c, bool taken)
 	if (c->promised)
 		room_settle(c->size, taken);
 	c->promised = false;
+	if (c->scratch)
+		room_settle(c->size, false);
+	c->scratch = false;
 }
 
 void
@@ -374,6 +377,7 @@ static const struct command {
 } commands[] = {
     {"room", 1u << CLIENT_IDLE | 1u << CLIENT_AHEAD, on_room},
     {"open", 1u << CLIENT_IDLE, on_open},
+    {"scratch", 1u << CLIENT_OPEN | 1u << CLIENT_AHEAD, client_on_scratch},
     {"commit", 1u << CLIENT_OPEN | 1u << CLIENT_AHEAD, client_on_commit},
     {"recipient", 1u << CLIENT_ENVELOPE, client_on_recipient},
     {"end", 1u << CLIENT_ENVELOPE, client_on_end},

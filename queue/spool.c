@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#define _GNU_SOURCE /* renameat2 */
+#define _GNU_SOURCE /* renameat2, O_TMPFILE */
 #include "queue/spool.h"
 
 #include <errno.h>
@@ -179,6 +179,23 @@ spool_forget(struct spool *s, struct reception *r)
 	if (r->reader >= 0)
 		close(r->reader);
 	*r = (struct reception){.reader = -1};
+}
+
+int
+spool_scratch(struct spool *s)
+{
+	char name[FS_ID_SIZE];
+	int fd = openat(s->tmp, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || (errno != EISDIR && errno != EOPNOTSUPP))
+		return fd;
+	fs_random_id(name);
+	fd = openat(s->tmp, name,
+	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* A name that stays is swept at the next start. */
+	if (fd >= 0)
+		(void)unlinkat(s->tmp, name, 0);
+	return fd;
 }
 
 /* -- commit -- */

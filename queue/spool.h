@@ -100,6 +100,12 @@ int spool_receive(struct spool *, struct reception *, int *writer);
 void spool_forget(struct spool *, struct reception *);
 
 /*
+ * A file to write and to read that has no name, on the same file system: it
+ * is gone with its last descriptor.  -1 and errno on failure.
+ */
+int spool_scratch(struct spool *);
+
+/*
  * Write the envelope, then give both their names: ABSENT to WRITTEN.
  * *envelope is a read-only descriptor on it, the caller's; the reception's
  * reader stays open.  -1 and errno, and nothing is left, on failure.

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "common/fs.h"
 
@@ -13,13 +14,31 @@ content_init(struct content *c, int fd, struct buf *headers)
 {
 	*c = (struct content){.fd = fd,
 	    .headers = headers,
-	    .memory = BUF_INIT(CONTENT_MEMORY + READ_MAX)};
+	    .memory = BUF_INIT(CONTENT_MEMORY + READ_MAX),
+	    .scratch = -1};
+}
+
+void
+content_wait_for_headers(
+    struct content *c, int (*open_scratch)(void *), void *context)
+{
+	c->open_scratch = open_scratch;
+	c->context = context;
+}
+
+static void
+close_scratch(struct content *c)
+{
+	if (c->scratch >= 0)
+		close(c->scratch);
+	c->scratch = -1;
 }
 
 void
 content_free(struct content *c)
 {
 	buf_free(&c->memory);
+	close_scratch(c);
 }
 
 static void
@@ -27,6 +46,7 @@ fail(struct content *c, int error)
 {
 	c->error = error;
 	buf_free(&c->memory);
+	close_scratch(c);
 }
 
 /* The first write: headers and content together, if the kernel will. */
@@ -56,13 +76,45 @@ write_with_headers(struct content *c)
 	return fs_write_all(c->fd, c->memory.data + done, c->memory.len - done);
 }
 
-static void
-spill(struct content *c)
+static int
+write_scratch(struct content *c)
 {
-	int rc = c->spilled ? fs_write_all(c->fd, c->memory.data, c->memory.len)
-			    : write_with_headers(c);
+	if (c->scratch == -1 &&
+	    (c->scratch = c->open_scratch(c->context)) == -1)
+		return -1;
+	c->scratched += c->memory.len;
+	return fs_write_all(c->scratch, c->memory.data, c->memory.len);
+}
 
-	c->spilled = true;
+/* Headers, what waited in the scratch file, and the rest. */
+static int
+write_all_of_it(struct content *c)
+{
+	if (!buf_ok(c->headers)) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (fs_write_all(c->fd, c->headers->data, c->headers->len) == -1 ||
+	    lseek(c->scratch, 0, SEEK_SET) == -1 ||
+	    fs_copy(c->scratch, c->fd, c->scratched) == -1)
+		return -1;
+	return fs_write_all(c->fd, c->memory.data, c->memory.len);
+}
+
+static void
+spill(struct content *c, bool all)
+{
+	int rc;
+
+	if (c->open_scratch != NULL && !all)
+		rc = write_scratch(c);
+	else if (c->scratch >= 0)
+		rc = write_all_of_it(c);
+	else if (c->spilled)
+		rc = fs_write_all(c->fd, c->memory.data, c->memory.len);
+	else
+		rc = write_with_headers(c);
+	c->spilled = c->open_scratch == NULL || all;
 	if (rc == -1)
 		fail(c, errno);
 	else
@@ -73,7 +125,7 @@ char *
 content_room(struct content *c, size_t n)
 {
 	if (c->error == 0 && c->memory.len >= CONTENT_MEMORY)
-		spill(c);
+		spill(c, false);
 	if (c->error == 0 && !buf_reserve(&c->memory, n))
 		fail(c, ENOMEM);
 	return c->error == 0 ? c->memory.data + c->memory.len : NULL;
@@ -96,7 +148,8 @@ int
 content_finish(struct content *c)
 {
 	if (c->error == 0)
-		spill(c);
+		spill(c, true);
+	close_scratch(c);
 	errno = c->error;
 	return c->error == 0 ? 0 : -1;
 }

@@ -11,8 +11,9 @@
 /*
  * A message on its way into queue's file, behind the headers that are ours.
  * Up to CONTENT_MEMORY octets wait in memory and leave with the headers in
- * one write at the end, so that headers may depend on all of it; of a larger
- * message they must be known when it outgrows the memory.
+ * one write at the end.  A larger message is written as it comes, and its
+ * headers must be known by then; or, where they depend on all of it, it waits
+ * in a scratch file, and the kernel copies it behind them at the end.
  */
 enum { CONTENT_MEMORY = 256 * 1024 };
 
@@ -22,10 +23,19 @@ struct content {
 	struct buf memory;
 	bool spilled; /* the headers are out */
 	int error;    /* errno of the first failure; nothing more is kept */
+	/* Gives the scratch file, -1 and errno; NULL: there is none. */
+	int (*open_scratch)(void *context);
+	void *context;
+	int scratch;	   /* ours; -1: none so far */
+	uint64_t scratched; /* octets in it */
 };
 
 void content_init(struct content *, int fd, struct buf *headers);
 void content_free(struct content *);
+
+/* The headers are complete at content_finish(), not earlier. */
+void content_wait_for_headers(
+    struct content *, int (*open_scratch)(void *), void *context);
 
 /* Where the next n octets go, NULL after a failure; then how many came. */
 char *content_room(struct content *, size_t n);

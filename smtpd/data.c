@@ -32,6 +32,20 @@ struct message {
 	uint64_t came; /* octets from the wire */
 };
 
+/* For content_wait_for_headers(). */
+static int
+open_scratch(void *context)
+{
+	struct message *m = context;
+	int fd;
+	enum verdict verdict =
+	    submit_scratch(&m->submission, &fd, owners_deadline());
+
+	if (fd == -1)
+		errno = verdict == VERDICT_DISK_FULL ? ENOSPC : EIO;
+	return fd;
+}
+
 static enum verdict
 open_message(struct session *s, struct message *m)
 {
@@ -46,6 +60,8 @@ open_message(struct session *s, struct message *m)
 	m->start = received_headers(
 	    s, m->submission.id, m->submission.time, &m->headers);
 	content_init(&m->content, m->submission.writer, &m->headers);
+	if (policy_is_judged(&s->facts))
+		content_wait_for_headers(&m->content, open_scratch, m);
 	dot_reader_init(&m->wire);
 	header_scan_init(&m->scan);
 	return VERDICT_OK;

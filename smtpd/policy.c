@@ -15,6 +15,12 @@ takes_logins_only(enum listener_kind listener)
 }
 
 bool
+policy_is_judged(const struct policy_client *client)
+{
+	return !policy_may_relay(client);
+}
+
+bool
 policy_offers_dsn(const struct policy_client *client, enum offer_dsn offer)
 {
 	switch (offer) {

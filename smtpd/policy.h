@@ -25,6 +25,9 @@ struct policy_client {
 /* May it send to any recipient, not only to ours? */
 bool policy_may_relay(const struct policy_client *);
 
+/* Is what it sends judged by where it comes from? */
+bool policy_is_judged(const struct policy_client *);
+
 /*
  * Is it offered to ask for reports (RFC 3461)?  A report of success is an
  * answer to whoever a stranger names as the sender, with a header of his

@@ -182,6 +182,15 @@ owners_deadline(void)
 	return 0;
 }
 
+enum verdict
+submit_scratch(struct submission *m, int *fd, int64_t deadline)
+{
+	(void)m;
+	(void)deadline;
+	*fd = memfd_create("y", 0);
+	return VERDICT_OK;
+}
+
 void
 submit_abort(struct submission *m)
 {

@@ -95,6 +95,7 @@ class Queue(Owner):
         self.opened = 0
         self._ids = 0
         self.room = 1 << 40  # octets
+        self.folder = tempfile.gettempdir()  # of scratch files
         self._news = threading.Condition()
         super().__init__(path)
 
@@ -122,6 +123,16 @@ class Queue(Owner):
         peer.send("room", verdict="ok" if int(p["size"]) <= self.room
                   else "disk-full")
 
+    def give_scratch(self, peer):
+        self.at("scratch", peer)
+        if self.fault == ("scratch-fd", "full"):
+            self.fault = None
+            fd = os.open("/dev/full", os.O_RDWR)
+        else:
+            fd = os.open(self.folder, os.O_TMPFILE | os.O_RDWR, 0o600)
+        peer.send("scratch", fds=[fd])
+        os.close(fd)
+
     def take(self, peer, login, p):
         client = None
         if p.fds:
@@ -142,9 +153,13 @@ class Queue(Owner):
             peer.send("opened", id=message.id, time=1700000000,
                       fds=[writer, reader])
             ahead = p.get("ahead")
-            while (p := peer.receive()) is not None and p.verb == "room":
+            while (p := peer.receive()) is not None and p.verb in (
+                    "room", "scratch"):
                 self.requests.append(p)
-                self.answer_room(peer, p)
+                if p.verb == "room":
+                    self.answer_room(peer, p)
+                else:
+                    self.give_scratch(peer)
             if p is None or p.verb == "abort":
                 if p is not None or not ahead:
                     self.opened += bool(ahead)

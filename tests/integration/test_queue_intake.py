@@ -52,6 +52,53 @@ def test_what_was_opened_ahead_is_withdrawn(house):
     assert not house.log_lines("not waiting")
 
 
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_scratch_file(house, ahead):
+    """It has no name and nothing of it stays; the message is the file's that
+    was there before."""
+    client = house.client()
+    client.say("open", **({"ahead": 1} if ahead else {}))
+    attributes, [client.writer, client.reader] = client.expect("opened")
+    client.id = attributes["id"]
+    client.say("scratch")
+    _, [scratch] = client.expect("scratch")
+    status = os.fstat(scratch)
+    assert status.st_nlink == 0 and status.st_mode & 0o777 == 0o600
+    assert status.st_dev == os.fstat(client.writer).st_dev
+    os.write(scratch, b"Subject: x\n\nlong\n")
+    assert os.pread(scratch, 100, 0) == b"Subject: x\n\nlong\n"
+    client.write(b"X: y\n")
+    os.lseek(scratch, 0, os.SEEK_SET)
+    os.sendfile(client.writer, scratch, None, 100)
+    os.close(scratch)
+    client.close_writer()
+    client.commit("x@remote.test", [BOB],
+                  content=b"X: y\nSubject: x\n\nlong\n")
+    client.committed()
+    client.say("synced")
+    delivery = house.delivery()
+    assert delivery.content == b"X: y\nSubject: x\n\nlong\n"
+    delivery.answer()
+    house.wait_empty()
+    assert house.spooled("tmp") == []
+
+
+def test_scratch_out_of_turn(house):
+    """One, and of a message: else only that client is dropped."""
+    client = house.client()
+    client.say("scratch")
+    with pytest.raises(Closed):
+        client.hear()
+    client = house.client()
+    client.open()
+    client.say("scratch")
+    client.expect("scratch")
+    client.say("scratch")
+    with pytest.raises(Closed):
+        client.hear()
+    assert len(house.log_lines("peer dropped")) == 2
+
+
 def test_delivered_to_the_mailbox(house):
     id = house.send("ann@remote.test", [BOB], b"Subject: x\n\ntext\n")
     delivery = house.delivery()

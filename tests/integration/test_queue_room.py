@@ -114,6 +114,21 @@ def test_room_for_a_size(make):
     assert house.log_lines("intake stopped") == []
 
 
+def test_room_for_two_while_one_is_copied(make):
+    house = make("size=8m", "spool-reserve 512K")
+    client = house.client()
+    for size, answer in ((3 * MIB, "scratch"), (5 * MIB, "refused")):
+        client.say("open", size=size)
+        client.expect("opened")
+        client.say("scratch")
+        attributes, _ = client.expect(answer)
+        if answer == "scratch":
+            assert ask(house.client(), 2 * MIB) == "disk-full"
+            client.say("abort")
+    assert attributes["verdict"] == "disk-full"
+    assert ask(client, 5 * MIB) == "ok"
+
+
 @pytest.mark.parametrize("what,options", [
     ("octets", "size=4m"), ("inodes", "size=4m,nr_inodes=400")])
 def test_the_reserve_is_for_us(make, what, options):

@@ -112,6 +112,39 @@ def test_disk_full(make_smtpd):
     assert len(smtpd.queue.wait(2)) == 2
 
 
+LONG = b"Subject: long\r\n\r\n" + (b"x" * 900 + b"\r\n") * 600
+
+
+@pytest.mark.parametrize("step,what,code", [
+    ("scratch-fd", "full", 452), ("scratch", ("refused", (
+        "verdict", "disk-full")), 452),
+    ("scratch", ("refused", ("verdict", "internal")), 451),
+    ("scratch", "close", 451), ("scratch", ("scratch",), 451),
+    ("scratch", b"no nul", 451), ("open-fd", "full", 452)], ids=short)
+def test_no_scratch_file(make_smtpd, step, what, code):
+    """P4, of a message that must wait in one."""
+    smtpd = make_smtpd(extra=ONE)
+    with smtpd.client() as c:
+        c.ehlo()
+        smtpd.queue.fault = (step, what)
+        assert c.message(LONG) == code
+        assert c.message(LONG) == 250
+    [message] = smtpd.queue.wait(1)
+    assert message.content.endswith(LONG.replace(b"\r\n", b"\n"))
+
+
+def test_scratch_files_are_for_strangers(make_smtpd):
+    """Nothing at the top of a user's message depends on its end."""
+    smtpd = make_smtpd()
+    for client in smtpd.submission(), smtpd.client():
+        with client as c:
+            c.ehlo()
+            assert c.message(LONG, sender=ANN) == 250
+    smtpd.queue.wait(2)
+    asked = [r for r in smtpd.queue.requests if r.verb == "scratch"]
+    assert len(asked) == 1
+
+
 def test_login_whose_queue_is_gone(make_smtpd):
     """Without the login's end there is no relaying, and no silence."""
     smtpd = make_smtpd()
