@@ -414,6 +414,7 @@ config_free(struct config *c)
 	free(c->log_file);
 	free_list(&c->source_addresses);
 	free(c->postmaster);
+	free(c->dmarc_report_from);
 	free(c->bounce_copy);
 	free(c->oauth_issuer);
 	free_list(&c->oauth_audiences);

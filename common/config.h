@@ -131,6 +131,8 @@ struct config {
 	/* failed logins within the window before more are refused */
 	uint64_t login_failures, login_failures_network, login_failures_user;
 	uint64_t login_failure_window, login_memory;
+	bool dmarc_reports; /* counted, and postrider-report sends them */
+	char *dmarc_report_from; /* NULL: as postmaster */
 	char *tls_trust; /* NULL: the system's certificates */
 	uint64_t https_port;
 	uint64_t password_cost;

@@ -173,6 +173,13 @@ static const struct config_keyword keywords[] = {
     {"login-memory", "duration", "30d", "1h to 365d",
 	"for how long an address that a user logged in from is his", false,
 	take_duration, AT(login_memory)},
+    {"dmarc-reports", "choice", "no", "no|yes",
+	"whether the domains that ask for it get aggregate reports (DMARC) "
+	"about mail in their name",
+	false, take_choice, AT(dmarc_reports)},
+    {"dmarc-report-from", "address", NULL, NULL,
+	"who sends those reports; as postmaster", false, take_address,
+	AT(dmarc_report_from)},
     {"tls-trust", "path", NULL, NULL,
 	"certificates (PEM; a file, or a folder of them) of the authorities "
 	"that are trusted, instead of the system's",

@@ -24,7 +24,7 @@ bool config_fail(struct config_reader *, const char *format, ...)
 
 /* -- the table -- */
 
-enum { CONFIG_KEYWORDS_MAX = 64 };
+enum { CONFIG_KEYWORDS_MAX = 96 };
 
 const struct config_keyword *config_keyword_find(const char *name);
 

@@ -24,6 +24,7 @@
  *	smtpd/keys	  role-smtpd		keys	  smtpd
  *	pop3d/keys	  role-pop3d		keys	  pop3d
  *	deliver/keys	  role-deliver		keys	  deliver
+ *	smtpd/ledger	  role-smtpd		ledger	  smtpd
  *	userdb/ledger	  role-userdb		ledger	  userdb
  *	deliver/ledger	  role-deliver		ledger	  deliver
  *	fetch/ledger	  role-fetch		ledger	  fetch
@@ -32,8 +33,10 @@
  *	admin/queue	  role-admin		queue	  postrider-queue
  *	admin/keys	  role-admin		keys	  postrider-key
  *	admin/ledger	  role-admin		ledger	  postrider-user,
- *							  postrider-queue
- *	public/queue	  role-public		queue	  sendmail, mailq
+ *							  postrider-queue,
+ *							  postrider-report
+ *	public/queue	  role-public		queue	  sendmail, mailq,
+ *							  postrider-report
  *	control		  (its own)		supervisor  postrider
  *
  * Verdicts travel by name (common/verdict.h).  Addresses travel as
@@ -278,6 +281,12 @@
  *
  * ledger
  *
+ * role-smtpd, no answers:
+ *   -> row domain= policy= rua= text=	a message was judged whose policy asks
+ *					for reports; domain: where the record
+ *					is; rua: as it stands there; policy
+ *					and text: common/report_row.h; nobody
+ *					says it where dmarc-reports is no
  * role-userdb, many outstanding:
  *   -> attempt serial= client= user=	before a password is looked at; client:
  *					an IP address; user: the canonical
@@ -331,6 +340,19 @@
  *   <- done | failed reason=
  *   -> tls-policy domain=
  *   <- tls-policy [line= ...]		for people: what is known and why
+ *   -> report-begin			this connection sends reports, until
+ *   <- done | failed reason=		it ends; another does already
+ *   -> report-next day= domain=		what comes behind that, by day (since
+ *					1970-01-01, UTC) and domain
+ *   <- report day= domain= policy= rua= messages= reported=
+ *					messages: in all, also where their rows
+ *					had to make room; reported 0|1
+ *   <- none
+ *   -> report-rows day= domain= from=
+ *   <- report-rows [row="COUNT TAB TEXT" ...] [next=]
+ *					next: from= of those behind them
+ *   -> report-done day= domain=		behind report-begin: it is reported
+ *   <- done
  */
 enum { MAILBOX_RECORD = 512, MAILBOX_RECORD_KIND = 16 };
 

@@ -12,6 +12,7 @@
 #include "ledger/journal.h"
 #include "ledger/ledger.h"
 #include "ledger/logins.h"
+#include "ledger/report_rows.h"
 #include "ledger/sts.h"
 
 static void
@@ -192,6 +193,8 @@ tls_policy(struct peer *peer, struct packet *p)
 bool
 admin_packet(struct peer *peer, struct packet *p)
 {
+	if (report_is_verb(p))
+		return report_packet(peer, p);
 	if (packet_is(p, "tls-policy"))
 		return tls_policy(peer, p);
 	return packet_is(p, "failures") ? failures(peer, p) : forget(peer, p);

@@ -13,6 +13,7 @@
 #include "ledger/ledger.h"
 #include "ledger/logins.h"
 #include "ledger/lookups.h"
+#include "ledger/report_rows.h"
 #include "ledger/underway.h"
 
 /* -- userdb -- */
@@ -119,6 +120,7 @@ static void
 closed(struct peer *peer)
 {
 	underway_gone(peer);
+	report_gone(peer);
 	peer_end(peer);
 	free(peer);
 }
@@ -146,6 +148,12 @@ userdb_came(struct role *role, int fd)
 }
 
 static void
+smtpd_came(struct role *role, int fd)
+{
+	begin(role, fd, smtpd_packet);
+}
+
+static void
 deliver_came(struct role *role, int fd)
 {
 	lookups_begin(role->name, fd);
@@ -165,6 +173,7 @@ admin_came(struct role *role, int fd)
 
 struct role ledger_roles[] = {
     {.name = "role-userdb", .account = ACCOUNT_DB, .came = userdb_came},
+    {.name = "role-smtpd", .account = ACCOUNT_SMTPD, .came = smtpd_came},
     {.name = "role-deliver", .account = ACCOUNT_DELIVER, .came = deliver_came},
     {.name = "role-fetch", .account = ACCOUNT_FETCH, .came = fetch_came},
     {.name = "role-admin", .came = admin_came},

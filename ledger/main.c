@@ -24,6 +24,7 @@
 #include "ledger/ledger.h"
 #include "ledger/logins.h"
 #include "ledger/lookups.h"
+#include "ledger/reports.h"
 #include "ledger/sts.h"
 
 enum {
@@ -41,7 +42,7 @@ struct ledger ledger;
 
 static struct table *tables[] = {&logins_tables[0], &logins_tables[1],
     &logins_tables[2], &sts_table, &destination_tables[0],
-    &destination_tables[1], NULL};
+    &destination_tables[1], &report_tables[0], &report_tables[1], NULL};
 
 /* -- what is done now and then -- */
 
@@ -186,6 +187,7 @@ main(int argc, char **argv)
 	logins_begin(&bounds);
 	fetching_begin(lookups_done);
 	journal_begin(folder, tables, clock_now());
+	reports_restored();
 	loop_timer(&sweeping, SWEEP_MS);
 	ledger_changed();
 	roles_begin(ledger_roles);

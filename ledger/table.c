@@ -57,9 +57,8 @@ table_drop(struct row *row)
 	t->kind->free(row);
 }
 
-/* Which rows these are an attacker must not know. */
-static size_t
-pick(const struct table *t)
+size_t
+table_pick(size_t n)
 {
 	static uint64_t state;
 
@@ -69,17 +68,17 @@ pick(const struct table *t)
 	state ^= state << 13;
 	state ^= state >> 7;
 	state ^= state << 17;
-	return (size_t)(state % t->n);
+	return (size_t)(state % n);
 }
 
 static void
 make_room(struct table *t, time_t now)
 {
-	struct row *least = t->rows[pick(t)];
+	struct row *least = t->rows[table_pick(t->n)];
 	int64_t worth = t->kind->worth(least, now);
 
 	for (int i = 1; i < PICKED; i++) {
-		struct row *row = t->rows[pick(t)];
+		struct row *row = t->rows[table_pick(t->n)];
 		int64_t other = t->kind->worth(row, now);
 
 		if (other < worth) {

@@ -66,6 +66,9 @@ void table_sweep(struct table *, size_t *at, size_t n, time_t now);
 /* Drop all. */
 void table_clear(struct table *);
 
+/* One of n, at random: which one an attacker must not know. */
+size_t table_pick(size_t n);
+
 /* It is to be written down; see ledger/journal.h. */
 void row_changed(struct row *);
 /* The rows that are to be, the first of them. */

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "ledger/destinations.h"
 #include "ledger/logins.h"
+#include "ledger/reports.h"
 #include "ledger/sts.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -25,6 +26,10 @@ const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("host mx.test 1799999000 1 TLSv1.3 1799999000 0"),
     FUZZ_SEED("delivery a.test 1799999000 1799999000 mx.test dane failed "
 	      "no%20TLSA"),
+    FUZZ_SEED("report 20833 a.test reject%20none%20none%20r%20r%20n "
+	      "mailto:a@a.test%2cmailto:b@b.test 7 0"),
+    FUZZ_SEED("report-row 20833 a.test%09a.test%09b.test%09192.0.2.1%09none "
+	      "3"),
     FUZZ_SEEDS_END,
 };
 
@@ -79,7 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 {
 	struct table *tables[] = {&logins_tables[0], &logins_tables[1],
 	    &logins_tables[2], &sts_table, &destination_tables[0],
-	    &destination_tables[1]};
+	    &destination_tables[1], &report_tables[0], &report_tables[1]};
 	char text[4096];
 	size_t space;
 

@@ -23,6 +23,7 @@ from watch import wait_for
 
 internal.ACCOUNTS.setdefault("role-admin", "root")
 ROLES = {"role-userdb": "postrider-db", "role-admin": "root",
+         "role-smtpd": "postrider-smtpd",
          "role-deliver": "postrider-deliver",
          "role-fetch": "postrider-fetch"}
 LIMITS = ["login-failures 5", "login-failures-network 20",
@@ -842,3 +843,142 @@ def test_nobody_is_locked_out_by_others(make_suite):
     assert attempt(suite, "127.0.0.1", ann, right) == 235
     shown = suite.user_tool("show", ann).stdout
     assert "127.0.0.7" in shown, shown
+
+
+# -- rows of aggregate reports (RFC 9990) --
+
+POLICY = "reject none none r s n"
+TEXT = "a.test\tb.test\t192.0.2.1\tpass\tpass\tfail\tb.test\tnone\t\t"
+
+
+def tell(smtpd, domain="a.test", text=TEXT, times=1):
+    for _ in range(times):
+        smtpd.send("row", domain=domain, policy=POLICY, rua="mailto:x@a.test",
+                   text=text)
+
+
+def days(admin):
+    """[(domain, messages, reported)]"""
+    day, domain, found = 0, "", []
+    while True:
+        answer = admin.call("report-next", day=day, domain=domain)
+        if answer.verb == "none":
+            return found
+        assert answer["policy"] == POLICY
+        assert answer["rua"] == "mailto:x@a.test"
+        day, domain = answer["day"], answer["domain"]
+        assert abs(int(day) - time.time() // 86400) <= 1
+        found.append((domain, int(answer["messages"]),
+                      answer["reported"] == "1"))
+
+
+def rows(admin, domain="a.test"):
+    """{text: count} of its first day"""
+    day = admin.call("report-next", day=0, domain="")["day"]
+    found, start = {}, 0
+    while start is not None:
+        answer = admin.call("report-rows", day=day, domain=domain,
+                            **{"from": start})
+        for name, value in answer.attributes:
+            if name == "row":
+                count, _, text = value.partition("\t")
+                assert text not in found
+                found[text] = int(count)
+        start = answer.get("next")
+    return found
+
+
+@pytest.fixture
+def reporting():
+    with Ledger(["dmarc-reports yes"]) as service:
+        yield service
+
+
+def seen(admin, wanted):
+    for _ in range(1000):
+        if days(admin) == wanted:
+            return
+    assert days(admin) == wanted
+
+
+def test_report_rows_outlive_a_restart(reporting):
+    smtpd, admin = reporting.peer("role-smtpd"), reporting.peer("role-admin")
+    tell(smtpd, times=3)
+    tell(smtpd, text=TEXT + "\ta.test s pass")
+    tell(smtpd, "b.test")
+    wanted = [("a.test", 4, False), ("b.test", 1, False)]
+    seen(admin, wanted)
+    assert admin.call("report-begin").verb == "done"
+    reporting.restart()
+    admin = reporting.peer("role-admin")
+    assert days(admin) == wanted
+    assert rows(admin) == {TEXT: 3, TEXT + "\ta.test s pass": 1}
+    assert rows(admin, "b.test") == {TEXT: 1}
+    assert rows(admin, "c.test") == {}
+
+
+def test_a_day_is_reported_once(reporting):
+    smtpd, admin = reporting.peer("role-smtpd"), reporting.peer("role-admin")
+    tell(smtpd, times=2)
+    seen(admin, [("a.test", 2, False)])
+    day = admin.call("report-next", day=0, domain="")["day"]
+    assert admin.call("report-begin").verb == "done"
+    other = reporting.peer("role-admin")
+    assert other.call("report-begin").verb == "failed"
+    assert admin.call("report-done", day=day, domain="a.test").verb == "done"
+    assert admin.call("report-done", day=day, domain="x.test").verb == "done"
+    admin.close()
+    wait_for(lambda: other.call("report-begin").verb == "done",
+             reporting.kept)
+    assert days(other) == [("a.test", 2, True)]
+    tell(smtpd)
+    reporting.restart()
+    admin = reporting.peer("role-admin")
+    assert days(admin) == [("a.test", 2, True)]
+    assert rows(admin) == {}
+
+
+def test_many_report_rows(reporting):
+    """A18: bounded for each domain; what is often stays, and the number of
+    messages tells that there were more."""
+    smtpd, admin = reporting.peer("role-smtpd"), reporting.peer("role-admin")
+    tell(smtpd, times=10)
+    for i in range(3000):
+        tell(smtpd, text=TEXT + f"\td{i}.test s pass")
+    seen(admin, [("a.test", 3010, False)])
+    found = rows(admin)
+    assert len(found) == 2000 and found[TEXT] == 10
+
+
+def test_no_rows_unless_asked_for(ledger):
+    smtpd, admin = ledger.peer("role-smtpd"), ledger.peer("role-admin")
+    tell(smtpd)
+    smtpd.send("row")
+    assert smtpd.receive() is None
+    assert days(admin) == []
+
+
+@pytest.mark.parametrize("octets", [
+    b"row\0domain\0a.test\0", b"rows\0", b"attempt\0serial\x001\0client\0a\0"
+    b"user\0b\0", b"row\0domain\0\0policy\0p\0rua\0r\0text\0t\0",
+    b"row\0domain\0a\nb\0policy\0p\0rua\0r\0text\0t\0",
+    b"row\0domain\0a\0policy\0p\0rua\0r\0text\0t\nu\0",
+    b"row\0domain\0a\0policy\0p\0rua\0r\0text\0" + b"t" * 1501 + b"\0",
+    b"report-next\0day\x000\0domain\0\0"], ids=range(8))
+def test_garbage_for_a_report(reporting, octets):
+    admin, victim = reporting.peer("role-admin"), reporting.peer("role-smtpd")
+    victim.send_octets(octets)
+    assert victim.receive() is None
+    assert days(admin) == []
+    assert "peer dropped role=role-smtpd" in reporting.log()
+
+
+@pytest.mark.parametrize("octets", [
+    b"report-next\0", b"report-next\0day\x0099999999999\0domain\0\0",
+    b"report-rows\0day\x000\0domain\0a\0from\x0099999\0", b"report-x\0",
+    b"report-done\0day\x000\0domain\0a\0"], ids=range(5))
+def test_garbage_of_postrider_report(reporting, octets):
+    admin, victim = reporting.peer("role-admin"), reporting.peer("role-admin")
+    victim.send_octets(octets)
+    assert victim.receive() is None
+    assert days(admin) == []

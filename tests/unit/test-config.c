@@ -191,6 +191,7 @@ static const char full[] =
     "3\nlogin-failures-network 4\n"
     "login-failures-user 5\nlogin-failure-window 10m\nlogin-memory 2d\n"
     "tls-trust /etc/ca.pem\nhttps-port 8443\n"
+    "dmarc-reports yes\ndmarc-report-from dmarc@example.org\n"
     "password-cost 7\n"
 #ifdef HAVE_JANSSON
     "oauth-issuer https://id.example.org\noauth-audience mail imap\n"
@@ -251,6 +252,8 @@ test_everything(void **state)
 	assert_int_equal(c.login_failures_user, 5);
 	assert_int_equal(c.login_failure_window, 600);
 	assert_int_equal(c.login_memory, 2 * 86400);
+	assert_true(c.dmarc_reports);
+	assert_string_equal(c.dmarc_report_from, "dmarc@example.org");
 	assert_string_equal(c.tls_trust, "/etc/ca.pem");
 	assert_int_equal(c.https_port, 8443);
 	assert_int_equal(c.password_cost, 7);
@@ -406,6 +409,8 @@ static const struct {
 	"test.conf:1: \"auth-mechanisms\": \"PLAIN,LOGIN\" is none of PLAIN|"},
     {"auth-mechanisms PLAIN GSSAPI",
 	"test.conf:1: \"auth-mechanisms\": \"GSSAPI\" is none of PLAIN|LOGIN"},
+    {"dmarc-reports daily", "test.conf:1: \"dmarc-reports\": \"daily\" is"},
+    {"dmarc-report-from me", "test.conf:1: \"dmarc-report-from\": \"me\" is"},
     {"apop maybe", "test.conf:1: \"apop\": \"maybe\" is none of no|yes"},
     {"max-message-size 5X",
 	"test.conf:1: \"max-message-size\": \"5X\" is not "
