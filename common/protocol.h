@@ -164,11 +164,13 @@
  *   <- scratch +fd			to write and to read; it has no name
  *   <- refused verdict=
  *   -> commit id= sender= start= wire= body= utf8= client= helo= protocol=
- *	[ret=] [envid=]			start: octets before the part that
+ *	[ret=] [envid=] [junk=]		start: octets before the part that
  *					may leave this house; wire: octets as
  *					CRLF, all of it; body 7bit|8bitmime;
- *					utf8 0|1; ret full|hdrs; the writer is
- *					closed
+ *					utf8 0|1; ret full|hdrs; junk: a word
+ *					of a-z, 0-9 and "-" that says why it is
+ *					suspect, smtpd's alone (role-smtpd or a
+ *					login's end); the writer is closed
  *   -> recipient address= [notify=] [orcpt=]
  *					each; notify never, or of success,
  *					failure,delay; ret, envid, notify and
@@ -224,10 +226,12 @@
  *   kind "virtual-deliver"  name: ""
  *   kind "system-deliver"   name: login name
  *	from role-queue; the connection itself then speaks:
- *   -> deliver serial= id= mailbox= time= [micros=] size= wire= again= +fd
- *					mailbox: canonical address or login
+ *   -> deliver serial= id= mailbox= time= [micros=] size= wire= again=
+ *	[junk=] +fd			mailbox: canonical address or login
  *					name; again 1: look whether it is there
- *					(recovered at start)
+ *					(recovered at start); junk inbox|
+ *					folder: it is, and that is where it
+ *					goes now (it may lie in the other)
  *   <- delivered serial= verdict= [text=]
  *					many outstanding, answers in any order
  *

@@ -337,6 +337,8 @@ write_commit(struct packet *p, const char *id, const struct submit_envelope *e)
 		packet_text(p, "ret", dsn_ret_name(e->ret));
 	if (e->envid != NULL)
 		packet_text(p, "envid", e->envid);
+	if (e->junk != NULL)
+		packet_text(p, "junk", e->junk);
 }
 
 /* All in one packet where it fits. */

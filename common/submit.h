@@ -57,6 +57,8 @@ void submit_collect(struct submit_ahead *, int queue);
 /* Its connection is of no more use, or the caller has closed it. */
 void submit_forget(struct submit_ahead *);
 
+enum { SUBMIT_JUNK_MAX = 32 };
+
 struct submit_envelope {
 	const char *sender;            /* "": the null reverse-path */
 	const char *const *recipients; /* at least one */
@@ -64,6 +66,9 @@ struct submit_envelope {
 	const struct dsn_recipient *asked; /* of each; NULL: of none */
 	enum dsn_ret ret;
 	const char *envid; /* NULL: none */
+	const char *junk;  /* what makes it suspect, a word of a-z, 0-9 and
+	                    * "-", at most SUBMIT_JUNK_MAX; NULL: nothing.
+	                    * For smtpd alone to say */
 	uint64_t start; /* octets before the part that may leave the house */
 	uint64_t wire;  /* octets of the whole content with CRLF line ends */
 	bool eight_bit; /* BODY=8BITMIME, RFC 6152 */

@@ -26,6 +26,7 @@ enum { IDLE_MS = 60000, HOPELESS_MS = 1000, ANSWER_MS = 30000 };
 struct request {
 	uint64_t serial, time, micros, size, wire, again;
 	const char *id, *mailbox;
+	const char *junk; /* NULL: it is none */
 };
 
 static bool
@@ -38,9 +39,13 @@ read_request(const struct packet *p, struct request *r)
 	    ATTRIBUTE_NUMBER_OPTIONAL("micros", &r->micros),
 	    ATTRIBUTE_NUMBER("size", &r->size),
 	    ATTRIBUTE_NUMBER("wire", &r->wire),
-	    ATTRIBUTE_NUMBER("again", &r->again)};
+	    ATTRIBUTE_NUMBER("again", &r->again),
+	    ATTRIBUTE_TEXT_OPTIONAL("junk", PROTOCOL_NAME_MAX, &r->junk)};
 
-	return packet_read(p, "deliver", set, sizeof(set) / sizeof(set[0]), 1);
+	return packet_read(
+		   p, "deliver", set, sizeof(set) / sizeof(set[0]), 1) &&
+	    (r->junk == NULL || strcmp(r->junk, "inbox") == 0 ||
+		strcmp(r->junk, "folder") == 0);
 }
 
 /* A system user's: opened when this process began. */

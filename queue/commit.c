@@ -54,12 +54,20 @@ copy_texts(struct client *c, const char *sender, const char *client,
 	    e->protocol != NULL;
 }
 
+/* Mail is judged where it comes in, by smtpd: with a login or without. */
+static bool
+may_judge(const struct client *c, const char *junk)
+{
+	return (c->role == CLIENT_SMTPD || c->role == CLIENT_LOGIN) &&
+	    envelope_is_junk(junk);
+}
+
 bool
 client_on_commit(struct client *c, struct packet *p)
 {
 	struct envelope *e = &c->envelope;
 	const char *id, *sender, *body, *client, *helo, *protocol;
-	const char *ret, *envid;
+	const char *ret, *envid, *junk;
 	uint64_t utf8;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
@@ -73,6 +81,7 @@ client_on_commit(struct client *c, struct packet *p)
 	    ATTRIBUTE_TEXT("protocol", PROTOCOL_NAME_MAX, &protocol),
 	    ATTRIBUTE_TEXT_OPTIONAL("ret", PROTOCOL_NAME_MAX, &ret),
 	    ATTRIBUTE_TEXT_OPTIONAL("envid", DSN_ENVID_MAX, &envid),
+	    ATTRIBUTE_TEXT_OPTIONAL("junk", ENVELOPE_JUNK_MAX, &junk),
 	};
 
 	if (!packet_read(p, "commit", set, sizeof(set) / sizeof(set[0]), 0) ||
@@ -81,7 +90,8 @@ client_on_commit(struct client *c, struct packet *p)
 	if (strcmp(body, "8bitmime") != 0 && strcmp(body, "7bit") != 0)
 		return false;
 	if ((ret != NULL && !dsn_read_ret(ret, &e->ret)) ||
-	    (envid != NULL && !dsn_is_envid(envid)))
+	    (envid != NULL && !dsn_is_envid(envid)) ||
+	    (junk != NULL && !may_judge(c, junk)))
 		return false;
 	e->eight_bit = body[0] == '8';
 	e->utf8 = utf8 == 1;
@@ -92,7 +102,8 @@ client_on_commit(struct client *c, struct packet *p)
 	e->micros = (uint32_t)(c->opened_us % 1000000);
 	client_state(c, CLIENT_ENVELOPE);
 	if (!copy_texts(c, sender, client, helo, protocol) ||
-	    (envid != NULL && (e->envid = strdup(envid)) == NULL))
+	    (envid != NULL && (e->envid = strdup(envid)) == NULL) ||
+	    (junk != NULL && (e->junk = strdup(junk)) == NULL))
 		note_verdict(c, VERDICT_BUSY, SIZE_MAX);
 	else if (sender[0] != '\0' && !is_address(sender))
 		note_verdict(c, VERDICT_BAD_SENDER, SIZE_MAX);
@@ -248,7 +259,7 @@ log_accepted(const struct client *c)
 	log_event(LEVEL_INFO, "queued", log_text("id", c->reception.id),
 	    log_address("from", e->sender), log_text("auth", e->login),
 	    log_text("uid", e->uid >= 0 ? uid : NULL),
-	    log_number("size", (int64_t)e->content),
+	    log_text("junk", e->junk), log_number("size", (int64_t)e->content),
 	    log_number("recipients", (int64_t)e->n));
 }
 

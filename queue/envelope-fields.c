@@ -150,7 +150,14 @@ read_envid(struct reading *r)
 static bool
 read_junk(struct reading *r)
 {
-	return read_line_text(r, &r->e->junk);
+	char word[ENVELOPE_JUNK_MAX + 1];
+
+	if (!read_text(r, 0, word, ENVELOPE_JUNK_MAX))
+		return false;
+	if (!envelope_is_junk(word))
+		return read_bad(r, "bad junk");
+	r->e->junk = read_keep(r, word);
+	return r->e->junk != NULL;
 }
 
 /* It goes out as it stands: a line too many would be another's message. */

@@ -71,6 +71,15 @@ grow(struct envelope *e)
 	return true;
 }
 
+bool
+envelope_is_junk(const char *word)
+{
+	size_t n =
+	    strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return n > 0 && n <= ENVELOPE_JUNK_MAX && word[n] == '\0';
+}
+
 uint32_t
 envelope_hash(const char *text)
 {

@@ -30,7 +30,7 @@
  *	uid NUMBER		only from a local user
  *	ret full|hdrs		what to return with a report, if asked
  *	envid TEXT		the sender's name for it, if told
- *	junk TEXT		it is to be set apart, and why
+ *	junk WORD		only where it is suspect: why
  *	dkim TEXT		a DKIM-Signature field that stands in front of
  *				what leaves this house; at most SIGNATURES_MAX
  *	recipient <ADDRESS> [notify=WORD,...] [orcpt=TYPE;ADDRESS]
@@ -63,6 +63,7 @@ enum {
 	ENVELOPE_DEPTH_MAX = 10, /* aliases of aliases */
 	ENVELOPE_TEXT_MAX = 512, /* of an outcome */
 	ENVELOPE_DSN_MAX = 12,   /* 5.123.123 */
+	ENVELOPE_JUNK_MAX = 32,  /* SUBMIT_JUNK_MAX */
 	ENVELOPE_FILE_MAX = 64 << 20,
 	/* Beyond this size outcomes that are not final are not recorded. */
 	ENVELOPE_FILE_SPARING = 16 << 20
@@ -106,7 +107,7 @@ struct envelope {
 	bool eight_bit, utf8;
 	enum dsn_ret ret;
 	char *envid; /* NULL: none */
-	char *junk;  /* why it is to be set apart; NULL: it is not */
+	char *junk;  /* NULL: it is not suspect */
 	size_t nsignatures;
 	char *signatures[SIGNATURES_MAX]; /* common/signature.h */
 	char *held;  /* why it is held; NULL: it is not */
@@ -237,6 +238,9 @@ bool envelope_has_leaf(const struct envelope *, const char *address);
 
 /* Is this recipient's address one of the aliases that it came from? */
 bool envelope_loops(const struct envelope *, size_t index);
+
+/* May this word stand in a junk line?  Of a-z, 0-9 and "-". */
+bool envelope_is_junk(const char *word);
 
 /* Of a text, for quick comparisons. */
 uint32_t envelope_hash(const char *text);

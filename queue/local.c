@@ -359,6 +359,9 @@ send_delivery(struct channel *c, struct delivery *d)
 	packet_number(&p, "size", a->e.content);
 	packet_number(&p, "wire", a->e.wire);
 	packet_number(&p, "again", a->m->again);
+	if (a->e.junk != NULL)
+		packet_text(&p, "junk",
+		    queue.config.junk_folder ? "folder" : "inbox");
 	packet_attach(&p, fd);
 	put(&c->sent, d);
 	peer_send(&c->peer, &p);

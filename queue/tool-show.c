@@ -112,6 +112,8 @@ put_text(
 		print_clean(e->envid);
 		putchar('\n');
 	}
+	if (e->junk != NULL)
+		printf("junk      %s\n", e->junk);
 	if (dsn_ret_name(e->ret) != NULL)
 		printf("ret       %s\n", dsn_ret_name(e->ret));
 	put_signatures(e, false);
@@ -174,6 +176,8 @@ put_one(struct tool *tool, const struct row *row, const struct envelope *e,
 		print_json_text("envid", e->envid);
 		putchar(',');
 		print_json_text("ret", dsn_ret_name(e->ret));
+		putchar(',');
+		print_json_text("junk", e->junk);
 		fputs(",\"signed\":[", stdout);
 		put_signatures(e, true);
 		fputs("],\"recipients\":[", stdout);

@@ -126,7 +126,7 @@ class FakeQueue:
         os.close(content)
         message = self._expect(
             peer, "commit", "id", "sender", "start", "wire", "body", "utf8",
-            "client", "helo", "protocol", optional=("ret", "envid"))
+            "client", "helo", "protocol", optional=("ret", "envid", "junk"))
         recipients, notify = [], []
         while True:
             verb, pairs = self._receive(peer)

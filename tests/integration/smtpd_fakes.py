@@ -197,7 +197,7 @@ class Queue(Owner):
     def commit(self, peer, message, p):
         names = ["id", "sender", "start", "wire", "body", "utf8", "client",
                  "helo", "protocol"]
-        got = [n for n, _ in p.attributes if n not in ("ret", "envid")]
+        got = [n for n, _ in p.attributes if n not in ("ret", "envid", "junk")]
         assert p.verb == "commit" and got == names
         assert p["id"] == message.id
         message.attributes = dict(p.attributes)

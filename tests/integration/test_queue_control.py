@@ -312,15 +312,17 @@ def test_what_was_asked_of_reports(house):
     client = house.login(ANN)
     ident = client.send(
         ANN, [BOB, "u@remote.test"], TEXT, ret="hdrs", envid="a <b>; \\",
+        junk="dmarc",
         asked={BOB: {"notify": "success,delay", "orcpt": "rfc822;B+b@x"}})
     client.close()
     shown = out(house.tool("show", ident))
-    assert "\nenvid     a <b>; \\\nret       hdrs\n" in shown
+    assert "\nenvid     a <b>; \\\njunk      dmarc\nret       hdrs\n" in shown
     assert ("recipient <bob@example.test> waiting\n"
             "          notify success,delay, orcpt rfc822;B+b@x\n") in shown
     assert shown.count("notify") == 1
     told = json.loads(out(house.tool("show", "--json", ident)))
     assert (told["envid"], told["ret"]) == ("a <b>; \\", "hdrs")
+    assert told["junk"] == "dmarc"
     bob, other = told["recipients"]
     assert (bob["notify"], bob["orcpt"]) == ("success,delay", "rfc822;B+b@x")
     assert (other["notify"], other["orcpt"]) == ("", None)

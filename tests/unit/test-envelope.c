@@ -26,7 +26,7 @@ static const char sample[] = "postrider-envelope 3\n"
 			     "uid 1000\n"
 			     "ret hdrs\n"
 			     "envid QQ 314\\x5c159\n"
-			     "junk DMARC of \xc3\xbc.test\n"
+			     "junk dmarc\n"
 			     "dkim DKIM-Signature: v=1; a=rsa-sha256;\\x0a"
 			     "\\x09d=b.test; s=x\n"
 			     "dkim DKIM-Signature: v=1; a=ed25519-sha256\n"
@@ -126,7 +126,7 @@ reads_everything(void **state)
 	assert_int_equal(e.recipients[0].state, RECIPIENT_EXPANDED);
 	assert_int_equal(e.ret, DSN_RET_HDRS);
 	assert_string_equal(e.envid, "QQ 314\\159");
-	assert_string_equal(e.junk, "DMARC of \xc3\xbc.test");
+	assert_string_equal(e.junk, "dmarc");
 	assert_int_equal(e.nsignatures, 2);
 	assert_string_equal(e.signatures[0],
 	    "DKIM-Signature: v=1; a=rsa-sha256;\n\td=b.test; s=x");
@@ -180,6 +180,7 @@ reads_the_versions_before(void **state)
 	assert_null(e.recipients[0].relay);
 	assert_int_equal(e.ret, DSN_RET_NONE);
 	assert_null(e.envid);
+	assert_null(e.junk);
 	assert_null(e.held);
 	assert_int_equal(e.next, 300);
 	envelope_free(&e);
@@ -380,10 +381,15 @@ refuses(void **state)
 	    {"dkim DKIM-Signature: v=1; a=e",
 		"dkim DKIM-Signature: v=1\\x0d\\x0a a=e"},
 	    {"dkim DKIM-Signature: v=1; a=e", "dkim DKIM-Signature: \xc3\xbc=e"},
-	    {"junk DMARC", "dkim DKIM-Signature: a=x\njunk DMARC"},
-	    {"junk DMARC of \xc3\xbc.test", "dkim DKIM-Signature: a=x"},
+	    {"junk dmarc", "dkim DKIM-Signature: a=x\njunk dmarc"},
+	    {"junk dmarc", "dkim DKIM-Signature: a=x"},
 	    {"envid QQ 314", "envid QQ\\x0a314"},
 	    {"envid QQ 314", "envid \xc3\xbc"},
+	    {"junk dmarc", "junk "},
+	    {"junk dmarc", "junk dmarc fail"},
+	    {"junk dmarc", "junk Dmarc"},
+	    {"junk dmarc", "junk a1234567890123456789012345678901x"},
+	    {"junk dmarc", "junk dmarc\njunk dmarc"},
 	    {"notify=success,delay", "notify=success,never"},
 	    {"notify=success,delay", "notify=success,success"},
 	    {"notify=success,delay", "notify=success,"},
