@@ -20,14 +20,21 @@ enum {
 };
 
 struct dmarc_record {
-	enum dmarc_policy policy, subdomains, missing; /* p, sp, np */
-	bool strict_dkim, strict_spf;                  /* adkim, aspf */
-	char psd; /* 'y', 'n' or 'u' */
-	bool testing; /* t=y */
-	char *rua; /* as it stands; owned, NULL: none */
+	/* p, sp, np; without a tag of its own what applies in its place */
+	enum dmarc_policy policy, subdomains, missing;
+	bool strict_dkim, strict_spf; /* adkim, aspf */
+	char psd;                     /* 'y', 'n' or 'u' */
+	bool testing;                 /* t=y */
+	char *rua; /* as it stands; owned, NULL: none that could be one */
 };
 
-/* NULL, or what is wrong; *is_dmarc: it begins as one (v=DMARC1). */
+/*
+ * Of one TXT record.  *is_dmarc: it begins as one (v=DMARC1), and counts in
+ * the tree walk.  NULL, or why no policy can be taken from it (a static
+ * phrase), which is so without a good p, sp or np unless somebody wants
+ * reports: then it says none (section 4.10.1).  What else is wrong is passed
+ * over (section 4.8).  The record is to be freed in either case.
+ */
 const char *dmarc_record_parse(
     const char *text, struct dmarc_record *, bool *is_dmarc);
 void dmarc_record_free(struct dmarc_record *);
@@ -39,8 +46,8 @@ struct dmarc_identity {
 };
 
 struct dmarc_query {
-	const char *from;               /* the domain in From */
-	struct dmarc_identity spf;      /* MAIL FROM's; domain "": none */
+	const char *from;          /* the domain in From */
+	struct dmarc_identity spf; /* MAIL FROM's; domain "" or NULL: none */
 	struct dmarc_identity dkim[DMARC_IDENTITIES_MAX];
 	size_t ndkim;
 };
@@ -48,17 +55,23 @@ struct dmarc_query {
 struct dmarc_result {
 	/*
 	 * none: no policy is published; fail: none was aligned; temperror: the
-	 * DNS did not tell, and without it there is no saying.
+	 * DNS did not tell, of DMARC or of an identity that would be aligned,
+	 * and without it there is no saying.  permerror: From's is no domain.
 	 */
 	enum auth_result result;
-	char domain[DNS_NAME_MAX + 1];         /* in From */
-	char policy_domain[DNS_NAME_MAX + 1];  /* where the record is; "" */
-	char organization[DNS_NAME_MAX + 1];
-	struct dmarc_record record;            /* as published */
-	enum dmarc_policy policy;  /* that applies to this domain (p, sp, np) */
+	char domain[DNS_NAME_MAX + 1]; /* in From, A-labels, lower case */
+	char policy_domain[DNS_NAME_MAX + 1]; /* where the record is; "" */
+	char organization[DNS_NAME_MAX + 1];  /* "": not known */
+	struct dmarc_record record;           /* as published */
+	/*
+	 * That applies to this domain (p, sp, np).  Of a temperror, where
+	 * there is a policy_domain, the strictest that may apply: when that is
+	 * none, the trouble makes no difference.
+	 */
+	enum dmarc_policy policy;
 	/* What its owner asks for: with t=y one step less than that. */
 	enum dmarc_policy disposition;
-	bool spf_aligned, dkim_aligned; /* and passed */
+	bool spf_aligned, dkim_aligned;    /* and passed */
 	char reason[DMARC_REASON_MAX + 1]; /* for people; "" */
 };
 

@@ -43,6 +43,9 @@ struct resolver {
 	    struct dns_mx *out, size_t max, size_t *n);
 	enum dns_status (*ptr)(void *context, const struct sockaddr_storage *,
 	    char (*names)[DNS_NAME_MAX + 1], size_t max, size_t *n);
+	/* The name's own CNAME; and so, does the name exist? */
+	enum dns_status (*alias)(
+	    void *context, const char *name, char target[DNS_NAME_MAX + 1]);
 	void *context;
 };
 

@@ -32,6 +32,12 @@ ask_ptr(void *context, const struct sockaddr_storage *address,
 	return dns_ptr(context, address, names, max, n);
 }
 
+static enum dns_status
+ask_alias(void *context, const char *name, char target[DNS_NAME_MAX + 1])
+{
+	return dns_alias(context, name, target);
+}
+
 struct resolver
 resolver_over(struct dns *dns)
 {
@@ -39,6 +45,7 @@ resolver_over(struct dns *dns)
 	    .addresses = ask_addresses,
 	    .mx = ask_mx,
 	    .ptr = ask_ptr,
+	    .alias = ask_alias,
 	    .context = dns};
 }
 
