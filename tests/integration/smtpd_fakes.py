@@ -12,6 +12,7 @@ import threading
 from internal import Owner, Service
 from keys_fake import Keys
 from logins import Logins
+from quiet_dns import quiet_dns
 from suite import SECONDS, free_port
 
 ANN = "ann@example.test"
@@ -319,7 +320,7 @@ class Smtpd(Service):
             self.ports[kind] = sock.getsockname()[1]
             listeners.append((kind, sock))
         if not any(line.startswith("dns-server") for line in extra):
-            extra = ["dns-server 127.0.0.1:1", *extra]
+            extra = [f"dns-server {quiet_dns()}", *extra]
         super().__init__("smtpd", listeners, root=root, extra=extra,
                          **options)
         with open(self.path("stderr"), "a"):

@@ -29,6 +29,7 @@ import subprocess
 import tempfile
 
 from pki import Authority
+from quiet_dns import quiet_dns
 from watch import NotifySocket, Timeout, wait_exit, wait_for
 
 PROGRAMS = {
@@ -273,7 +274,7 @@ class Suite:
                   "allow-plaintext-auth 127.0.0.1",
                   "allow-plaintext-auth ::1"]
         # Never the machine's resolver: a test talks to loopback only.
-        lines.append(f"dns-server {self.dns_server or '127.0.0.1:1'}")
+        lines.append(f"dns-server {self.dns_server or quiet_dns()}")
         lines.append(f"smtp-port {self.smtp_port or 1}")
         return lines + self.extra
 
