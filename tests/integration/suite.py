@@ -38,8 +38,9 @@ PROGRAMS = {
     "mailbox": "mailbox", "ledger": "ledger", "fetch": "fetch",
     "userdb": "userdb", "postrider-user": "userdb",
     "keys": "keys", "postrider-key": "keys",
-    "postrider-checkpassword": "tools", "sendmail": "sendmail",
-    "mailq": "sendmail", "newaliases": "sendmail",
+    "postrider-checkpassword": "tools", "postrider-dns": "tools",
+    "sendmail": "sendmail", "mailq": "sendmail",
+    "newaliases": "sendmail",
 }
 KINDS = ("smtp", "submission", "submissions", "pop3", "pop3s")
 DOMAIN = "example.test"
