@@ -111,7 +111,11 @@ struct dkim_key {
 	bool same_only; /* t=s: i= must have the very domain */
 };
 
-/* NULL, or what is wrong with it (a static phrase). */
+/*
+ * NULL, or what is wrong with it (a static phrase), then without a key; bits
+ * says how long an RSA key was that is too short or too long.  The key is the
+ * caller's to EVP_PKEY_free().
+ */
 const char *dkim_key_parse(const char *record, struct dkim_key *);
 
 /* "v=DKIM1; k=rsa; p=...": of this key. */
