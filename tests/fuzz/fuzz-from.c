@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "common/address.h"
+#include "mailauth/dmarc.h"
+#include "mailauth/dmarc_walk.h"
+#include "tests/fuzz/fuzz.h"
+
+/*
+ * From: who reads it with all that RFC 5322 allows finds no domain other than
+ * the one that is judged (A16).
+ */
+
+const struct fuzz_seed fuzz_seeds[] = {
+    FUZZ_SEED("From: Joe <joe@example.test>\n"),
+    FUZZ_SEED("From: \"a\\\"b\" (c (d)) <a@b.test>\nSubject: x\n"),
+    FUZZ_SEED("Subject: x\nFrom: joe@example.test,\n <@a.test:v@b.test>\n"),
+    FUZZ_SEED("From : \"a@b.test\"@c.test\nno field\nFrom: x: a@b.test;\n"),
+    FUZZ_SEED("From: =?utf-8?q?a,b=40c?= <a@b\xc3\xbc.test>\n"),
+    FUZZ_SEEDS_END,
+};
+
+static bool
+found(const struct address *address, void *context)
+{
+	char domain[DNS_NAME_MAX + 1];
+
+	if (address->domain[0] != '\0') {
+		REQUIRE(dmarc_normalise(address->domain, domain));
+		REQUIRE(strcmp(domain, context) == 0);
+	}
+	return true;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
+{
+	struct header_section h;
+	char domain[DNS_NAME_MAX + 1], again[DNS_NAME_MAX + 1];
+
+	header_init(&h);
+	header_take(&h, (const char *)octets, n);
+	header_end(&h);
+	if (dmarc_from(&h, domain) == NULL) {
+		const struct header_field *from;
+
+		REQUIRE(header_count(&h, "From", &from) == 1);
+		(void)address_header_each(
+		    from->value.data, from->value.len, found, domain);
+		REQUIRE(dmarc_normalise(domain, again));
+		REQUIRE(strcmp(domain, again) == 0);
+	} else {
+		REQUIRE(domain[0] == '\0');
+	}
+	header_free(&h);
+	return 0;
+}
