@@ -99,8 +99,9 @@ drop_stray_nulls(struct dns_mx *mx, size_t n)
 	return kept > 0 || n == 0 ? kept : 1;
 }
 
-enum dns_status
-dns_mx(struct dns *d, const char *domain, struct dns_mx *out, size_t max,
+static enum dns_status
+look_up_mx(struct dns *d, const char *domain,
+    bool (*read_host)(struct cursor *, char *), struct dns_mx *out, size_t max,
     size_t *n)
 {
 	enum dns_status status =
@@ -112,12 +113,26 @@ dns_mx(struct dns *d, const char *domain, struct dns_mx *out, size_t max,
 		struct cursor c = dns_record_cursor(a, &a->records[i]);
 
 		out[*n].preference = cursor_u16(&c);
-		if (dns_read_host(&c, out[*n].host) && cursor_done(&c))
+		if (read_host(&c, out[*n].host) && cursor_done(&c))
 			++*n;
 	}
 	*n = drop_stray_nulls(out, *n);
 	qsort(out, *n, sizeof(*out), by_preference);
 	return found(status, *n);
+}
+
+enum dns_status
+dns_mx(struct dns *d, const char *domain, struct dns_mx *out, size_t max,
+    size_t *n)
+{
+	return look_up_mx(d, domain, dns_read_host, out, max, n);
+}
+
+enum dns_status
+dns_mx_names(struct dns *d, const char *domain, struct dns_mx *out, size_t max,
+    size_t *n)
+{
+	return look_up_mx(d, domain, dns_read_name, out, max, n);
 }
 
 static bool
@@ -213,8 +228,7 @@ read_texts(const struct dns_answer *a, char **texts, char *room, size_t *n)
 		while (cursor_left(&c) > 0) {
 			struct span s = cursor_take(&c, cursor_u8(&c));
 
-			if (!cursor_ok(&c) || used + s.len > DNS_TEXT_MAX ||
-			    memchr(s.data, '\0', s.len) != NULL) {
+			if (!cursor_ok(&c) || used + s.len > DNS_TEXT_MAX) {
 				c.failed = true;
 				break;
 			}
@@ -223,6 +237,10 @@ read_texts(const struct dns_answer *a, char **texts, char *room, size_t *n)
 		}
 		if (!cursor_ok(&c))
 			continue;
+		for (char *nul = room;
+		     (nul = memchr(nul, '\0', used - (size_t)(nul - room))) !=
+		     NULL;)
+			*nul = DNS_TEXT_NUL;
 		room[used] = '\0';
 		texts[(*n)++] = room;
 		room += used + 1;

@@ -23,7 +23,8 @@ enum dns_status {
 enum {
 	DNS_NAME_MAX = 255,
 	DNS_RECORDS_MAX = 64, /* of one answer; the rest is not looked at */
-	DNS_TEXT_MAX = 8192   /* of one TXT record, strings joined */
+	DNS_TEXT_MAX = 8192,  /* of one TXT record, strings joined */
+	DNS_TEXT_NUL = 0x7f
 };
 
 struct dns; /* opaque */
@@ -53,11 +54,21 @@ struct dns_mx {
 enum dns_status dns_mx(struct dns *, const char *domain, struct dns_mx *out,
     size_t max, size_t *n);
 
+/*
+ * The same, but a host may have any name that can be asked about: it is to
+ * be compared, not to be shown.
+ */
+enum dns_status dns_mx_names(struct dns *, const char *domain,
+    struct dns_mx *out, size_t max, size_t *n);
+
 /* A and AAAA as family says; IPv6 first where both; port 0. */
 enum dns_status dns_addresses(struct dns *, const char *host, int family,
     struct sockaddr_storage *out, size_t max, size_t *n);
 
-/* Each record's strings joined, NUL-terminated; *texts is one free(). */
+/*
+ * Each record's strings joined, NUL-terminated; *texts is one free().  A NUL
+ * in them is given as DNS_TEXT_NUL, which no protocol has in its records.
+ */
 enum dns_status dns_txt(
     struct dns *, const char *name, char ***texts, size_t *n);
 

@@ -94,7 +94,7 @@ copy_label(struct cursor *c, size_t len, char *out, size_t *n)
 	for (size_t i = 0; i < label.len; i++) {
 		unsigned char octet = (unsigned char)label.data[i];
 
-		if (octet <= ' ' || octet > '~' || octet == '.' ||
+		if (octet < ' ' || octet > '~' || octet == '.' ||
 		    octet == '\\')
 			text = false;
 		out[(*n)++] = (char)(is_upper(octet) ? octet + 32 : octet);

@@ -51,8 +51,8 @@ struct dns_answer {
 /*
  * A name at the cursor as text, lower case, without its final dot; "" is
  * the root.  False, with the cursor failed, when the name cannot be read;
- * false, with the cursor behind it, when a label has an octet that does not
- * print, a dot, or a backslash: such a name equals nothing.
+ * false, with the cursor behind it, when a label has a control character, an
+ * octet above 127, a dot, or a backslash: such a name equals nothing.
  */
 bool dns_read_name(struct cursor *, char out[DNS_NAME_MAX + 1]);
 

@@ -31,8 +31,8 @@ const char *auth_result_name(enum auth_result); /* "pass" */
 bool auth_result_named(const char *name, enum auth_result *);
 
 /*
- * Whom the checks ask.  As the functions of the same names in common/dns.h;
- * *texts is one free().
+ * Whom the checks ask.  As the functions of the same names in common/dns.h
+ * (mx: dns_mx_names()); *texts is one free().
  */
 struct resolver {
 	enum dns_status (*txt)(

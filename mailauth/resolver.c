@@ -22,7 +22,7 @@ static enum dns_status
 ask_mx(void *context, const char *domain, struct dns_mx *out, size_t max,
     size_t *n)
 {
-	return dns_mx(context, domain, out, max, n);
+	return dns_mx_names(context, domain, out, max, n);
 }
 
 static enum dns_status

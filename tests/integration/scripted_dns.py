@@ -229,6 +229,7 @@ class ScriptedDns:
         out = [record(owner, query.type, encode_data(query.type, value))
                for value in values]
         target = what.get("CNAME")
+        target = target[0] if isinstance(target, list) else target
         if out or target is None or hops == ALIASES:
             return out, 0
         key = target.rstrip(".").lower() if isinstance(target, str) else ""

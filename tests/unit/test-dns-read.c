@@ -322,7 +322,7 @@ labels_are_text(void **state)
 	    {"\3a\0b\0", 5, false, false},
 	    {"\3a\nb\0", 5, false, false},
 	    {"\3a\033b\0", 5, false, false},
-	    {"\3a b\0", 5, false, false},
+	    {"\3a b\0", 5, true, false},
 	    {"\3a\377b\0", 5, false, false},
 	    {"\3a\\b\0", 5, false, false},
 	    {"\3a/b\0", 5, true, false},
