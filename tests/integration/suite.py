@@ -39,6 +39,7 @@ PROGRAMS = {
     "userdb": "userdb", "postrider-user": "userdb",
     "keys": "keys", "postrider-key": "keys",
     "postrider-checkpassword": "tools", "postrider-dns": "tools",
+    "postrider-mailauth": "mailauth",
     "sendmail": "sendmail", "mailq": "sendmail",
     "newaliases": "sendmail",
 }

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MAILAUTH_TOOL_H
+#define MAILAUTH_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "mailauth/mailauth.h"
+#include "mailauth/spf.h"
+
+/*
+ * postrider-mailauth: the checks by hand.  Functions that return int return
+ * an exit code: of sysexits(3), and below those, with --exit-code, the
+ * verdict's.
+ */
+struct request {
+	/* options; NULL: not given */
+	const char *ip, *helo, *from;
+	const char *dns; /* HOST:PORT */
+	bool json, verbose, exit_code;
+	int64_t dns_timeout; /* seconds, of all questions together */
+
+	struct sockaddr_storage client; /* of ip */
+	char hostname[DNS_NAME_MAX + 1];
+	struct config *config; /* of dns-server at least */
+	struct dns *resolver_dns;
+	struct resolver plain, resolver; /* what telling ones ask */
+	struct mailauth mailauth;
+};
+
+/* "postrider-mailauth: ..." to standard error; returns code. */
+int tool_fail(int code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * Open the DNS; the time that it has begins now.  With -v each answer, and
+ * each step of a check, is told on standard error: mailauth/tool_dns.c.
+ */
+int tool_open_dns(struct request *);
+void tool_close_dns(struct request *);
+
+/* What the check of the commands ends with. */
+int tool_exit(const struct request *, enum auth_result);
+
+/* -- output: mailauth/tool_print.c -- */
+
+/* "key":"text", behind a comma unless it is the first of its object. */
+void print_pair(bool *first, const char *key, const char *text);
+void print_number(bool *first, const char *key, int64_t);
+void print_bool(bool *first, const char *key, bool);
+void print_key(bool *first, const char *key);
+
+/* "  name        text", nothing without text. */
+void print_row(const char *name, const char *text);
+
+/* -- commands -- */
+
+int tool_spf(struct request *);
+
+#endif

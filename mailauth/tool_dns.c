@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "common/clock.h"
+#include "common/netaddr.h"
+#include "mailauth/tool.h"
+
+/* libresolv counts in seconds and needs a whole one: this much is given. */
+enum { GRACE_MS = 500 };
+
+/* -- a resolver that tells what it was told -- */
+
+/* Whatever does not print is a stranger's: it is shown as "?". */
+static void
+tell_text(const char *text)
+{
+	for (; *text != '\0'; text++)
+		fputc(*text < ' ' || *text > '~' ? '?' : *text, stderr);
+}
+
+static void
+tell_question(const char *type, const char *name, enum dns_status status)
+{
+	fprintf(stderr, "dns: %s ", type);
+	tell_text(name);
+	fprintf(stderr, ": %s\n", dns_status_text(status));
+}
+
+static void
+tell_answer(const char *text)
+{
+	fputs("dns:   ", stderr);
+	tell_text(text);
+	fputc('\n', stderr);
+}
+
+static enum dns_status
+tell_txt(void *context, const char *name, char ***texts, size_t *n)
+{
+	const struct resolver *r = context;
+	enum dns_status status = r->txt(r->context, name, texts, n);
+
+	tell_question("TXT", name, status);
+	for (size_t i = 0; i < *n; i++)
+		tell_answer((*texts)[i]);
+	return status;
+}
+
+static enum dns_status
+tell_addresses(void *context, const char *host, int family,
+    struct sockaddr_storage *out, size_t max, size_t *n)
+{
+	const struct resolver *r = context;
+	enum dns_status status =
+	    r->addresses(r->context, host, family, out, max, n);
+	char text[NETADDR_TEXT_MAX];
+
+	tell_question(family == AF_INET	   ? "A"
+		: family == AF_INET6 ? "AAAA"
+				     : "A, AAAA",
+	    host, status);
+	for (size_t i = 0; i < *n; i++) {
+		netaddr_format(&out[i], text);
+		tell_answer(text);
+	}
+	return status;
+}
+
+static enum dns_status
+tell_mx(void *context, const char *domain, struct dns_mx *out, size_t max,
+    size_t *n)
+{
+	const struct resolver *r = context;
+	enum dns_status status = r->mx(r->context, domain, out, max, n);
+	char text[DNS_NAME_MAX + 16];
+
+	tell_question("MX", domain, status);
+	for (size_t i = 0; i < *n; i++) {
+		snprintf(text, sizeof(text), "%u %s", out[i].preference,
+		    out[i].host[0] != '\0' ? out[i].host : ".");
+		tell_answer(text);
+	}
+	return status;
+}
+
+static enum dns_status
+tell_ptr(void *context, const struct sockaddr_storage *address,
+    char (*names)[DNS_NAME_MAX + 1], size_t max, size_t *n)
+{
+	const struct resolver *r = context;
+	enum dns_status status = r->ptr(r->context, address, names, max, n);
+	char text[NETADDR_TEXT_MAX];
+
+	netaddr_format(address, text);
+	tell_question("PTR", text, status);
+	for (size_t i = 0; i < *n; i++)
+		tell_answer(names[i]);
+	return status;
+}
+
+static void
+tell_step(void *watcher, const char *text)
+{
+	(void)watcher;
+	tell_text(text);
+	fputc('\n', stderr);
+}
+
+/* -- */
+
+static int
+take_server(struct request *r, struct config_server *server)
+{
+	if (!netaddr_parse(r->dns, 53, &server->address))
+		return tool_fail(
+		    EX_USAGE, "--dns: %s is no address with a port", r->dns);
+	return EX_OK;
+}
+
+int
+tool_open_dns(struct request *r)
+{
+	struct config_server server = {.trusted = false};
+	struct config asked = {.dns_servers = r->config->dns_servers};
+	int code = EX_OK;
+
+	if (r->dns != NULL) {
+		asked.dns_servers = (struct config_servers){1, &server};
+		code = take_server(r, &server);
+	}
+	if (code != EX_OK)
+		return code;
+	r->resolver_dns = dns_open(&asked);
+	if (r->resolver_dns == NULL)
+		return tool_fail(
+		    EX_OSERR, "no resolver: %s", strerror(errno));
+	dns_deadline(r->resolver_dns,
+	    clock_monotonic_ms() + r->dns_timeout * 1000 + GRACE_MS);
+	r->plain = resolver_over(r->resolver_dns);
+	r->resolver = (struct resolver){.txt = tell_txt,
+	    .addresses = tell_addresses,
+	    .mx = tell_mx,
+	    .ptr = tell_ptr,
+	    .context = &r->plain};
+	r->mailauth.resolver = r->verbose ? &r->resolver : &r->plain;
+	r->mailauth.step = r->verbose ? tell_step : NULL;
+	return EX_OK;
+}
+
+void
+tool_close_dns(struct request *r)
+{
+	dns_close(r->resolver_dns);
+	r->resolver_dns = NULL;
+}
