@@ -40,7 +40,7 @@ PROGRAMS = {
     "keys": "keys", "postrider-key": "keys",
     "postrider-checkpassword": "tools", "postrider-dns": "tools",
     "postrider-mailauth": "mailauth",
-    "sendmail": "sendmail", "mailq": "sendmail",
+    "postrider-report": "tools", "sendmail": "sendmail", "mailq": "sendmail",
     "newaliases": "sendmail",
 }
 KINDS = ("smtp", "submission", "submissions", "pop3", "pop3s")
