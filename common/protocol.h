@@ -222,6 +222,7 @@
  * kind padded to 16 octets with NULs, then a name, padded likewise.
  *   kind "virtual-session"  name: user's canonical address  +fd session end
  *   kind "system-session"   name: login name		     +fd session end
+ *   kinds "virtual-junk", "system-junk": the same, on the folder Junk
  *	from role-userdb; no answer on that connection
  *   kind "virtual-deliver"  name: ""
  *   kind "system-deliver"   name: login name
@@ -232,8 +233,10 @@
  *					(recovered at start); junk inbox|
  *					folder: it is, and that is where it
  *					goes now (it may lie in the other)
- *   <- delivered serial= verdict= [text=]
- *					many outstanding, answers in any order
+ *   <- delivered serial= verdict= [text=] [folder=]
+ *					many outstanding, answers in any order;
+ *					folder: where it lies, when not in the
+ *					inbox
  *
  * A session's end, pop3d speaks after the greeting:
  *   <- mailbox verdict= count= octets=	octets: as on the wire

@@ -12,6 +12,7 @@
 #include "common/maildir.h"
 #include "common/sandbox.h"
 #include "common/verdict.h"
+#include "mailbox/junk.h"
 #include "mailbox/mailbox.h"
 #include "mailbox/open.h"
 #include "mailbox/sizes.h"
@@ -134,6 +135,36 @@ on_same_device(const char *path, int fd)
 	    a.st_dev == b.st_dev;
 }
 
+/* Of the folder Junk nothing is made: where there is none it is empty. */
+static bool
+go_into_junk(struct session *session)
+{
+	int maildir = session->maildir;
+
+	session->folder = JUNK_NAME;
+	session->maildir = junk_open(maildir, false);
+	session->is_empty = session->maildir == -1 && errno == ENOENT;
+	close(maildir);
+	return session->maildir != -1 || session->is_empty;
+}
+
+static void
+prepare_session(const struct mailbox *m, const struct record *record,
+    struct session *session)
+{
+	session->sizes = -1;
+	if (session->is_empty) {
+		confine(NULL, 0);
+		return;
+	}
+	session->sizes = sizes_open(session->maildir);
+	session->links_only = !m->root && !record_is_system(record) &&
+	    on_same_device(m->config.spool_dir, session->maildir);
+	confine(
+	    &(struct sandbox_folder){session->maildir, NULL, RIGHTS_SESSION},
+	    1);
+}
+
 static int
 serve_session(const struct mailbox *m, const struct record *record,
     const struct account *account, int fd)
@@ -146,14 +177,11 @@ serve_session(const struct mailbox *m, const struct record *record,
 	session.maildir = record_is_system(record)
 	    ? open_system_maildir(account)
 	    : mailbox_open(m->mail_dir, record->name);
-	if (session.maildir == -1)
+	if (session.maildir == -1 ||
+	    (record_is_junk(record) && !go_into_junk(&session)))
 		return -1;
 	close(m->mail_dir);
-	session.sizes = sizes_open(session.maildir);
-	session.links_only = !m->root && !record_is_system(record) &&
-	    on_same_device(m->config.spool_dir, session.maildir);
-	confine(
-	    &(struct sandbox_folder){session.maildir, NULL, RIGHTS_SESSION}, 1);
+	prepare_session(m, record, &session);
 	return session_serve(&session);
 }
 

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/maildir.h"
 #include "common/protocol.h"
+#include "mailbox/junk.h"
 #include "mailbox/mailbox.h"
 #include "mailbox/place.h"
 #include "mailbox/targets.h"
@@ -27,6 +28,12 @@ struct request {
 	uint64_t serial, time, micros, size, wire, again;
 	const char *id, *mailbox;
 	const char *junk; /* NULL: it is none */
+};
+
+/* Besides the verdict; static texts, or NULL. */
+struct outcome {
+	const char *folder; /* where it lies, when not in the inbox */
+	const char *why;    /* what went wrong, for the log */
 };
 
 static bool
@@ -68,22 +75,25 @@ own_target(const struct delivery *d, const char *mailbox)
 }
 
 static enum verdict
-deliver_to_user(const struct delivery *d, const char *mailbox,
-    struct placement *placement, const char **why)
+deliver_to_user(const struct delivery *d, const struct request *r,
+    struct placement *placement, struct outcome *outcome)
 {
 	const struct target *target = d->login != NULL
-	    ? own_target(d, mailbox)
-	    : target_of(d->mail_dir, mailbox);
+	    ? own_target(d, r->mailbox)
+	    : target_of(d->mail_dir, r->mailbox);
 	enum verdict verdict;
 
 	if (target == NULL) {
-		*why = strerror(errno);
+		outcome->why = strerror(errno);
 		return place_verdict(errno);
 	}
 	placement->maildir = target->maildir;
 	placement->folder = target->folder;
 	placement->ordered = target->ordered;
-	verdict = place_message(placement, why);
+	verdict = r->junk == NULL
+	    ? place_message(placement, &outcome->why)
+	    : junk_place(target, strcmp(r->junk, "folder") == 0, placement,
+		  &outcome->folder, &outcome->why);
 	if (d->login != NULL)
 		close(target->folder);
 	else if (verdict != VERDICT_OK)
@@ -93,7 +103,7 @@ deliver_to_user(const struct delivery *d, const char *mailbox,
 
 static enum verdict
 deliver(const struct delivery *d, const struct request *r, int content,
-    const char **why)
+    struct outcome *outcome)
 {
 	char name[MAILDIR_NAME_MAX + 1];
 	struct placement placement = {.content = content,
@@ -107,10 +117,10 @@ deliver(const struct delivery *d, const struct request *r, int content,
 	if (r->time > INT64_MAX || r->micros > 999999 ||
 	    !maildir_name(
 		name, &accepted, r->id, r->mailbox, r->size, r->wire)) {
-		*why = "no file can have such a name";
+		outcome->why = "no file can have such a name";
 		return VERDICT_INTERNAL;
 	}
-	return deliver_to_user(d, r->mailbox, &placement, why);
+	return deliver_to_user(d, r, &placement, outcome);
 }
 
 /* False when the peer is to be left. */
@@ -118,7 +128,7 @@ static bool
 serve_one(const struct delivery *d, struct packet *p)
 {
 	struct request request;
-	const char *why = NULL;
+	struct outcome outcome = {.why = NULL};
 	enum verdict verdict;
 
 	if (!read_request(p, &request)) {
@@ -127,19 +137,21 @@ serve_one(const struct delivery *d, struct packet *p)
 		    log_text("reason", "malformed packet"));
 		return false;
 	}
-	verdict = deliver(d, &request, p->fds[0], &why);
+	verdict = deliver(d, &request, p->fds[0], &outcome);
 	if (verdict != VERDICT_OK)
 		log_event(LEVEL_WARNING, "not delivered",
 		    log_text("id", request.id),
 		    log_address("to", request.mailbox),
 		    log_text("dsn", verdict_row(verdict)->enhanced),
-		    log_text("reason", why));
+		    log_text("reason", outcome.why));
 	packet_close(p);
 	packet_start(p, "delivered");
 	packet_number(p, "serial", request.serial);
 	packet_text(p, "verdict", verdict_row(verdict)->name);
-	if (why != NULL)
-		packet_text(p, "text", why);
+	if (outcome.why != NULL)
+		packet_text(p, "text", outcome.why);
+	if (verdict == VERDICT_OK && outcome.folder != NULL)
+		packet_text(p, "folder", outcome.folder);
 	return ipc_send(d->fd, p, clock_monotonic_ms() + ANSWER_MS) == IPC_OK;
 }
 

@@ -45,9 +45,10 @@ int delivery_serve(const struct delivery *);
 struct session {
 	int fd;
 	int maildir;
-	int sizes;	 /* see sizes.h */
+	bool is_empty;	 /* there is no folder: maildir is -1 */
+	int sizes;	 /* see sizes.h; -1: none */
 	bool links_only; /* see snapshot.h */
-	const char *user; /* for the log */
+	const char *user, *folder; /* for the log; NULL: the inbox */
 	int64_t idle_ms;  /* how long the speaker may ask nothing */
 	int64_t queue_lifetime;
 };

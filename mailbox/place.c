@@ -183,13 +183,24 @@ give_name(const struct placement *p, int folder)
 	return errno == EEXIST && is_ours(p, folder) ? fs_sync(folder) : -1;
 }
 
+int
+place_find(const struct placement *p)
+{
+	int there = is_there(p);
+
+	if (there == 1 &&
+	    (p->copy ? fs_sync(p->folder) : make_durable(p)) == -1)
+		return -1;
+	return there;
+}
+
 static int
 place(const struct placement *p)
 {
-	int there = p->again ? is_there(p) : 0;
+	int there = p->again ? place_find(p) : 0;
 
 	if (there == 1)
-		return p->copy ? fs_sync(p->folder) : make_durable(p);
+		return 0;
 	return there == -1 ? -1 : give_name(p, p->folder);
 }
 

@@ -28,6 +28,12 @@ struct placement {
  */
 enum verdict place_message(const struct placement *, const char **why);
 
+/*
+ * Is it there, in new/, cur/ (whatever its flags) or tmp/, and will be after
+ * a power cut, as above?  1, 0, or -1 and errno.
+ */
+int place_find(const struct placement *);
+
 /* What errno means to the sender of a message. */
 enum verdict place_verdict(int error);
 

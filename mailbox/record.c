@@ -6,6 +6,8 @@
 static const char *const kinds[] = {
     [VIRTUAL_SESSION] = "virtual-session",
     [SYSTEM_SESSION] = "system-session",
+    [VIRTUAL_JUNK] = "virtual-junk",
+    [SYSTEM_JUNK] = "system-junk",
     [VIRTUAL_DELIVER] = "virtual-deliver",
     [SYSTEM_DELIVER] = "system-deliver",
 };
@@ -40,6 +42,7 @@ is_name_of(enum record_kind kind, const char *name)
 
 	switch (kind) {
 	case VIRTUAL_SESSION:
+	case VIRTUAL_JUNK:
 		return mailbox_place(name, &place);
 	case VIRTUAL_DELIVER:
 		return *name == '\0';

@@ -15,6 +15,8 @@
 enum record_kind {
 	VIRTUAL_SESSION,
 	SYSTEM_SESSION,
+	VIRTUAL_JUNK, /* sessions on the folder Junk */
+	SYSTEM_JUNK,
 	VIRTUAL_DELIVER,
 	SYSTEM_DELIVER
 };
@@ -33,13 +35,20 @@ bool record_read(const void *octets, size_t n, struct record *);
 static inline bool
 record_is_session(const struct record *r)
 {
-	return r->kind == VIRTUAL_SESSION || r->kind == SYSTEM_SESSION;
+	return r->kind < VIRTUAL_DELIVER;
+}
+
+static inline bool
+record_is_junk(const struct record *r)
+{
+	return r->kind == VIRTUAL_JUNK || r->kind == SYSTEM_JUNK;
 }
 
 static inline bool
 record_is_system(const struct record *r)
 {
-	return r->kind == SYSTEM_SESSION || r->kind == SYSTEM_DELIVER;
+	return r->kind == SYSTEM_SESSION || r->kind == SYSTEM_JUNK ||
+	    r->kind == SYSTEM_DELIVER;
 }
 
 /*

@@ -192,6 +192,9 @@ begin(const struct session *session, struct snapshot *s)
 	const char *reason = NULL;
 	enum verdict verdict = VERDICT_MAILBOX_BUSY;
 
+	snapshot_none(s);
+	if (session->is_empty)
+		return true;
 	if (lock(session->maildir) == -1) {
 		if (errno == EWOULDBLOCK)
 			reason = "in-use";
@@ -204,6 +207,7 @@ begin(const struct session *session, struct snapshot *s)
 	}
 	log_event(LEVEL_WARNING, "mailbox refused",
 	    log_text("auth", session->user),
+	    log_text("folder", session->folder),
 	    log_text("reason", reason != NULL ? reason : strerror(errno)));
 	session_refuse(session->fd, verdict_row(verdict)->name, reason);
 	return false;
@@ -259,7 +263,7 @@ int
 session_serve(const struct session *session)
 {
 	static struct packet packet;
-	struct snapshot s = {0};
+	struct snapshot s;
 	enum next next;
 
 	if (!begin(session, &s))

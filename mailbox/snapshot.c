@@ -225,6 +225,16 @@ measure(struct snapshot *s)
 	s->n = kept;
 }
 
+void
+snapshot_none(struct snapshot *s)
+{
+	*s = (struct snapshot){.maildir = -1,
+	    .new = -1,
+	    .cur = -1,
+	    .tmp = -1,
+	    .names = BUF_INIT(NAMES_MAX)};
+}
+
 int
 snapshot_take(struct snapshot *s, int maildir, int sizes)
 {
@@ -254,7 +264,7 @@ snapshot_free(struct snapshot *s)
 			close(folders[i]);
 	buf_free(&s->names);
 	free(s->messages);
-	*s = (struct snapshot){.maildir = -1, .new = -1, .cur = -1, .tmp = -1};
+	snapshot_none(s);
 }
 
 void

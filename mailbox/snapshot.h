@@ -33,6 +33,9 @@ struct snapshot {
 	bool failed;	 /* out of memory */
 };
 
+/* One of nothing. */
+void snapshot_none(struct snapshot *);
+
 /*
  * Take one.  The open Maildir becomes the snapshot's; sizes is what
  * sizes_open() gave.  -1 and errno on failure (ENOMEM also for more messages

@@ -116,6 +116,8 @@ struct result {
 	const char *dsn, *relay, *text;
 	/* deliver's own, for the log; NULL: none */
 	const char *delays, *tls, *verified;
+	/* mailbox's, likewise: not the inbox */
+	const char *folder;
 };
 
 void attempt_result(struct attempt *, size_t index, const struct result *);

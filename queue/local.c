@@ -112,16 +112,22 @@ target_of(const struct delivery *d)
 	return d->a->work[d->index].target;
 }
 
+struct words {
+	const char *text, *folder; /* each NULL: none */
+};
+
 static void
 finish(struct delivery *d, enum route_kind kind, enum verdict verdict,
-    const char *text, bool trouble)
+    const struct words *words, bool trouble)
 {
+	const char *text = words->text;
 	const struct verdict_row *row = verdict_row(verdict);
 	char relay[PROTOCOL_ADDRESS_MAX + 16];
 	struct result result = {.dsn = row->enhanced,
 	    .relay = relay,
 	    .text = text != NULL && text[0] != '\0' ? text : row->text,
 	    .trouble = trouble,
+	    .folder = words->folder,
 	    .state = RECIPIENT_FAILED};
 
 	snprintf(relay, sizeof(relay), "%s:%s",
@@ -144,7 +150,8 @@ fail_all(struct deliveries *list, enum route_kind kind, const char *text)
 
 	*list = (struct deliveries){0};
 	while ((d = take(&failed)) != NULL)
-		finish(d, kind, VERDICT_INTERNAL, text, true);
+		finish(d, kind, VERDICT_INTERNAL, &(struct words){text, NULL},
+		    true);
 }
 
 /* -- channels -- */
@@ -263,21 +270,23 @@ static bool
 on_packet(struct peer *peer, struct packet *p)
 {
 	struct channel *c = container_of(peer, struct channel, peer);
-	const char *verdict, *text;
+	const char *verdict, *text, *folder;
 	uint64_t number;
 	const struct attribute set[] = {
 	    ATTRIBUTE_NUMBER("serial", &number),
 	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &verdict),
 	    ATTRIBUTE_TEXT_OPTIONAL("text", PROTOCOL_TEXT_MAX, &text),
+	    ATTRIBUTE_TEXT_OPTIONAL("folder", PROTOCOL_NAME_MAX, &folder),
 	};
 	struct delivery *d;
 
-	if (!packet_read(p, "delivered", set, 3, 0) ||
+	if (!packet_read(p, "delivered", set, 4, 0) ||
 	    (d = take_serial(&c->sent, number)) == NULL)
 		return false;
 	await(c);
 	send_some(c);
-	finish(d, c->kind, verdict_named(verdict), text, false);
+	finish(d, c->kind, verdict_named(verdict),
+	    &(struct words){text, folder}, false);
 	return true;
 }
 
@@ -384,8 +393,8 @@ send_some(struct channel *c)
 	}
 	while (c->sent.n < WINDOW && (d = take(&c->waiting)) != NULL)
 		if (send_delivery(c, d) == -1)
-			finish(d, c->kind, VERDICT_INTERNAL, strerror(errno),
-			    true);
+			finish(d, c->kind, VERDICT_INTERNAL,
+			    &(struct words){strerror(errno), NULL}, true);
 	/* More of them do not make it answer. */
 	if (quiet)
 		await(c);

@@ -27,7 +27,8 @@ struct login {
 	const struct credential *credential;
 	int end; /* -1: only checked */
 	bool tls, waiting; /* waiting: for a proof */
-	char given[PROTOCOL_LOGIN_MAX + 1];	/* as it was typed */
+	char given[PROTOCOL_LOGIN_MAX + 1]; /* as it was typed */
+	char whose[PROTOCOL_LOGIN_MAX + 1]; /* that, less a folder's name */
 	char canonical[PROTOCOL_LOGIN_MAX + 1]; /* the same, for tallies */
 	char client[PROTOCOL_NAME_MAX + 1];
 	char mechanism[PROTOCOL_NAME_MAX + 1];
@@ -77,6 +78,9 @@ struct login *login_new(struct peer *, const struct credential *,
 
 /* The user that a login turns out to be of. */
 enum found login_name(struct login *, const char *user);
+
+/* The user that was given, and the folder. */
+enum found login_find(struct login *);
 
 /* Ask ledger, then the credential. */
 void login_go(struct login *);

@@ -97,7 +97,7 @@ submit(struct login *login)
 	packet_text(p, "password", login->secret);
 	packet_number(p, "cost", login_directory()->config->password_cost);
 	if (login->exists && login->user.scram[0] == '\0' &&
-	    salt_of(login_directory(), login->given, salt)) {
+	    salt_of(login_directory(), login->whose, salt)) {
 		base64_encode(salt, sizeof(salt), text);
 		packet_text(p, "salt", text);
 	}

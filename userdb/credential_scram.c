@@ -51,9 +51,9 @@ begin(struct login *login)
 	static struct packet p;
 	char salt[SCRAM_SALT_TEXT_MAX + 1];
 
-	if (login_name(login, login->given) == FAILED ||
+	if (login_find(login) == FAILED ||
 	    !scram_nonce(login->nonce) ||
-	    !salt_verifier(login_directory(), login->given,
+	    !salt_verifier(login_directory(), login->whose,
 		login->exists ? &login->user : NULL, &login->verifier,
 		&login->verifier_is_real)) {
 		login->peer->busy = true;

@@ -40,8 +40,8 @@ make_session(struct packet *p, const struct handover *h)
 	bool system = h->system[0] != '\0';
 
 	memset(p->octets, 0, MAILBOX_RECORD);
-	snprintf(p->octets, MAILBOX_RECORD_KIND, "%s",
-	    system ? "system-session" : "virtual-session");
+	snprintf(p->octets, MAILBOX_RECORD_KIND, "%s-%s",
+	    system ? "system" : "virtual", h->junk ? "junk" : "session");
 	snprintf(p->octets + MAILBOX_RECORD_KIND,
 	    MAILBOX_RECORD - MAILBOX_RECORD_KIND, "%s",
 	    system ? h->system : h->user);

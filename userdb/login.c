@@ -119,6 +119,42 @@ login_name(struct login *login, const char *user)
 	return found;
 }
 
+/*
+ * A reader of POP3, which knows no folders, may name one: ann+junk is ann,
+ * and her folder Junk, unless there is a user of that very name.
+ */
+static bool
+take_folder(const char *given, char whose[PROTOCOL_LOGIN_MAX + 1])
+{
+	static const char detail[] = "+junk";
+	const size_t n = sizeof(detail) - 1;
+	struct address name;
+	size_t length;
+
+	if (name_parse(given, &name) != NULL)
+		return false;
+	length = strlen(name.local);
+	if (length <= n || strcmp(name.local + length - n, detail) != 0)
+		return false;
+	name.local[length - n] = '\0';
+	address_format(&name, whose);
+	return true;
+}
+
+enum found
+login_find(struct login *login)
+{
+	enum found found = login_name(login, login->given);
+
+	login->handover.junk = false;
+	memcpy(login->whose, login->given, sizeof(login->whose));
+	if (found != ABSENT || login->peer->role != ROLE_POP3D ||
+	    !take_folder(login->given, login->whose))
+		return found;
+	login->handover.junk = true;
+	return login_name(login, login->whose);
+}
+
 struct login *
 login_new(struct peer *peer, const struct credential *credential,
     const char *user, const char *client, const char *mechanism, int end)
@@ -177,6 +213,8 @@ log_end(const struct login *login, enum outcome outcome, const char *reason)
 	    log_text("mechanism", text_or_null(login->mechanism)),
 	    log_text("tls", login->tls ? "yes" : NULL),
 	    log_text("auth", good ? login->handover.user : login->given),
+	    log_text(
+		"folder", good && login->handover.junk ? "Junk" : NULL),
 	    log_text("app", text_or_null(login->app.target)),
 	    log_text("reason", reason));
 }
@@ -329,8 +367,7 @@ void
 login_go(struct login *login)
 {
 	login->peer->busy = true;
-	if (login->given[0] != '\0' &&
-	    login_name(login, login->given) == FAILED) {
+	if (login->given[0] != '\0' && login_find(login) == FAILED) {
 		login_later(login, "database");
 		return;
 	}

@@ -9,8 +9,9 @@ import pytest
 
 import peers
 from suite import SECONDS, Suite, free_port, program
+from test_junk import Smtpd, pop3, subjects
 
-ANN = "ann@example.test"
+ANN, BOB = "ann@example.test", "bob@example.test"
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="Dovecot's users need root"),
@@ -117,3 +118,35 @@ def read(dovecot, suite):
     imap.noop()
     assert imap.select()[1] == [b"0"]
     imap.logout()
+
+
+def test_junk_is_a_folder_there():
+    """Made by us, it is one that Dovecot lists; made by Dovecot, it is ours."""
+    with Suite(root=True, users=[ANN, BOB], extra=["junk folder"]) as suite, \
+            Smtpd.of(suite) as smtpd:
+        with Dovecot(BY_PROGRAM.format(
+                config=suite.config,
+                checkpassword=program("postrider-checkpassword"))) as dovecot:
+            imap = imaplib.IMAP4("127.0.0.1", dovecot.port, timeout=SECONDS)
+            imap.login(BOB, suite.passwords[BOB])
+            assert imap.create("Junk")[0] == "OK"
+            assert imap.subscribe("Junk")[0] == "OK"
+            for address in ANN, BOB:
+                smtpd.commit(address, b"Subject: for sale\n\nbuy\n")
+            suite.wait_queue_empty()
+            assert imap.select("Junk")[1] == [b"1"]
+            [subscribed] = imap.lsub()[1]
+            assert subscribed.endswith(b"Junk")
+            imap.logout()
+            imap = imaplib.IMAP4("127.0.0.1", dovecot.port, timeout=SECONDS)
+            imap.login(ANN, suite.passwords[ANN])
+            assert any(line.rstrip(b'"').endswith(b"Junk")
+                       for line in imap.list()[1])
+            assert imap.select("INBOX")[1] == [b"0"]
+            assert imap.select("Junk")[1] == [b"1"]
+            assert b"for sale" in imap.fetch("1", "(BODY[HEADER])")[1][0][1]
+            imap.logout()
+            for address in ANN, BOB:
+                assert subjects(pop3(
+                    suite, address.replace("@", "+Junk@"),
+                    suite.passwords[address])) == [b"Subject: for sale"]

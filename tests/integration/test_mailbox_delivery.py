@@ -39,13 +39,14 @@ def spool_file(house, name=ID, text=TEXT, mode=0o660):
     return path
 
 
-def deliver(peer, path, to=ANN, serial=1, id=ID, again=0, size=None, time=17):
+def deliver(peer, path, to=ANN, serial=1, id=ID, again=0, size=None, time=17,
+            **more):
     size = os.path.getsize(path) if size is None else size
     fd = os.open(path, os.O_RDONLY)
     try:
         return peer.call("deliver", serial=serial, id=id, mailbox=to,
                          time=time, size=size, wire=size + 4, again=again,
-                         fds=[fd])
+                         **more, fds=[fd])
     finally:
         os.close(fd)
 

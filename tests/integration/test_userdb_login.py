@@ -688,3 +688,107 @@ def test_a_ledger_that_hangs_is_not_connected_to_again(counted):
         pass
     assert d.log().count("logins not counted") == 1
     assert d.crashes() == 0
+
+
+# -- a reader of POP3 names a folder --
+
+class Sessions:
+    """mailbox: the records that come to it."""
+
+    def __init__(self, daemon):
+        self.listener = daemon.owner("mailbox")
+        self.peer = None
+
+    def next(self):
+        if self.peer is None:
+            self.peer, _ = self.listener.accept()
+        octets, fds = receive_with_fds(self.peer)
+        for fd in fds:
+            os.close(fd)
+        assert len(octets) == 512 and len(fds) == 1
+        return (octets[:16].rstrip(b"\0").decode(),
+                octets[16:].rstrip(b"\0").decode())
+
+
+def test_every_way_leads_to_the_folder(daemon):
+    mailbox, pop3d = Sessions(daemon), daemon.peer("role-pop3d")
+    daemon.tool("passwd", "--password-stdin", "--reversible", "ann",
+                input="secret\n")
+    app = daemon.tool("passwd", "--app", "phone", "ann").stdout.strip()
+    junk = ("virtual-junk", "ann@example.test")
+    for user in "ann+Junk", "ANN+junk@Example.Test":
+        for password in "secret", app:
+            answer, _ = pop3d.login(user, password)
+            assert answer.pairs == [("verdict", "login-ok"),
+                                    ("user", "ann@example.test")]
+            assert mailbox.next() == junk
+        assert Scram(pop3d, user=user).finish()["verdict"] == "login-ok"
+        assert mailbox.next() == junk
+        for kind in "cram-md5", "apop":
+            assert digest(pop3d, kind, user, "secret") == "login-ok"
+            assert mailbox.next() == junk
+        assert pop3d.login(user, "wrong")[0]["verdict"] == "login-failed"
+    assert pop3d.login("ann", "secret")[0]["verdict"] == "login-ok"
+    assert mailbox.next() == ("virtual-session", "ann@example.test")
+    assert "auth=ann@example.test folder=Junk" in daemon.log()
+    for user in "ann+spam", "ann+junk+x", "ann+junks", "annjunk", "+junk":
+        assert pop3d.login(user, "secret")[0]["verdict"] == "login-failed"
+    # Only a session with mailbox has folders.
+    for role in "role-smtpd", "role-admin":
+        peer = daemon.peer(role)
+        answer = peer.login("ann+junk", "secret")[0] if "smtpd" in role else \
+            peer.ask("check", user="ann+junk", password="secret")
+        assert answer["verdict"] == "login-failed"
+
+
+def test_a_user_of_that_very_name_is_himself(daemon):
+    mailbox, pop3d = Sessions(daemon), daemon.peer("role-pop3d")
+    daemon.add("ann+junk@example.test", "other")
+    assert pop3d.login("ann+Junk", "other")[0]["verdict"] == "login-ok"
+    assert mailbox.next() == ("virtual-session", "ann+junk@example.test")
+    assert pop3d.login("ann+junk", "secret")[0]["verdict"] == "login-failed"
+    assert pop3d.login("ann+junk+junk", "other")[0]["verdict"] == "login-ok"
+    assert mailbox.next() == ("virtual-junk", "ann+junk@example.test")
+
+
+def test_a_folder_tells_nobody_who_exists(daemon):
+    """Nor makes another of a user, for whoever counts his failures."""
+    pop3d = daemon.peer("role-pop3d")
+
+    def salt(user):
+        asked = Scram(pop3d, user=user).asked
+        pop3d.send("cancel")
+        return asked["salt"], asked["iterations"]
+    for name in "ann", "nobody", "nobody@elsewhere.test":
+        local, at, domain = name.partition("@")
+        assert salt(name) == salt(f"{local}+Junk{at}{domain}")
+
+
+def test_a_verifier_made_at_such_a_login_is_the_users(make):
+    d = make(extra=["password-cost 1"])
+    d.tool("import", input="user ann@example.test "
+           "hash=$6$saltsalt$%s\n" % sha512_of("secret"))
+    d.start()
+    mailbox, pop3d = Sessions(d), d.peer("role-pop3d")
+    before = Scram(pop3d).asked["salt"]
+    pop3d.send("cancel")
+    assert pop3d.login("ann+junk", "secret")[0]["verdict"] == "login-ok"
+    mailbox.next()
+    scram = Scram(pop3d)
+    assert scram.asked["salt"] == before
+    assert scram.finish()["verdict"] == "login-ok"
+
+
+def test_failures_count_for_the_user(counted):
+    d, ledger = counted
+    pop3d = d.peer("role-pop3d")
+    for user, canonical, result in (
+            ("Ann+Junk", "ann@example.test", "wrong"),
+            ("Nobody+junk@example.test", "nobody@example.test", "unknown")):
+        pop3d.login(user, "wrong", wait=False)
+        attempt = ledger.receive()
+        assert attempt["user"] == canonical
+        ledger.answer(attempt, "ok")
+        outcome = ledger.receive()
+        assert (outcome["user"], outcome["result"]) == (canonical, result)
+        assert pop3d.receive()["verdict"] == "login-failed"

@@ -12,7 +12,7 @@ import pytest
 
 from dnsserver import dns  # noqa: F401
 from httpsserver import HttpsServer, reply
-from userdb_daemon import Daemon, Peer, encode
+from userdb_daemon import Daemon, Peer, encode, receive_with_fds
 from watch import wait_for
 
 jwt = pytest.importorskip("jwt")
@@ -110,6 +110,24 @@ def test_tokens_of_nobody_of_the_disabled_and_of_others(make, keys):
         assert ask(d, token(keys, email=claim))["verdict"] == "login-failed"
     d.tool("disable", "ann")
     assert ask(d, token(keys))["verdict"] == "login-failed"
+
+
+def test_a_reader_with_a_token_names_a_folder(make, keys):
+    d = make(jwks=jwks(keys, "e"))
+    mailbox = d.owner("mailbox")
+    kinds = {"ann+Junk": b"virtual-junk", "ann": b"virtual-session"}
+    peer = None
+    for user, kind in kinds.items():
+        assert ask(d, token(keys), role="role-pop3d", user=user)[
+            "verdict"] == "login-ok"
+        peer = peer or mailbox.accept()[0]
+        octets, fds = receive_with_fds(peer)
+        os.close(*fds)
+        assert octets[:16].rstrip(b"\0") == kind
+    for user, claim in (("bob+junk", "ann"), ("ann+junk", "bob"),
+                        ("ann", "ann+junk"), ("ann+junk", "ann+junk")):
+        assert ask(d, token(keys, email=claim), role="role-pop3d", user=user)[
+            "verdict"] == "login-failed"
 
 
 def test_what_the_config_says_counts(make, keys):
