@@ -24,9 +24,11 @@ static const char usage[] =
     "  show [--ip address] [--mx host] [--mode mode] [--web host]\n"
     "       [--reports address] [--json] domain\n"
     "  files [--mx host] [--mode mode] [--max-age seconds] [--json]\n"
-    "       domain folder\n";
+    "       domain folder\n"
+    "  check [--ip address] [--policy file] [--dns host:port]\n"
+    "       [--quiet] [--json] domain\n";
 
-enum { MAX_AGE_S = 7 * 86400 };
+enum { MAX_AGE_S = 7 * 86400, DNS_PORT = 53 };
 
 int
 dns_fail(int code, const char *format, ...)
@@ -128,7 +130,30 @@ take_json(struct request *r, const char *value)
 	return EX_OK;
 }
 
-enum command_bit { SHOW = 1, FILES = 2 };
+static int
+take_quiet(struct request *r, const char *value)
+{
+	(void)value;
+	r->quiet = true;
+	return EX_OK;
+}
+
+static int
+take_policy(struct request *r, const char *value)
+{
+	r->policy = value;
+	return EX_OK;
+}
+
+static int
+take_dns(struct request *r, const char *value)
+{
+	if (!netaddr_parse(value, DNS_PORT, &r->server))
+		return dns_fail(EX_USAGE, "--dns: not an address: %s", value);
+	return EX_OK;
+}
+
+enum command_bit { SHOW = 1, FILES = 2, CHECK = 4 };
 
 static const struct {
 	const char *name;
@@ -136,13 +161,16 @@ static const struct {
 	unsigned commands;
 	int (*take)(struct request *, const char *value);
 } known[] = {
-    {"ip", required_argument, SHOW, take_address},
+    {"ip", required_argument, SHOW | CHECK, take_address},
     {"mx", required_argument, SHOW | FILES, take_mx},
     {"mode", required_argument, SHOW | FILES, take_mode},
     {"max-age", required_argument, SHOW | FILES, take_max_age},
     {"web", required_argument, SHOW, take_web},
     {"reports", required_argument, SHOW, take_reports},
-    {"json", no_argument, SHOW | FILES, take_json},
+    {"json", no_argument, SHOW | FILES | CHECK, take_json},
+    {"policy", required_argument, CHECK, take_policy},
+    {"dns", required_argument, CHECK, take_dns},
+    {"quiet", no_argument, CHECK, take_quiet},
 };
 
 enum { KNOWN = sizeof(known) / sizeof(known[0]) };
@@ -155,6 +183,7 @@ static const struct command {
 } commands[] = {
     {"show", SHOW, 1, dns_show},
     {"files", FILES, 2, dns_files},
+    {"check", CHECK, 1, dns_check},
 };
 
 static int
@@ -217,6 +246,24 @@ take_domain(struct request *r, const char *given)
 	return EX_OK;
 }
 
+/* --dns: this one, instead of the config's. */
+static int
+use_server(struct request *r)
+{
+	struct config_servers *list = &r->config->dns_servers;
+	struct config_server *one;
+
+	if (r->server.ss_family == AF_UNSPEC)
+		return EX_OK;
+	one = calloc(1, sizeof(*one));
+	if (one == NULL)
+		return dns_fail(EX_OSERR, "%s", strerror(errno));
+	one->address = r->server;
+	free(list->items);
+	*list = (struct config_servers){.n = 1, .items = one};
+	return EX_OK;
+}
+
 static int
 run(struct request *r, const struct command *c, char **arguments)
 {
@@ -235,6 +282,8 @@ run(struct request *r, const struct command *c, char **arguments)
 		    "host name \"%s\" is not a full name: set \"hostname\"",
 		    config.hostname);
 	else
+		code = use_server(r);
+	if (code == EX_OK)
 		code = c->run(r);
 	config_free(&config);
 	return code;

@@ -22,18 +22,19 @@ enum {
 };
 
 struct request {
-	const struct config *config;
+	struct config *config;
 	const char *config_path;
 	const char *given;             /* the domain as it was typed */
 	char domain[DNS_NAME_MAX + 1]; /* as the DNS has it, lower case */
 	bool json, quiet;
-	const char *mode;    /* of the MTA-STS policy */
-	uint32_t max_age;    /* seconds */
-	const char *web;     /* host name of a web server, or NULL */
-	const char *reports; /* mail address for reports, or NULL */
-	const char *folder;  /* where files go */
-	const char *policy;  /* path of a policy, or NULL */
-	size_t naddresses;   /* of --ip */
+	const char *mode;               /* of the MTA-STS policy */
+	uint32_t max_age;               /* seconds */
+	const char *web;                /* host name of a web server, or NULL */
+	const char *reports;            /* mail address for reports, or NULL */
+	const char *folder;             /* where files go */
+	const char *policy;             /* path of a policy, or NULL */
+	struct sockaddr_storage server; /* of --dns; AF_UNSPEC: none */
+	size_t naddresses;              /* of --ip */
 	struct sockaddr_storage addresses[DNS_TOOL_ADDRESSES_MAX];
 	size_t nmx; /* of --mx: besides the config's host name */
 	const char *mx[DNS_TOOL_MX_MAX];
@@ -41,6 +42,7 @@ struct request {
 
 int dns_show(const struct request *);  /* dns-show.c */
 int dns_files(const struct request *); /* dns-files.c */
+int dns_check(const struct request *); /* dns-check.c */
 
 /* Say what is wrong, on standard error; returns the code. */
 int dns_fail(int code, const char *format, ...)
