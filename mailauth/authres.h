@@ -9,8 +9,9 @@
 /* Authentication-Results, RFC 8601. */
 
 /*
- * The whole field, folded, LF line ends.  Nothing that a peer wrote stands
- * in it raw (A8): what is no token is quoted, or left out.
+ * The whole field, folded, LF line ends, the last one too.  authserv_id is
+ * our host name.  Nothing that a peer wrote stands in it raw (A8): what is no
+ * token is quoted, or left out.  Of addresses it has the domains alone.
  */
 bool authres_write(
     struct buf *, const char *authserv_id, const struct judgement *);

@@ -18,14 +18,26 @@
  */
 struct judgement {
 	struct spf_result helo, sender;
+	bool null_sender;   /* sender is that of postmaster@HELO */
 	size_t nsignatures; /* results, of at most DKIM_SIGNATURES_MAX */
 	struct dkim_result signatures[DKIM_SIGNATURES_MAX];
+	/*
+	 * Why there is no telling whose message it is, a static phrase (A16,
+	 * dmarc_from()), or NULL.  Then dmarc has no domain, its result is
+	 * fail and its disposition reject, which nobody published: RFC 9989
+	 * leaves such messages to the receiver (section 11.5), and RFC 5322
+	 * allows hardly any of them.
+	 */
+	const char *no_author;
 	struct dmarc_result dmarc;
 };
 
 struct judge; /* opaque */
 
-/* What is passed in stays the caller's until the end.  NULL: no memory. */
+/*
+ * What is passed in, the resolver as well, stays the caller's until
+ * judge_free().  The header section is done.  NULL: no memory.
+ */
 struct judge *judge_begin(const struct mailauth *, const struct spf_query *,
     const struct header_section *);
 void judge_body(struct judge *, const char *octets, size_t n);
