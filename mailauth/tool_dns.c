@@ -102,6 +102,18 @@ tell_ptr(void *context, const struct sockaddr_storage *address,
 	return status;
 }
 
+static enum dns_status
+tell_alias(void *context, const char *name, char target[DNS_NAME_MAX + 1])
+{
+	const struct resolver *r = context;
+	enum dns_status status = r->alias(r->context, name, target);
+
+	tell_question("CNAME", name, status);
+	if (status == DNS_FOUND)
+		tell_answer(target);
+	return status;
+}
+
 static void
 tell_step(void *watcher, const char *text)
 {
@@ -145,6 +157,7 @@ tool_open_dns(struct request *r)
 	    .addresses = tell_addresses,
 	    .mx = tell_mx,
 	    .ptr = tell_ptr,
+	    .alias = tell_alias,
 	    .context = &r->plain};
 	r->mailauth.resolver = r->verbose ? &r->resolver : &r->plain;
 	r->mailauth.step = r->verbose ? tell_step : NULL;

@@ -42,7 +42,7 @@ zone_txt(void *context, const char *name, char ***texts, size_t *n)
 }
 
 /* The results of a message with LF line ends, taken in such pieces. */
-static size_t
+static inline size_t
 zone_verify(struct dkim_zone *zone, int64_t now, const char *message, size_t n,
     size_t piece, struct dkim_result results[DKIM_SIGNATURES_MAX])
 {
