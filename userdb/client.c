@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#define _GNU_SOURCE /* O_PATH */
 #include "userdb/client.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/admin.h"
 #include "common/clock.h"
 #include "common/privileges.h"
 
@@ -29,29 +28,6 @@ client_fail(int code, const char *format, ...)
 	va_end(arguments);
 	fputc('\n', stderr);
 	return code;
-}
-
-/* By way of the open folder: a socket's path has little room. */
-int
-client_connect(const struct config *config, const char *owner)
-{
-	struct buf folder = BUF_INIT(4096);
-	char path[64];
-	int dir, fd, saved;
-
-	buf_addf(&folder, "%s/admin", config->run_dir);
-	dir = buf_text(&folder) != NULL
-	    ? open(buf_text(&folder), O_PATH | O_DIRECTORY | O_CLOEXEC)
-	    : -1;
-	buf_free(&folder);
-	if (dir == -1)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, owner);
-	fd = ipc_connect(path);
-	saved = errno;
-	close(dir);
-	errno = saved;
-	return fd;
 }
 
 static int
@@ -113,7 +89,7 @@ client_open(struct client *c, const struct config *config)
 {
 	memset(c, 0, sizeof(*c));
 	c->config = config;
-	c->fd = client_connect(config, "userdb");
+	c->fd = admin_connect(config, "userdb");
 	if (c->fd >= 0)
 		return EX_OK;
 	if (errno == EACCES || errno == EPERM)

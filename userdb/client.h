@@ -19,10 +19,6 @@ struct client {
 	const struct config *config;
 };
 
-/* Where userdb, or another owner, listens for the administrator; -1 and
- * errno. */
-int client_connect(const struct config *, const char *owner);
-
 /*
  * Exit codes of sysexits.h; what is wrong has been said on standard error.
  * As root with the database itself, this process is postrider-db afterwards.

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/admin.h"
 #include "common/clock.h"
 #include "common/print.h"
 #include "userdb/user.h"
@@ -16,7 +17,7 @@ enum { PATIENCE_MS = 5000 };
 static bool
 ask(const struct config *config, const char *user, struct packet *p)
 {
-	int fd = client_connect(config, "ledger");
+	int fd = admin_connect(config, "ledger");
 	bool answered;
 
 	if (fd == -1)
