@@ -240,6 +240,7 @@ take_numbers(
 {
 	int64_t length = -1;
 
+	r->signed_at = r->expires = -1;
 	if (!take_number(tags_find(tags, "l"), 76, &length))
 		return "no number in l=";
 	if (!take_number(tags_find(tags, "t"), 12, &r->signed_at))

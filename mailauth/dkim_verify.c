@@ -37,8 +37,7 @@ examine(const struct dkim_verifier *v, struct candidate *c)
 	struct dkim_result *r = &c->result;
 	const char *wrong;
 
-	*r = (struct dkim_result){
-	    .result = AUTH_NONE, .signed_at = -1, .expires = -1};
+	*r = (struct dkim_result){.result = AUTH_NONE};
 	wrong = dkim_signature_parse(c->field, &c->signature, r);
 	if (v->section->oversized)
 		wrong = "the header section is too big";

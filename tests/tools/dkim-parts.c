@@ -56,7 +56,7 @@ static const char *
 do_signature(const struct header_section *h)
 {
 	struct dkim_signature s;
-	struct dkim_result r = {.signed_at = -1, .expires = -1};
+	struct dkim_result r = {.result = AUTH_NONE};
 	const char *wrong;
 
 	if (h->n != 1 || !header_is(&h->fields[0], "DKIM-Signature"))
