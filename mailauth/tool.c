@@ -19,6 +19,9 @@
 static const char usage[] =
     "usage: postrider-mailauth [-Vh] [-c file] command [options]\n"
     "  spf --ip address --helo name [--from address]\n"
+    "  dkim verify < message\n"
+    "  dkim sign --domain name --selector name --key file < message\n"
+    "  dmarc --from address [--spf domain=result] [--dkim domain=result] ...\n"
     "options of every command:\n"
     "  --dns host:port  --dns-timeout seconds  --now unixtime\n"
     "  --json  --exit-code  -v\n";
@@ -35,6 +38,11 @@ enum options {
 	OPTION_JSON = 64,
 	OPTION_EXIT_CODE = 128,
 	OPTION_VERBOSE = 256,
+	OPTION_DOMAIN = 512,
+	OPTION_SELECTOR = 1024,
+	OPTION_KEY = 2048,
+	OPTION_SPF = 4096,
+	OPTION_DKIM = 8192,
 	OPTIONS_OF_ALL = OPTION_DNS | OPTION_DNS_TIMEOUT | OPTION_NOW |
 	    OPTION_JSON | OPTION_EXIT_CODE | OPTION_VERBOSE
 };
@@ -45,6 +53,10 @@ static const struct command {
 	int (*run)(struct request *);
 } commands[] = {
     {"spf", NULL, OPTION_IP | OPTION_HELO, OPTION_FROM, tool_spf},
+    {"dkim", "verify", 0, 0, tool_dkim_verify},
+    {"dkim", "sign", OPTION_DOMAIN | OPTION_SELECTOR | OPTION_KEY, 0,
+	tool_dkim_sign},
+    {"dmarc", NULL, OPTION_FROM, OPTION_SPF | OPTION_DKIM, tool_dmarc},
 };
 
 int
@@ -96,9 +108,29 @@ read_number(const char *text, int64_t least, int64_t most, int64_t *out)
 	    *out <= most;
 }
 
+/* "example.org=pass": cut in two where it stands. */
+static int
+take_identity(char *value, struct dmarc_identity *identities, size_t *n)
+{
+	char *equals = strrchr(value, '=');
+	struct dmarc_identity *identity = &identities[*n];
+
+	if (*n == DMARC_IDENTITIES_MAX)
+		return tool_fail(EX_USAGE, "%d identities are the most",
+		    DMARC_IDENTITIES_MAX);
+	if (equals == NULL || equals == value ||
+	    !auth_result_named(equals + 1, &identity->result))
+		return tool_fail(
+		    EX_USAGE, "%s is no domain=result", value);
+	*equals = '\0';
+	identity->domain = value;
+	++*n;
+	return EX_OK;
+}
+
 /* EX_OK, or what is wrong with the option's value was said. */
 static int
-take_option(struct request *r, int option, const char *value)
+take_option(struct request *r, int option, char *value)
 {
 	switch (option) {
 	case OPTION_IP:
@@ -114,6 +146,19 @@ take_option(struct request *r, int option, const char *value)
 	case OPTION_FROM:
 		r->from = value;
 		break;
+	case OPTION_DOMAIN:
+		r->domain = value;
+		break;
+	case OPTION_SELECTOR:
+		r->selector = value;
+		break;
+	case OPTION_KEY:
+		r->key = value;
+		break;
+	case OPTION_SPF:
+		return take_identity(value, r->spf, &r->nspf);
+	case OPTION_DKIM:
+		return take_identity(value, r->dkim, &r->ndkim);
 	case OPTION_DNS:
 		r->dns = value;
 		break;
@@ -140,6 +185,11 @@ read_options(struct request *r, int *argc, char ***argv, unsigned *given)
 	    {"ip", required_argument, NULL, OPTION_IP},
 	    {"helo", required_argument, NULL, OPTION_HELO},
 	    {"from", required_argument, NULL, OPTION_FROM},
+	    {"domain", required_argument, NULL, OPTION_DOMAIN},
+	    {"selector", required_argument, NULL, OPTION_SELECTOR},
+	    {"key", required_argument, NULL, OPTION_KEY},
+	    {"spf", required_argument, NULL, OPTION_SPF},
+	    {"dkim", required_argument, NULL, OPTION_DKIM},
 	    {"dns", required_argument, NULL, OPTION_DNS},
 	    {"dns-timeout", required_argument, NULL, OPTION_DNS_TIMEOUT},
 	    {"now", required_argument, NULL, OPTION_NOW},

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "common/config.h"
+#include "mailauth/dkim.h"
+#include "mailauth/dmarc.h"
 #include "mailauth/mailauth.h"
 #include "mailauth/spf.h"
 
@@ -18,6 +20,10 @@
 struct request {
 	/* options; NULL: not given */
 	const char *ip, *helo, *from;
+	const char *domain, *selector, *key;
+	struct dmarc_identity spf[DMARC_IDENTITIES_MAX];
+	struct dmarc_identity dkim[DMARC_IDENTITIES_MAX];
+	size_t nspf, ndkim;
 	const char *dns; /* HOST:PORT */
 	bool json, verbose, exit_code;
 	int64_t dns_timeout; /* seconds, of all questions together */
@@ -35,10 +41,13 @@ int tool_fail(int code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * Open the DNS; the time that it has begins now.  With -v each answer, and
- * each step of a check, is told on standard error: mailauth/tool_dns.c.
+ * Open the DNS.  With -v each answer, and each step of a check, is told on
+ * standard error: mailauth/tool_dns.c.
  */
 int tool_open_dns(struct request *);
+
+/* The time for all questions begins now, not while a message is read. */
+void tool_start_clock(struct request *);
 void tool_close_dns(struct request *);
 
 /* What the check of the commands ends with. */
@@ -58,5 +67,17 @@ void print_row(const char *name, const char *text);
 /* -- commands -- */
 
 int tool_spf(struct request *);
+int tool_dkim_verify(struct request *);
+int tool_dkim_sign(struct request *);
+int tool_dmarc(struct request *);
+
+/* -- what several of them show -- */
+
+enum auth_result tool_best_signature(const struct dkim_result *, size_t n);
+void tool_signatures_json(bool *first, const struct dkim_result *, size_t n);
+void tool_show_signature(const struct dkim_result *);
+const char *tool_disposition(const struct dmarc_result *);
+void tool_dmarc_json(bool *first, const struct dmarc_result *);
+void tool_show_dmarc(const char *asked, const struct dmarc_result *);
 
 #endif

@@ -150,8 +150,7 @@ tool_open_dns(struct request *r)
 	if (r->resolver_dns == NULL)
 		return tool_fail(
 		    EX_OSERR, "no resolver: %s", strerror(errno));
-	dns_deadline(r->resolver_dns,
-	    clock_monotonic_ms() + r->dns_timeout * 1000 + GRACE_MS);
+	tool_start_clock(r);
 	r->plain = resolver_over(r->resolver_dns);
 	r->resolver = (struct resolver){.txt = tell_txt,
 	    .addresses = tell_addresses,
@@ -162,6 +161,13 @@ tool_open_dns(struct request *r)
 	r->mailauth.resolver = r->verbose ? &r->resolver : &r->plain;
 	r->mailauth.step = r->verbose ? tell_step : NULL;
 	return EX_OK;
+}
+
+void
+tool_start_clock(struct request *r)
+{
+	dns_deadline(r->resolver_dns,
+	    clock_monotonic_ms() + r->dns_timeout * 1000 + GRACE_MS);
 }
 
 void
