@@ -22,6 +22,7 @@ static const char usage[] =
     "  dkim verify < message\n"
     "  dkim sign --domain name --selector name --key file < message\n"
     "  dmarc --from address [--spf domain=result] [--dkim domain=result] ...\n"
+    "  all --ip address --helo name [--from address] < message\n"
     "options of every command:\n"
     "  --dns host:port  --dns-timeout seconds  --now unixtime\n"
     "  --json  --exit-code  -v\n";
@@ -57,6 +58,7 @@ static const struct command {
     {"dkim", "sign", OPTION_DOMAIN | OPTION_SELECTOR | OPTION_KEY, 0,
 	tool_dkim_sign},
     {"dmarc", NULL, OPTION_FROM, OPTION_SPF | OPTION_DKIM, tool_dmarc},
+    {"all", NULL, OPTION_IP | OPTION_HELO, OPTION_FROM, tool_all},
 };
 
 int
@@ -132,6 +134,8 @@ take_identity(char *value, struct dmarc_identity *identities, size_t *n)
 static int
 take_option(struct request *r, int option, char *value)
 {
+	size_t n;
+
 	switch (option) {
 	case OPTION_IP:
 		r->ip = value;
@@ -143,7 +147,12 @@ take_option(struct request *r, int option, char *value)
 	case OPTION_HELO:
 		r->helo = value;
 		break;
-	case OPTION_FROM:
+	case OPTION_FROM: /* as in SMTP, or without the brackets */
+		n = strlen(value);
+		if (value[0] == '<' && value[n - 1] == '>') {
+			value[n - 1] = '\0';
+			value++;
+		}
 		r->from = value;
 		break;
 	case OPTION_DOMAIN:

@@ -70,12 +70,18 @@ int tool_spf(struct request *);
 int tool_dkim_verify(struct request *);
 int tool_dkim_sign(struct request *);
 int tool_dmarc(struct request *);
+int tool_all(struct request *);
 
 /* -- what several of them show -- */
 
+struct spf_query tool_spf_query(const struct request *);
+void tool_spf_json(const struct request *, const char *identity,
+    const struct spf_result *);
+void tool_show_spf(
+    const struct request *, const char *asked, const struct spf_result *);
 enum auth_result tool_best_signature(const struct dkim_result *, size_t n);
 void tool_signatures_json(bool *first, const struct dkim_result *, size_t n);
-void tool_show_signature(const struct dkim_result *);
+void tool_show_signatures(const struct dkim_result *, size_t n);
 const char *tool_disposition(const struct dmarc_result *);
 void tool_dmarc_json(bool *first, const struct dmarc_result *);
 void tool_show_dmarc(const char *asked, const struct dmarc_result *);

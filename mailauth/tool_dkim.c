@@ -81,8 +81,8 @@ print_time_row(const char *name, int64_t when)
 		print_row(name, text);
 }
 
-void
-tool_show_signature(const struct dkim_result *s)
+static void
+show_signature(const struct dkim_result *s)
 {
 	char text[128] = "";
 
@@ -104,6 +104,15 @@ tool_show_signature(const struct dkim_result *s)
 		print_row("partial", "not all of the body is signed (l=)");
 }
 
+void
+tool_show_signatures(const struct dkim_result *results, size_t n)
+{
+	if (n == 0)
+		puts("DKIM none: the message has no signature");
+	for (size_t i = 0; i < n; i++)
+		show_signature(&results[i]);
+}
+
 static void
 show(const struct request *r, const struct dkim_result *results, size_t n,
     size_t there_are)
@@ -118,10 +127,7 @@ show(const struct request *r, const struct dkim_result *results, size_t n,
 		puts("}");
 		return;
 	}
-	if (n == 0)
-		puts("DKIM none: the message has no signature");
-	for (size_t i = 0; i < n; i++)
-		tool_show_signature(&results[i]);
+	tool_show_signatures(results, n);
 	if (there_are > n)
 		printf("%zu more were not looked at\n", there_are - n);
 }

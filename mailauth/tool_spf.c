@@ -16,8 +16,8 @@ static const char *const verdicts[] = {
     [AUTH_POLICY] = "",
 };
 
-static void
-show_json(const struct request *r, const char *identity,
+void
+tool_spf_json(const struct request *r, const char *identity,
     const struct spf_result *result)
 {
 	bool first = true;
@@ -32,18 +32,18 @@ show_json(const struct request *r, const char *identity,
 	print_pair(&first, "mechanism", result->mechanism);
 	print_pair(&first, "explanation", result->explanation);
 	print_pair(&first, "reason", result->reason);
-	puts("}");
+	putchar('}');
 }
 
-static void
-show(const struct request *r, const char *asked,
+void
+tool_show_spf(const struct request *r, const char *asked,
     const struct spf_result *result)
 {
 	char client[NETADDR_TEXT_MAX];
 
 	netaddr_format(&r->client, client);
 	printf("SPF %s: ", auth_result_name(result->result));
-	print_clean(asked);
+	print_clean(result->domain[0] != '\0' ? result->domain : asked);
 	printf(" %s\n", verdicts[result->result]);
 	print_row("client", client);
 	print_row("by", result->mechanism);
@@ -51,25 +51,29 @@ show(const struct request *r, const char *asked,
 	print_row("reason", result->reason);
 }
 
+struct spf_query
+tool_spf_query(const struct request *r)
+{
+	return (struct spf_query){.client = r->client,
+	    .helo = r->helo,
+	    .sender = r->from != NULL ? r->from : "",
+	    .receiver = r->hostname};
+}
+
 /* Without --from it is the HELO name that is judged, as with the null path. */
 int
 tool_spf(struct request *r)
 {
-	struct spf_query query = {.client = r->client,
-	    .helo = r->helo,
-	    .sender = r->from != NULL ? r->from : "",
-	    .receiver = r->hostname};
+	struct spf_query query = tool_spf_query(r);
 	bool helo = query.sender[0] == '\0';
 	struct spf_result result;
 
 	spf_check_sender(&r->mailauth, &query, &result);
-	if (r->json)
-		show_json(r, helo ? "helo" : "mailfrom", &result);
-	else
-		show(r,
-		    result.domain[0] != '\0' ? result.domain
-			: helo		     ? r->helo
-					     : r->from,
-		    &result);
+	if (r->json) {
+		tool_spf_json(r, helo ? "helo" : "mailfrom", &result);
+		putchar('\n');
+	} else {
+		tool_show_spf(r, helo ? r->helo : r->from, &result);
+	}
 	return tool_exit(r, result.result);
 }

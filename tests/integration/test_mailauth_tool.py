@@ -524,3 +524,70 @@ DMARC fail: x.example.org does not stand behind this message
   policy       quarantine
   disposition  quarantine
 """
+
+
+# -- all of it --
+
+def all_of(ip, sender):
+    return ("all", "--ip", ip, "--helo", "mail.example.org", "--from", sender,
+            "--now", str(NOW))
+
+
+@pytest.mark.parametrize("form", [bytes, crlf])
+def test_all_passes(mailauth, dns, signed, form):
+    done = mailauth(*all_of("192.0.2.1", "<ann@example.org>"), "--json",
+                    "--exit-code", message=form(signed), dns=dns)
+    got = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert (got["result"], got["policy"], got["disposition"],
+            got["domain"]) == ("pass", "reject", "none", "example.org")
+    assert (got["helo"]["result"], got["helo"]["domain"]) == (
+        "pass", "mail.example.org")
+    assert (got["spf"]["result"], got["spf"]["identity"]) == (
+        "pass", "mailfrom")
+    assert [s["result"] for s in got["signatures"]] == ["pass", "pass"]
+
+
+def test_all_fails(mailauth, dns):
+    done = mailauth(*all_of("192.0.2.9", "ann@example.org"), "--json",
+                    "--exit-code", message=MESSAGE, dns=dns)
+    got = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (got["result"], got["disposition"]) == ("fail", "reject")
+    assert got["spf"]["explanation"] == "192.0.2.9 is not ours"
+    assert got["signatures"] == []
+
+
+def test_all_writes_what_smtpd_would(mailauth, dns, tmp_path):
+    path = tmp_path / "conf"
+    path.write_text("hostname mx.example.net\n")
+    call = all_of("192.0.2.1", "ann@example.org")
+    done = mailauth(*call, message=MESSAGE, dns=dns, config=str(path))
+    field = done.stdout.decode().split("\n\n")[1]
+    assert field.startswith("Authentication-Results: mx.example.net;")
+    for part in ("spf=pass smtp.mailfrom=example.org", "dkim=none",
+                 "dmarc=pass"):
+        assert part in " ".join(field.split())
+    done = mailauth(*call, "--json", message=MESSAGE, dns=dns,
+                    config=str(path))
+    assert json.loads(done.stdout)["authentication_results"] == field
+
+
+def test_all_without_an_author(mailauth, dns):
+    """Two From fields: nobody's message."""
+    done = mailauth(*all_of("192.0.2.1", "ann@example.org"),
+                    message=b"From: eve@example.net\n" + MESSAGE, dns=dns)
+    assert done.returncode == 0
+    assert (b"DMARC fail: From does not say whose message this is\n"
+            in done.stdout)
+
+
+def test_all_of_a_report(mailauth, dns):
+    """The null reverse-path: HELO is judged once, and stands for it."""
+    dns.forget()
+    done = mailauth(*all_of("192.0.2.1", ""), "--json", message=MESSAGE,
+                    dns=dns)
+    got = json.loads(done.stdout)
+    assert got["spf"]["identity"] == "helo"
+    assert got["spf"]["domain"] == "mail.example.org"
+    assert dns.count("mail.example.org", "TXT") == 1
