@@ -111,16 +111,17 @@ static void
 add_body_hash(
     struct buf *field, const char *body, bool relaxed, uint64_t length)
 {
+	static const unsigned char none[DKIM_HASH_SIZE];
 	struct dkim_body b;
 
 	assert_true(dkim_body_init(&b, relaxed));
 	dkim_body_want(&b, length);
 	dkim_body_take(&b, body, strlen(body));
 	dkim_body_end(&b);
-	if (dkim_body_digest(&b, length) != NULL)
-		add_base64(field, dkim_body_digest(&b, length), DKIM_HASH_SIZE);
-	else
-		add_base64(field, (const unsigned char *)body, DKIM_HASH_SIZE);
+	add_base64(field,
+	    dkim_body_digest(&b, length) == NULL ? none
+						 : dkim_body_digest(&b, length),
+	    DKIM_HASH_SIZE);
 	dkim_body_free(&b);
 }
 
