@@ -21,9 +21,10 @@ tool_dmarc_json(bool *first, const struct dmarc_result *d)
 {
 	print_pair(first, "policy", dmarc_policy_name(d->policy));
 	print_pair(first, "disposition", tool_disposition(d));
-	print_pair(first, "domain", d->domain);
+	print_pair(first, "domain",
+	    d->organization[0] != '\0' ? d->organization : d->domain);
+	print_pair(first, "from", d->domain);
 	print_pair(first, "policy_domain", d->policy_domain);
-	print_pair(first, "organization", d->organization);
 	print_bool(first, "spf_aligned", d->spf_aligned);
 	print_bool(first, "dkim_aligned", d->dkim_aligned);
 	print_bool(first, "testing", d->record.testing);
