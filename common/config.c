@@ -393,6 +393,8 @@ config_free(struct config *c)
 {
 	free(c->hostname);
 	free_list(&c->domains);
+	free_list(&c->trust_from);
+	free_list(&c->trust_signer);
 	free(c->listen.items);
 	for (size_t i = 0; i < c->certificates.n; i++) {
 		free(c->certificates.items[i].certificate);
@@ -410,6 +412,7 @@ config_free(struct config *c)
 	free(c->smtp_ports.items);
 	free(c->relay_host);
 	free(c->relay_from.items);
+	free(c->trust_client.items);
 	free(c->allow_plaintext_auth.items);
 	free(c->log_file);
 	free_list(&c->source_addresses);

@@ -88,6 +88,13 @@ enum offer_dsn {
 	OFFER_DSN_NOBODY
 };
 
+/* What becomes of mail that is not what it says it is. */
+enum failure_answer {
+	FAILURE_MARK,       /* taken; its Authentication-Results tell */
+	FAILURE_QUARANTINE, /* taken, as junk */
+	FAILURE_REJECT
+};
+
 /* Durations are in seconds, sizes in octets. */
 struct config {
 	char *hostname;
@@ -123,6 +130,10 @@ struct config {
 	uint64_t minimum_uid;
 	enum offer_dsn offer_dsn;
 	bool junk_folder; /* junk folder */
+	bool mail_auth;	  /* strangers' mail is judged */
+	enum failure_answer spf_fail, dmarc_reject, dmarc_quarantine;
+	struct config_list trust_from, trust_signer; /* lower case */
+	struct config_nets trust_client;
 	bool system_users;
 	char *postmaster; /* NULL: postmaster@ the first domain */
 	uint64_t smtpd_processes, pop3d_processes, deliver_processes;

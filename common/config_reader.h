@@ -55,6 +55,7 @@ config_take take_relay_host;  /* relay_host and relay_port */
 config_take take_mechanisms;  /* uint64_t, a set (common/sasl.h) */
 config_take take_offer_dsn;   /* enum offer_dsn */
 config_take take_relay_tls;   /* enum relay_tls */
+config_take take_failure;     /* enum failure_answer */
 config_take take_networks;    /* struct config_nets */
 config_take take_sources;     /* struct config_list of addresses */
 config_take take_word;	      /* char *, without spaces */

@@ -196,6 +196,19 @@ take_offer_dsn(
 	return place != -1;
 }
 
+/* bounds name the answers from the first on. */
+bool
+take_failure(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	int place = choose(r, k, value);
+
+	if (place != -1)
+		*(enum failure_answer *)config_member(r, k) =
+		    (enum failure_answer)place;
+	return place != -1;
+}
+
 bool
 take_relay_tls(
     struct config_reader *r, const struct config_keyword *k, const char *value)

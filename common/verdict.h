@@ -21,6 +21,8 @@
 	V(BUSY, 421, "4.3.2", EX_TEMPFAIL, "too busy, try again later") \
 	V(INTERNAL, 451, "4.3.0", EX_TEMPFAIL, "internal error, try again later") \
 	V(LOOKUP_FAILED, 451, "4.4.3", EX_TEMPFAIL, "cannot look that up now, try again later") \
+	V(SPF_LATER, 451, "4.7.24", EX_TEMPFAIL, "the SPF record of the sender's domain cannot be read now, try again later") \
+	V(DMARC_LATER, 451, "4.4.3", EX_TEMPFAIL, "cannot tell now whether From is authentic, try again later") \
 	V(LOGIN_LATER, 454, "4.7.0", EX_TEMPFAIL, "temporary authentication failure") \
 	V(DISK_FULL, 452, "4.3.1", EX_TEMPFAIL, "insufficient system storage") \
 	V(TOO_MANY_RECIPIENTS, 452, "4.5.3", EX_TEMPFAIL, "too many recipients") \
@@ -34,12 +36,16 @@
 	V(BAD_SENDER, 553, "5.1.7", EX_USAGE, "bad sender address") \
 	V(SENDER_NOT_OWNED, 553, "5.7.1", EX_NOPERM, "sender address not owned by this login") \
 	V(LOGIN_NEEDED, 530, "5.7.0", EX_NOPERM, "log in first") \
+	V(SPF_FAIL, 550, "5.7.23", EX_NOPERM, "the sender's domain does not send mail from your address (SPF)") \
+	V(DMARC_REJECT, 550, "5.7.1", EX_NOPERM, "rejected by the policy (DMARC) of the domain in From") \
+	V(FROM_UNCLEAR, 550, "5.7.1", EX_NOPERM, "the header does not say clearly whom this is from") \
 	V(RELAY_DENIED, 554, "5.7.1", EX_NOPERM, "relaying denied") \
 	V(LOGIN_FAILED, 535, "5.7.8", EX_NOPERM, "authentication credentials invalid") \
 	V(NULL_MX, 556, "5.1.10", EX_NOHOST, "recipient's domain accepts no mail") \
 	V(NO_HOST, 550, "5.1.2", EX_NOHOST, "recipient's domain does not exist") \
 	V(LOOP, 554, "5.4.6", EX_UNAVAILABLE, "mail loop") \
 	V(TOO_BIG, 552, "5.3.4", EX_UNAVAILABLE, "message too big") \
+	V(HEADER_TOO_BIG, 552, "5.3.4", EX_UNAVAILABLE, "header section too big") \
 	V(LINE_TOO_LONG, 550, "5.6.0", EX_DATAERR, "line too long in message") \
 	V(BARE_LINE_END, 550, "5.6.0", EX_DATAERR, "bare CR or LF in message") \
 	V(NUL_OCTET, 550, "5.6.0", EX_DATAERR, "NUL in message") \

@@ -92,6 +92,12 @@ test_defaults(void **state)
 	assert_int_equal(c.minimum_uid, 1000);
 	assert_int_equal(c.address_family, FAMILY_ANY);
 	assert_false(c.junk_folder);
+	assert_true(c.mail_auth);
+	assert_int_equal(c.spf_fail, FAILURE_MARK);
+	assert_int_equal(c.dmarc_reject, FAILURE_REJECT);
+	assert_int_equal(c.dmarc_quarantine, FAILURE_QUARANTINE);
+	assert_int_equal(
+	    c.trust_from.n + c.trust_signer.n + c.trust_client.n, 0);
 	assert_false(c.system_users);
 	assert_int_equal(c.spare_processes, 2);
 	assert_int_equal(c.password_cost, 5);
@@ -191,6 +197,9 @@ static const char full[] =
     "3\nlogin-failures-network 4\n"
     "login-failures-user 5\nlogin-failure-window 10m\nlogin-memory 2d\n"
     "tls-trust /etc/ca.pem\nhttps-port 8443\n"
+    "mail-auth no\nspf-fail reject\ndmarc-reject mark\n"
+    "dmarc-quarantine mark\ntrust-from Example.ORG a.example\n"
+    "trust-client 192.0.2.0/24\ntrust-signer list.example\n"
     "dmarc-reports yes\ndmarc-report-from dmarc@example.org\n"
     "password-cost 7\n"
 #ifdef HAVE_JANSSON
@@ -237,6 +246,14 @@ test_everything(void **state)
 	assert_int_equal(c.destination_concurrency, 7);
 	assert_int_equal(c.address_family, FAMILY_IPV6);
 	assert_true(c.junk_folder);
+	assert_false(c.mail_auth);
+	assert_int_equal(c.spf_fail, FAILURE_REJECT);
+	assert_int_equal(c.dmarc_reject, FAILURE_MARK);
+	assert_int_equal(c.dmarc_quarantine, FAILURE_MARK);
+	assert_int_equal(c.trust_from.n, 2);
+	assert_string_equal(c.trust_from.items[0], "example.org");
+	assert_int_equal(c.trust_client.items[0].prefix, 24);
+	assert_string_equal(c.trust_signer.items[0], "list.example");
 	assert_int_equal(c.offer_dsn, OFFER_DSN_NOBODY);
 	assert_int_equal(c.delay_warning, 0);
 	assert_string_equal(c.bounce_copy, "copy@example.org");
@@ -449,6 +466,12 @@ static const struct {
     {"login-memory 2000d", "test.conf:1: \"login-memory\": 2000d is not"},
     {"tls-trust ca.pem", "test.conf:1: \"tls-trust\": \"ca.pem\" is not"},
     {"https-port 0", "test.conf:1: \"https-port\": 0 is not within"},
+    {"mail-auth maybe", "test.conf:1: \"mail-auth\": \"maybe\" is none of"},
+    {"spf-fail refuse", "test.conf:1: \"spf-fail\": \"refuse\" is none of"},
+    {"dmarc-quarantine reject",
+	"test.conf:1: \"dmarc-quarantine\": \"reject\" is none of"},
+    {"trust-from a@b.example", "test.conf:1: \"trust-from\": \"a@b.example\""},
+    {"trust-client a.example", "test.conf:1: \"trust-client\": \"a.example\""},
     {"junk trash", "test.conf:1: \"junk\": \"trash\" is none of inbox|folder"},
     {"junk inbox|folder", "test.conf:1: \"junk\": \"inbox|folder\" is none"},
     {"system-users true", "test.conf:1: \"system-users\": \"true\" is none"},
