@@ -2,6 +2,7 @@
 #include "smtpd/content.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -135,6 +136,20 @@ void
 content_came(struct content *c, size_t n)
 {
 	c->memory.len += n;
+}
+
+void
+content_add(struct content *c, const char *octets, size_t n)
+{
+	char *room;
+
+	if (n == 0)
+		return;
+	room = content_room(c, n);
+	if (room == NULL)
+		return;
+	memcpy(room, octets, n);
+	content_came(c, n);
 }
 
 void

@@ -41,6 +41,8 @@ void content_wait_for_headers(
 char *content_room(struct content *, size_t n);
 void content_came(struct content *, size_t n);
 
+void content_add(struct content *, const char *octets, size_t n);
+
 /* Keep no more of it: the message is refused already. */
 void content_discard(struct content *);
 

@@ -4,33 +4,11 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/lines.h"
 #include "common/log.h"
-#include "smtpd/content.h"
-#include "smtpd/header_scan.h"
+#include "smtpd/message.h"
 #include "smtpd/received.h"
-#include "smtpd/session.h"
 
-enum {
-	HEADERS_MAX = 8192,
-	/* Octets a second below which a client is a nuisance (A21). */
-	RATE_MIN = 1024,
-	/* So much more than the limit is read before we hang up. */
-	EXCESS = 1 << 20
-};
-
-/* One message, from 354 to its reply. */
-struct message {
-	struct session *session;
-	struct submission submission;
-	struct buf headers; /* ours */
-	size_t start;       /* octets of them for a local mailbox alone */
-	struct content content;
-	struct dot_reader wire;
-	struct header_scan scan;
-	int64_t began;
-	uint64_t came; /* octets from the wire */
-};
+enum { HEADERS_MAX = 65536 };
 
 /* For content_wait_for_headers(). */
 static int
@@ -60,10 +38,11 @@ open_message(struct session *s, struct message *m)
 	m->start = received_headers(
 	    s, m->submission.id, m->submission.time, &m->headers);
 	content_init(&m->content, m->submission.writer, &m->headers);
-	if (policy_is_judged(&s->facts))
+	m->judged = policy_is_judged(&s->facts, s->config->mail_auth);
+	if (m->judged)
 		content_wait_for_headers(&m->content, open_scratch, m);
 	dot_reader_init(&m->wire);
-	header_scan_init(&m->scan);
+	header_init(&m->section);
 	return VERDICT_OK;
 }
 
@@ -73,105 +52,90 @@ close_message(struct message *m)
 	submit_abort(&m->submission);
 	owners_done(m->session->owners, &m->submission);
 	content_free(&m->content);
+	judging_free(m->judging);
+	header_free(&m->section);
 	buf_free(&m->headers);
-}
-
-/* -- receiving -- */
-
-/*
- * Silence ends a message, and so does a drip: the whole of it has the
- * timeout and the time that its octets take at the least rate.
- */
-static int64_t
-deadline(const struct message *m)
-{
-	int64_t timeout = (int64_t)m->session->config->smtp_timeout * 1000;
-	int64_t silence = clock_monotonic_ms() + timeout;
-	int64_t whole =
-	    m->began + timeout + (int64_t)(m->came / RATE_MIN) * 1000;
-
-	return silence < whole ? silence : whole;
-}
-
-/* Read on to the end even where nothing is kept: A1. */
-static enum dot_state
-take_octets(struct message *m, struct span octets, size_t *used)
-{
-	char *room = content_room(&m->content, octets.len);
-	char waste[4096];
-	enum dot_state state;
-	size_t made;
-
-	if (room == NULL) {
-		room = waste;
-		if (octets.len > sizeof(waste))
-			octets.len = sizeof(waste);
-	}
-	state = dot_read(&m->wire, octets.data, octets.len, used, room, &made);
-	header_scan(&m->scan, room, made);
-	if (room != waste)
-		content_came(&m->content, made);
-	m->came += *used;
-	if (m->wire.octets > m->session->config->max_message_size)
-		content_discard(&m->content);
-	return state;
-}
-
-static enum stream_result
-receive(struct message *m)
-{
-	struct stream *stream = &m->session->stream;
-	uint64_t most = m->session->config->max_message_size + EXCESS;
-	enum dot_state state = DOT_MORE;
-
-	m->began = clock_monotonic_ms();
-	while (state == DOT_MORE && m->wire.octets <= most) {
-		struct span octets;
-		size_t used;
-		enum stream_result result;
-
-		stream->deadline = deadline(m);
-		result = stream_peek(stream, &octets);
-		if (result != STREAM_OK)
-			return result;
-		state = take_octets(m, octets, &used);
-		stream_took(stream, used);
-	}
-	stream_limit(stream, (int64_t)m->session->config->smtp_timeout * 1000);
-	m->session->closing = state == DOT_MORE;
-	return STREAM_OK;
 }
 
 /* -- deciding and handing over -- */
 
 static enum verdict
-judge(struct message *m)
+check_content(const struct message *m)
 {
 	const struct config *config = m->session->config;
+	const struct header_field *first;
 	const struct policy_content facts = {.wire = &m->wire,
-	    .hops = m->scan.received,
+	    .hops = header_count(&m->section, "Received", &first),
+	    .header_too_big = m->section.oversized,
 	    .max_size = config->max_message_size,
 	    .max_line_length = config->max_line_length,
 	    .max_hops = config->max_hops};
-	enum verdict verdict = policy_content(&facts);
 
-	if (verdict_is_success(verdict) && content_finish(&m->content) == -1) {
-		log_event(LEVEL_ERROR, "cannot write",
-		    log_text("id", m->submission.id),
-		    log_text("reason", strerror(errno)));
-		verdict = submit_storage_failed();
-	}
+	return policy_content(&facts);
+}
+
+/* Put the fields behind those for a local mailbox alone: they are, too. */
+static bool
+insert(struct message *m, const struct buf *fields)
+{
+	struct buf *h = &m->headers;
+
+	if (!buf_ok(h) || !buf_reserve(h, fields->len))
+		return false;
+	memmove(h->data + m->start + fields->len, h->data + m->start,
+	    h->len - m->start);
+	memcpy(h->data + m->start, fields->data, fields->len);
+	h->len += fields->len;
+	m->start += fields->len;
+	return true;
+}
+
+static enum verdict
+judge(struct message *m)
+{
+	struct buf fields = BUF_INIT(HEADERS_MAX);
+	enum verdict verdict;
+
+	if (!m->judged)
+		return VERDICT_OK;
+	if (m->judging == NULL)
+		return VERDICT_INTERNAL;
+	verdict = judging_end(m->judging, &fields);
+	if (verdict_is_success(verdict) && !insert(m, &fields))
+		verdict = VERDICT_INTERNAL;
+	buf_free(&fields);
 	return verdict;
+}
+
+static enum verdict
+write_content(struct message *m)
+{
+	if (content_finish(&m->content) == 0)
+		return VERDICT_OK;
+	log_event(LEVEL_ERROR, "cannot write", log_text("id", m->submission.id),
+	    log_text("reason", strerror(errno)));
+	return submit_storage_failed();
 }
 
 static uint64_t
 wire_octets(const struct message *m)
 {
-	uint64_t n = m->headers.len + m->wire.octets;
+	uint64_t n = m->headers.len + m->wire.octets - m->stripped;
 
 	for (size_t i = 0; i < m->headers.len; i++)
 		n += m->headers.data[i] == '\n';
 	return n;
+}
+
+static bool
+has_utf8_header(const struct message *m)
+{
+	const struct buf *text = &m->section.text;
+
+	for (size_t i = 0; i < text->len; i++)
+		if ((unsigned char)text->data[i] & 0x80)
+			return true;
+	return false;
 }
 
 static enum verdict
@@ -188,7 +152,8 @@ commit(struct message *m)
 	    .start = m->start,
 	    .wire = wire_octets(m),
 	    .eight_bit = t->body_8bit || m->wire.eight_bit,
-	    .utf8 = t->utf8 && (t->utf8_address || m->scan.eight_bit),
+	    .utf8 = t->utf8 && (t->utf8_address || has_utf8_header(m)),
+	    .junk = t->junk,
 	    .client = s->client.text,
 	    .helo = s->helo,
 	    .protocol = received_protocol(s)};
@@ -210,7 +175,7 @@ accept_message(struct message *m)
 	    log_address("from", t->sender_text),
 	    log_address("to", t->nrecipients == 1 ? t->recipients[0] : NULL),
 	    log_number("recipients", (int64_t)t->nrecipients),
-	    log_delay("delay", clock_monotonic_ms() - m->began));
+	    SESSION_JUDGED(s), log_text("junk", t->junk), log_delay("delay", clock_monotonic_ms() - m->began));
 	s->errors = s->refused = s->fruitless = 0;
 	s->fruitful = clock_monotonic_ms();
 	snprintf(text, sizeof(text), "queued as %s", m->submission.id);
@@ -222,10 +187,13 @@ refuse_message(struct message *m, enum verdict verdict)
 {
 	struct session *s = m->session;
 	const char *about = m->submission.refused;
+	char text[JUDGING_TEXT_MAX + 1] = "";
 
 	session_log_refusal(
 	    s, m->submission.id, about[0] != '\0' ? about : NULL, verdict);
-	session_verdict(s, verdict);
+	if (m->judging != NULL)
+		judging_explain(m->judging, verdict, text);
+	session_verdict_text(s, verdict, text);
 	if (policy_closes(verdict))
 		s->closing = true;
 }
@@ -233,8 +201,12 @@ refuse_message(struct message *m, enum verdict verdict)
 static void
 finish(struct message *m)
 {
-	enum verdict verdict = judge(m);
+	enum verdict verdict = check_content(m);
 
+	if (verdict_is_success(verdict))
+		verdict = judge(m);
+	if (verdict_is_success(verdict))
+		verdict = write_content(m);
 	if (verdict_is_success(verdict))
 		verdict = commit(m);
 	if (verdict_is_success(verdict))
@@ -266,7 +238,7 @@ smtp_data(struct session *s, const char *argument)
 		return;
 	}
 	stream_puts(&s->stream, "354 end with CR LF . CR LF\r\n");
-	result = receive(&m);
+	result = message_receive(&m);
 	if (result == STREAM_OK)
 		finish(&m);
 	else

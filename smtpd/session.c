@@ -42,8 +42,8 @@ session_log_refusal(struct session *s, const char *id, const char *recipient,
 	const struct verdict_row *row = verdict_row(verdict);
 
 	log_event(LEVEL_INFO, "refused", log_text("id", id), ABOUT(s),
-	    log_address("to", recipient), log_text("dsn", row->enhanced),
-	    log_text("reason", row->text));
+	    log_address("to", recipient), SESSION_JUDGED(s),
+	    log_text("dsn", row->enhanced), log_text("reason", row->text));
 }
 
 void
@@ -82,13 +82,20 @@ session_close(
 }
 
 void
-session_verdict(struct session *s, enum verdict verdict)
+session_verdict_text(struct session *s, enum verdict verdict, const char *text)
 {
 	const struct verdict_row *row = verdict_row(verdict);
 
 	if (row->smtp / 100 == 5)
 		s->errors++;
-	session_reply(s, row->smtp, row->enhanced, row->text);
+	session_reply(
+	    s, row->smtp, row->enhanced, text[0] != '\0' ? text : row->text);
+}
+
+void
+session_verdict(struct session *s, enum verdict verdict)
+{
+	session_verdict_text(s, verdict, "");
 }
 
 void

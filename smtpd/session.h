@@ -35,6 +35,11 @@ struct transaction {
 	struct dsn_recipient *asked; /* of each; owned, as is orcpt */
 	size_t nrecipients;
 	size_t room; /* of the arrays */
+	/* What was judged of its message, for the log; NULL: nothing was. */
+	const char *spf, *dkim, *dmarc;
+	char author[DNS_NAME_MAX + 1]; /* the domain in From; "" */
+	const char *trust; /* the keyword that stood in for a pass; NULL */
+	const char *junk;  /* as struct submit_envelope has it */
 };
 
 /* Who the client is, looked up once (client.c). */
@@ -99,6 +104,19 @@ void session_close(
 
 /* What the verdict's row says; an error where it refuses for good. */
 void session_verdict(struct session *, enum verdict);
+
+/* The same with another text in place of the row's; "": the row's. */
+void session_verdict_text(struct session *, enum verdict, const char *text);
+
+/* What was judged, for a line in the log. */
+#define SESSION_JUDGED(s)                                                      \
+	log_text("spf", (s)->transaction.spf),                                 \
+	    log_text("dkim", (s)->transaction.dkim),                           \
+	    log_text("dmarc", (s)->transaction.dmarc),                         \
+	    log_text("author",                                                 \
+		(s)->transaction.author[0] != '\0' ? (s)->transaction.author   \
+						   : NULL),                    \
+	    log_text("trust", (s)->transaction.trust)
 
 /* A line in the log: what was refused to whom and why. */
 void session_log_refusal(

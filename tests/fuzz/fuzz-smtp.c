@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#define _GNU_SOURCE /* memfd_create */
+#define _GNU_SOURCE /* memfd_create, memmem */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -54,6 +55,13 @@ const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("\0" HELLO "MAIL FROM:<> SMTPUTF8 RET=FULL\r\n"
 	      "RCPT TO:<ann@example.test> NOTIFY=NEVER "
 	      "ORCPT=utf-8;\xc3\xb6\\x{F6}@y.test\r\nDATA\r\n.\r\n"),
+    FUZZ_SEED("\0" HELLO MAIL RCPT "DATA\r\nFrom: a@pass.test\r\n"
+	      "Authentication-Results: mail.example.test; spf=pass\r\n"
+	      "X-Spam-Flag: NO\r\n\tx\r\n\r\nbody\r\n.\r\n"),
+    FUZZ_SEED("\0EHLO pass.test\r\nMAIL FROM:<a@fail.test>\r\n" RCPT
+	      "DATA\r\nDKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;\r\n"
+	      "\td=pass.test; s=s; h=from:to; bh=AAAA; b=BBBB\r\n"
+	      "From: \"a\" (b) <a@reject.test>\r\n\r\n.\r\n"),
     FUZZ_SEED("\0GET / HTTP/1.1\r\n"),
     FUZZ_SEEDS_END,
 };
@@ -87,6 +95,103 @@ const char *
 client_name(struct session *s)
 {
 	return s->client.name;
+}
+
+/* -- the DNS -- */
+
+enum dns_status __wrap_dns_txt(
+    struct dns *, const char *name, char ***texts, size_t *n);
+enum dns_status __wrap_dns_addresses(struct dns *, const char *host, int family,
+    struct sockaddr_storage *out, size_t max, size_t *n);
+enum dns_status __wrap_dns_mx(struct dns *, const char *domain,
+    struct dns_mx *out, size_t max, size_t *n);
+enum dns_status __wrap_dns_ptr(struct dns *, const struct sockaddr_storage *,
+    char (*names)[DNS_NAME_MAX + 1], size_t max, size_t *n);
+enum dns_status __wrap_dns_alias(
+    struct dns *, const char *name, char target[DNS_NAME_MAX + 1]);
+void __wrap_dns_deadline(struct dns *, int64_t deadline_ms);
+
+/* What a domain has published depends on the letter it begins with. */
+enum dns_status
+__wrap_dns_txt(struct dns *d, const char *name, char ***texts, size_t *n)
+{
+	static const char *const records[][2] = {
+	    {"pass.test", "v=spf1 +all"},
+	    {"fail.test", "v=spf1 exp=why.test -all"},
+	    {"why.test", "not %{i} of %{h}, \x1b\xff"},
+	    {"_dmarc.reject.test", "v=DMARC1; p=reject; rua=mailto:a@b"},
+	    {"_dmarc.x.test", "v=DMARC1; p=quarantine"},
+	};
+
+	(void)d;
+	*n = 0;
+	*texts = NULL;
+	if (name[0] == 't')
+		return DNS_TEMPORARY;
+	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+		if (strcmp(name, records[i][0]) != 0)
+			continue;
+		*texts = malloc(sizeof(**texts) + strlen(records[i][1]) + 1);
+		REQUIRE(*texts != NULL);
+		**texts = strcpy((char *)(*texts + 1), records[i][1]);
+		*n = 1;
+		return DNS_FOUND;
+	}
+	return DNS_NO_NAME;
+}
+
+enum dns_status
+__wrap_dns_addresses(struct dns *d, const char *host, int family,
+    struct sockaddr_storage *out, size_t max, size_t *n)
+{
+	(void)d;
+	(void)host;
+	(void)family;
+	(void)out;
+	(void)max;
+	*n = 0;
+	return DNS_NO_NAME;
+}
+
+enum dns_status
+__wrap_dns_mx(struct dns *d, const char *domain, struct dns_mx *out, size_t max,
+    size_t *n)
+{
+	(void)d;
+	(void)domain;
+	(void)out;
+	(void)max;
+	*n = 0;
+	return DNS_NO_NAME;
+}
+
+enum dns_status
+__wrap_dns_ptr(struct dns *d, const struct sockaddr_storage *address,
+    char (*names)[DNS_NAME_MAX + 1], size_t max, size_t *n)
+{
+	(void)d;
+	(void)address;
+	(void)names;
+	(void)max;
+	*n = 0;
+	return DNS_NO_NAME;
+}
+
+enum dns_status
+__wrap_dns_alias(
+    struct dns *d, const char *name, char target[DNS_NAME_MAX + 1])
+{
+	(void)d;
+	(void)name;
+	target[0] = '\0';
+	return DNS_NO_NAME;
+}
+
+void
+__wrap_dns_deadline(struct dns *d, int64_t deadline_ms)
+{
+	(void)d;
+	(void)deadline_ms;
 }
 
 /* -- userdb -- */
@@ -210,7 +315,13 @@ check_content(const char *text, size_t n, const struct submit_envelope *e)
 {
 	size_t lines = 0;
 
+	/* whoever is no user was judged, and that stands above the line */
 	REQUIRE(n > e->start && e->start > 0 && text[e->start - 1] == '\n');
+	REQUIRE(logged_in ||
+	    memmem(text, e->start, "\nAuthentication-Results: mail.example.test",
+		42) != NULL);
+	REQUIRE((e->junk != NULL) ==
+	    (memmem(text, e->start, "\nX-Spam-Flag: YES\n", 18) != NULL));
 	REQUIRE(strncmp(text, "Return-Path: <", 14) == 0);
 	REQUIRE(strncmp(text + e->start, "Received: from ", 15) == 0);
 	for (size_t i = 0; i < n; i++) {
@@ -302,6 +413,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 {
 	static char replies[1 << 19];
 	struct owners owners = OWNERS_INIT;
+	char dns; /* its address is all that is looked at */
 	int ends[2];
 	ssize_t got;
 	size_t have = 0;
@@ -316,7 +428,8 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 	    send(ends[0], octets + 1, n - 1, MSG_DONTWAIT) == (ssize_t)n - 1);
 	shutdown(ends[0], SHUT_WR);
 	(void)session_serve(&(struct session_world){.config = get_config(),
-				.owners = &owners},
+				.owners = &owners,
+				.dns = (struct dns *)(void *)&dns},
 	    octets[0] & SUBMISSION ? LISTENER_SUBMISSION : LISTENER_SMTP,
 	    ends[1], -1);
 	while (

@@ -64,8 +64,13 @@ def events_of_source():
     for path in glob.glob(os.path.join(TOP, "*", "*.c")):
         with open(path) as f:
             text = f.read()
-        macros = dict(re.findall(r"^#define (\w+)\(\w*\)((?:.*\\\n)*.*)$",
-                                 text, re.M))
+        macros = {}
+        for file in [path, *glob.glob(os.path.join(os.path.dirname(path),
+                                                   "*.h"))]:
+            with open(file) as f:
+                macros.update(re.findall(
+                    r"^#define (\w+)\(\w*\)((?:.*\\\n)*.*)$", f.read(),
+                    re.M))
         for call in re.finditer(r"^\t+.*?\blog_(event|errno)\(", text, re.M):
             arguments = split_call(text, call.end() - 1)
             pairs = ",".join(arguments[2:])

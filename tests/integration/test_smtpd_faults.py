@@ -106,7 +106,7 @@ def test_disk_full(make_smtpd):
         c.ehlo()
         for body in (b"x\r\n", b"x" * 900 + b"\r\n"):
             smtpd.queue.fault = ("open-fd", "full")
-            assert c.message(body * 600) == 452
+            assert c.message(b"\r\n" + body * 600) == 452
             assert c.enhanced == "4.3.1"
             assert c.message() == 250
     assert len(smtpd.queue.wait(2)) == 2

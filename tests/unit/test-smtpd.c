@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "smtpd/command.h"
-#include "smtpd/header_scan.h"
 #include "smtpd/policy.h"
 
 #define SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -389,6 +388,11 @@ contents_are_judged(void **state)
 	    judge((struct dot_reader){.nul = true}, 0), VERDICT_NUL_OCTET);
 	assert_int_equal(
 	    judge((struct dot_reader){.nul = false}, 51), VERDICT_LOOP);
+	assert_int_equal(
+	    policy_content(&(struct policy_content){
+		.wire = &(struct dot_reader){.nul = false},
+		.header_too_big = true}),
+	    VERDICT_HEADER_TOO_BIG);
 	/* the connection is closed whatever else is wrong with it */
 	assert_true(policy_closes(
 	    judge((struct dot_reader){.octets = 2000, .bare_lf = true}, 60)));
@@ -400,50 +404,136 @@ contents_are_judged(void **state)
 	assert_false(policy_closes(VERDICT_LOOP));
 }
 
-/* -- headers -- */
-
-static struct header_scan
-scan_split(const char *text, size_t cut)
-{
-	struct header_scan h;
-
-	header_scan_init(&h);
-	header_scan(&h, text, cut);
-	header_scan(&h, text + cut, strlen(text) - cut);
-	return h;
-}
+/* -- who really sent it -- */
 
 static void
-headers_are_scanned(void **state)
+only_strangers_are_asked_who_they_are(void **state)
+{
+	(void)state;
+	assert_true(policy_is_judged(&stranger, true));
+	assert_false(policy_is_judged(&stranger, false));
+	assert_false(policy_is_judged(&user, true));
+	assert_false(policy_is_judged(&neighbour, true));
+	assert_false(policy_is_judged(&printer, true));
+	assert_false(policy_is_judged(&not_yet, true));
+}
+
+static struct policy_outcome
+ask(struct policy_authentic facts)
+{
+	struct policy_outcome outcome;
+
+	policy_authentic(&facts, &outcome);
+	return outcome;
+}
+
+#define DEFAULTS                                                               \
+	.dmarc_reject = FAILURE_REJECT, .dmarc_quarantine = FAILURE_QUARANTINE
+
+static void
+dmarc_is_followed(void **state)
 {
 	static const struct {
-		const char *text;
-		uint64_t received;
-		bool eight_bit, done;
+		struct policy_authentic facts;
+		enum verdict verdict;
+		const char *junk, *because;
 	} cases[] = {
-	    {"", 0, false, false},
-	    {"Received: a\nreceived:\nRECEIVED : x\n\n", 3, false, true},
-	    {"Subject: x\n\nReceived: a\n", 0, false, true},
-	    {"\nReceived: a\n", 0, false, true},
-	    {"Received-SPF: a\nReceive: b\nX-Received: c\n", 0, false, false},
-	    {"To: x\n Received: folded\nReceived: a", 1, false, false},
-	    {"Received\n: a\n", 0, false, false},
-	    {"Subject: \xc3\xa9\n\n", 0, true, true},
-	    {"Subject: e\n\n\xc3\xa9\n", 0, false, true},
+	    {{.dmarc = AUTH_NONE, DEFAULTS}, VERDICT_OK, "", ""},
+	    {{.dmarc = AUTH_PASS, .disposition = DMARC_REJECT, DEFAULTS},
+		VERDICT_OK, "", ""},
+	    {{.dmarc = AUTH_FAIL, .disposition = DMARC_REJECT, DEFAULTS},
+		VERDICT_DMARC_REJECT, "", ""},
+	    {{.dmarc = AUTH_FAIL, .disposition = DMARC_QUARANTINE, DEFAULTS},
+		VERDICT_OK, "dmarc", ""},
+	    {{.dmarc = AUTH_FAIL, .disposition = DMARC_NONE, DEFAULTS},
+		VERDICT_OK, "", ""},
+	    {{.dmarc = AUTH_FAIL,
+		 .disposition = DMARC_REJECT,
+		 .dmarc_reject = FAILURE_QUARANTINE},
+		VERDICT_OK, "dmarc", "dmarc-reject"},
+	    {{.dmarc = AUTH_FAIL, .disposition = DMARC_QUARANTINE}, VERDICT_OK,
+		"", "dmarc-quarantine"},
+	    {{.dmarc = AUTH_FAIL,
+		 .disposition = DMARC_REJECT,
+		 .trust = TRUST_SIGNER,
+		 DEFAULTS},
+		VERDICT_OK, "", "trust-signer"},
+	    {{.dmarc = AUTH_PASS,
+		 .disposition = DMARC_REJECT,
+		 .trust = TRUST_FROM,
+		 DEFAULTS},
+		VERDICT_OK, "", ""},
+	    /* trouble is neither a pass nor a failure */
+	    {{.dmarc = AUTH_TEMPERROR, .nothing_known = true, DEFAULTS},
+		VERDICT_DMARC_LATER, "", ""},
+	    {{.dmarc = AUTH_TEMPERROR, .nothing_known = true}, VERDICT_OK, "",
+		""},
+	    {{.dmarc = AUTH_TEMPERROR, .disposition = DMARC_REJECT, DEFAULTS},
+		VERDICT_DMARC_LATER, "", ""},
+	    {{.dmarc = AUTH_TEMPERROR,
+		 .disposition = DMARC_REJECT,
+		 .dmarc_quarantine = FAILURE_QUARANTINE},
+		VERDICT_OK, "", ""},
+	    {{.dmarc = AUTH_TEMPERROR, .disposition = DMARC_NONE, DEFAULTS},
+		VERDICT_OK, "", ""},
+	    {{.dmarc = AUTH_TEMPERROR,
+		 .nothing_known = true,
+		 .trust = TRUST_CLIENT,
+		 DEFAULTS},
+		VERDICT_OK, "", ""},
+	    /* who sent that? */
+	    {{.from = FROM_UNCLEAR, .dmarc = AUTH_FAIL, DEFAULTS},
+		VERDICT_FROM_UNCLEAR, "", ""},
+	    {{.from = FROM_UNCLEAR, .dmarc_reject = FAILURE_QUARANTINE},
+		VERDICT_OK, "from", "dmarc-reject"},
+	    {{.from = FROM_ABSENT,
+		 .dmarc = AUTH_FAIL,
+		 .disposition = DMARC_REJECT,
+		 DEFAULTS},
+		VERDICT_OK, "from", ""},
 	};
 
 	(void)state;
-	for (size_t i = 0; i < SIZE(cases); i++)
-		for (size_t c = 0; c <= strlen(cases[i].text); c++) {
-			struct header_scan h = scan_split(cases[i].text, c);
+	for (size_t i = 0; i < SIZE(cases); i++) {
+		struct policy_outcome o = ask(cases[i].facts);
 
-			assert_int_equal(h.received, cases[i].received);
-			assert_int_equal(h.eight_bit, cases[i].eight_bit);
-			assert_int_equal(h.done, cases[i].done);
-		}
+		assert_int_equal(o.verdict, cases[i].verdict);
+		assert_string_equal(
+		    o.junk != NULL ? o.junk : "", cases[i].junk);
+		assert_string_equal(
+		    o.because != NULL ? o.because : "", cases[i].because);
+		assert_true((o.because == NULL) == (o.override == NULL));
+	}
 }
 
-/* -- SASL -- */
+static void
+spf_is_asked_where_dmarc_does_not_pass(void **state)
+{
+	struct policy_authentic facts = {.spf = AUTH_FAIL, DEFAULTS};
+
+	(void)state;
+	assert_null(ask(facts).junk);
+	facts.spf_fail = FAILURE_QUARANTINE;
+	assert_string_equal(ask(facts).junk, "spf");
+	facts.spf_fail = FAILURE_REJECT;
+	assert_int_equal(ask(facts).verdict, VERDICT_SPF_FAIL);
+	facts.dmarc = AUTH_PASS;
+	assert_int_equal(ask(facts).verdict, VERDICT_OK);
+	facts.dmarc = AUTH_FAIL;
+	facts.disposition = DMARC_REJECT;
+	assert_int_equal(ask(facts).verdict, VERDICT_DMARC_REJECT);
+	/* who may be saved by DMARC is not refused for good by SPF */
+	facts.dmarc = AUTH_TEMPERROR;
+	assert_int_equal(ask(facts).verdict, VERDICT_DMARC_LATER);
+	facts = (struct policy_authentic){
+	    .spf = AUTH_TEMPERROR, .spf_fail = FAILURE_REJECT, DEFAULTS};
+	assert_int_equal(ask(facts).verdict, VERDICT_SPF_LATER);
+	facts.trust = TRUST_CLIENT;
+	assert_int_equal(ask(facts).verdict, VERDICT_OK);
+	facts = (struct policy_authentic){
+	    .spf = AUTH_SOFTFAIL, .spf_fail = FAILURE_REJECT, DEFAULTS};
+	assert_int_equal(ask(facts).verdict, VERDICT_OK);
+}
 
 int
 main(void)
@@ -461,7 +551,9 @@ main(void)
 	    cmocka_unit_test(senders_are_judged),
 	    cmocka_unit_test(recipients_are_judged),
 	    cmocka_unit_test(contents_are_judged),
-	    cmocka_unit_test(headers_are_scanned),
+	    cmocka_unit_test(only_strangers_are_asked_who_they_are),
+	    cmocka_unit_test(dmarc_is_followed),
+	    cmocka_unit_test(spf_is_asked_where_dmarc_does_not_pass),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_MESSAGE_H
+#define SMTPD_MESSAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/lines.h"
+#include "common/stream.h"
+#include "common/submit.h"
+#include "mailauth/header.h"
+#include "smtpd/content.h"
+#include "smtpd/judging.h"
+#include "smtpd/session.h"
+
+/* One message, from 354 to its reply: what data.c and receive.c share. */
+struct message {
+	struct session *session;
+	struct submission submission;
+	struct buf headers; /* ours */
+	size_t start;       /* octets of them for a local mailbox alone */
+	struct content content;
+	struct dot_reader wire;
+	struct header_section section; /* as it came */
+	uint64_t stripped;  /* octets on the wire of what is not kept of it */
+	bool judged;        /* as a stranger's; with its section's end: */
+	struct judging *judging; /* NULL: no memory */
+	int64_t began;
+	uint64_t came; /* octets from the wire */
+};
+
+/*
+ * Take the message from the wire, up to its end also where nothing is kept
+ * (A1).  Whoever wants to know of its body (judging.h) is told as it passes.
+ */
+enum stream_result message_receive(struct message *);
+
+#endif

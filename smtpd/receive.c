@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/message.h"
+
+#include "common/clock.h"
+#include "smtpd/strip.h"
+
+enum {
+	/* Octets a second below which a client is a nuisance (A21). */
+	RATE_MIN = 1024,
+	/* So much more than the limit is read before we hang up. */
+	EXCESS = 1 << 20,
+	BLOCK = 4096
+};
+
+/*
+ * Silence ends a message, and so does a drip: the whole of it has the
+ * timeout and the time that its octets take at the least rate.
+ */
+static int64_t
+deadline(const struct message *m)
+{
+	int64_t timeout = (int64_t)m->session->config->smtp_timeout * 1000;
+	int64_t silence = clock_monotonic_ms() + timeout;
+	int64_t whole =
+	    m->began + timeout + (int64_t)(m->came / RATE_MIN) * 1000;
+
+	return silence < whole ? silence : whole;
+}
+
+/* -- the header section -- */
+
+static uint64_t
+wire_octets(const char *octets, size_t n)
+{
+	uint64_t wire = n;
+
+	for (size_t i = 0; i < n; i++)
+		wire += octets[i] == '\n';
+	return wire;
+}
+
+static void
+keep_section(struct message *m)
+{
+	const struct header_section *h = &m->section;
+	const char *from = h->text.data;
+	size_t left = h->text.len;
+
+	for (size_t i = 0; i < h->n; i++) {
+		const struct span field = h->fields[i].text;
+		size_t before = (size_t)(field.data - from), cut = field.len;
+
+		if (!strip_field(&h->fields[i], m->session->config->hostname,
+			m->judged))
+			continue;
+		content_add(&m->content, from, before);
+		cut += before + cut < left; /* its line end */
+		m->stripped += wire_octets(field.data, cut);
+		from += before + cut;
+		left -= before + cut;
+	}
+	content_add(&m->content, from, left);
+}
+
+static void
+section_came(struct message *m)
+{
+	if (m->section.oversized || !buf_ok(&m->section.text)) {
+		content_discard(&m->content);
+		return;
+	}
+	keep_section(m);
+	if (m->judged)
+		m->judging = judging_begin(m->session, &m->section);
+}
+
+/* -- octets -- */
+
+/* Whoever wants to know of the body. */
+static void
+body_passes(struct message *m, const char *octets, size_t n)
+{
+	if (m->judging != NULL)
+		judging_body(m->judging, octets, n);
+}
+
+/* Of the header section nothing is kept before all of it is known. */
+static enum dot_state
+take_header(struct message *m, struct span octets, size_t *used)
+{
+	char block[BLOCK];
+	enum dot_state state;
+	size_t made, taken;
+
+	if (octets.len > sizeof(block))
+		octets.len = sizeof(block);
+	state = dot_read(&m->wire, octets.data, octets.len, used, block, &made);
+	taken = header_take(&m->section, block, made);
+	if (m->section.done) {
+		section_came(m);
+		content_add(&m->content, "\n", 1);
+		content_add(&m->content, block + taken, made - taken);
+		body_passes(m, block + taken, made - taken);
+	} else if (state == DOT_END) {
+		header_end(&m->section);
+		section_came(m);
+	}
+	return state;
+}
+
+static enum dot_state
+take_body(struct message *m, struct span octets, size_t *used)
+{
+	char *room = content_room(&m->content, octets.len);
+	char waste[BLOCK];
+	enum dot_state state;
+	size_t made;
+
+	if (room == NULL) {
+		room = waste;
+		if (octets.len > sizeof(waste))
+			octets.len = sizeof(waste);
+	}
+	state = dot_read(&m->wire, octets.data, octets.len, used, room, &made);
+	if (room != waste) {
+		body_passes(m, room, made);
+		content_came(&m->content, made);
+	}
+	return state;
+}
+
+static enum dot_state
+take_octets(struct message *m, struct span octets, size_t *used)
+{
+	enum dot_state state = m->section.done
+	    ? take_body(m, octets, used)
+	    : take_header(m, octets, used);
+
+	m->came += *used;
+	if (m->wire.octets > m->session->config->max_message_size)
+		content_discard(&m->content);
+	return state;
+}
+
+enum stream_result
+message_receive(struct message *m)
+{
+	struct stream *stream = &m->session->stream;
+	uint64_t most = m->session->config->max_message_size + EXCESS;
+	enum dot_state state = DOT_MORE;
+
+	m->began = clock_monotonic_ms();
+	while (state == DOT_MORE && m->wire.octets <= most) {
+		struct span octets;
+		size_t used;
+		enum stream_result result;
+
+		stream->deadline = deadline(m);
+		result = stream_peek(stream, &octets);
+		if (result != STREAM_OK)
+			return result;
+		state = take_octets(m, octets, &used);
+		stream_took(stream, used);
+	}
+	stream_limit(stream, (int64_t)m->session->config->smtp_timeout * 1000);
+	m->session->closing = state == DOT_MORE;
+	return STREAM_OK;
+}

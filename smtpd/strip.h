@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_STRIP_H
+#define SMTPD_STRIP_H
+
+#include <stdbool.h>
+
+#include "mailauth/header.h"
+
+/*
+ * Fields that are cut out of what comes by SMTP, because a reader or a filter
+ * would take them for this host's word: Authentication-Results that claim to
+ * be ours (RFC 8601 section 5), from whomever (A17); and of a stranger the
+ * marks of junk, X-Spam-Flag and X-Spam-Status, which we may put there
+ * ourselves.
+ */
+bool strip_field(
+    const struct header_field *, const char *hostname, bool stranger);
+
+#endif
