@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """DMARC by postrider-mailauth: two suites, and From that two readers
 understand differently (A16)."""
+import base64
 import json
 import os
 import subprocess
@@ -208,3 +209,26 @@ def test_from_that_is_not_one(scripted_dns, judge, field):
     result = judge(server, f"{field}Subject: x\n\n".encode())
     assert result["spf"]["result"] == "pass"
     assert (result["result"], result["disposition"]) == ("fail", "reject")
+
+
+def test_a_part_of_the_body_is_not_enough(scripted_dns, judge):
+    """l= lets anybody append what he likes (A15): the signature passes, and
+    stands for nobody."""
+    dkim = pytest.importorskip("dkim")
+    key = subprocess.run(["openssl", "genrsa", "-traditional", "2048"],
+                         check=True, capture_output=True).stdout
+    public = subprocess.run(
+        ["openssl", "rsa", "-pubout", "-outform", "DER"], input=key,
+        check=True, capture_output=True).stdout
+    server = scripted_dns({
+        "s._domainkey.example.org": {
+            "TXT": "p=" + base64.b64encode(public).decode()},
+        "_dmarc.example.org": {"TXT": "v=DMARC1; p=reject"}})
+    message = b"From: ann@example.org\r\nSubject: x\r\n\r\nwords\r\n"
+    message = dkim.sign(message, b"s", b"example.org", key, length=True,
+                        logger=None) + message
+    whole = judge(server, message)
+    assert (whole["result"], whole["disposition"]) == ("pass", "none")
+    more = judge(server, message + b"and more\r\n")
+    assert more["signatures"][0]["result"] == "pass"
+    assert (more["result"], more["disposition"]) == ("fail", "reject")
