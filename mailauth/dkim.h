@@ -44,12 +44,23 @@ struct dkim_verifier; /* opaque */
  */
 struct dkim_verifier *dkim_verify_begin(
     const struct mailauth *, const struct header_section *);
-size_t dkim_signatures(const struct dkim_verifier *); /* there are */
+
+/* There are, those that are not looked at included. */
+size_t dkim_signatures(const struct dkim_verifier *);
 
 /* Octets of the body, LF line ends. */
 void dkim_verify_body(struct dkim_verifier *, const char *octets, size_t n);
 
-/* Ask for the keys and judge.  results has DKIM_SIGNATURES_MAX; how many. */
+/*
+ * Ask for the keys and judge.  results has DKIM_SIGNATURES_MAX; how many.
+ *
+ *	pass		it proves what it signs
+ *	fail		it does not: the body or the fields are others
+ *	policy		it may match, and is not good enough: SHA-1, a short
+ *			key, expired, a second From, To, Subject ... beside it
+ *	permerror	no signature, or no key for it
+ *	temperror	the DNS does not tell the key; no memory
+ */
 size_t dkim_verify_end(struct dkim_verifier *, struct dkim_result *results);
 void dkim_verify_free(struct dkim_verifier *);
 

@@ -22,6 +22,13 @@ struct writer {
 	size_t column;
 };
 
+static void
+fold(struct writer *w)
+{
+	buf_adds(w->out, "\n\t");
+	w->column = 8;
+}
+
 /* A word that is not broken; before it a blank, or a fold. */
 static void
 put_word(struct writer *w, const char *word)
@@ -29,8 +36,7 @@ put_word(struct writer *w, const char *word)
 	size_t n = strlen(word);
 
 	if (w->column + 1 + n > COLUMNS) {
-		buf_adds(w->out, "\n\t");
-		w->column = 8;
+		fold(w);
 	} else {
 		buf_addc(w->out, ' ');
 		w->column++;
@@ -46,10 +52,8 @@ put_breakable(struct writer *w, const char *text)
 	while (*text != '\0') {
 		size_t n = strlen(text);
 
-		if (w->column >= COLUMNS) {
-			buf_adds(w->out, "\n\t");
-			w->column = 8;
-		}
+		if (w->column >= COLUMNS)
+			fold(w);
 		if (n > COLUMNS - w->column)
 			n = COLUMNS - w->column;
 		buf_add(w->out, text, n);
@@ -63,20 +67,16 @@ static void
 put_names(struct writer *w, const struct dkim_facts *facts)
 {
 	struct span rest = {facts->fields.data, facts->fields.len}, line, name;
-	const char *before = " h=";
+	const char *before = "";
 	bool bare;
 
+	put_word(w, "h=");
 	while (dkim_fields_next(&rest, &line, &name, &bare)) {
 		/* with the colon or semicolon behind it */
-		if (w->column + strlen(before) + name.len + 1 > COLUMNS) {
-			buf_adds(w->out, *before == ' ' ? "" : before);
-			buf_adds(w->out, "\n\t");
-			buf_adds(w->out, *before == ' ' ? before + 1 : " ");
-			w->column = 8 + strlen(before);
-		} else {
-			buf_adds(w->out, before);
-			w->column += strlen(before);
-		}
+		buf_adds(w->out, before);
+		w->column += strlen(before);
+		if (w->column + name.len + 1 > COLUMNS)
+			fold(w);
 		buf_add(w->out, name.data, name.len);
 		w->column += name.len;
 		before = ":";

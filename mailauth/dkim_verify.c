@@ -14,7 +14,7 @@
 struct dkim_verifier {
 	const struct mailauth *mailauth;
 	const struct header_section *section;
-	size_t n;
+	size_t there_are, n;
 	struct candidate {
 		const struct header_field *field;
 		struct dkim_signature signature;
@@ -88,10 +88,11 @@ dkim_verify_begin(
 		return NULL;
 	v->mailauth = m;
 	v->section = section;
-	for (size_t i = 0; i < section->n && v->n < DKIM_SIGNATURES_MAX; i++) {
+	for (size_t i = 0; i < section->n; i++) {
 		struct candidate *c = &v->candidates[v->n];
 
-		if (!header_is(&section->fields[i], "DKIM-Signature"))
+		if (!header_is(&section->fields[i], "DKIM-Signature") ||
+		    v->there_are++ >= DKIM_SIGNATURES_MAX)
 			continue;
 		v->n++;
 		c->field = &section->fields[i];
@@ -108,7 +109,7 @@ dkim_verify_begin(
 size_t
 dkim_signatures(const struct dkim_verifier *v)
 {
-	return v->n;
+	return v->there_are;
 }
 
 void

@@ -103,7 +103,7 @@ verify(const struct mailauth *m, const struct header_section *h,
 	for (size_t at = 0; at < n; at += piece)
 		dkim_verify_body(v, body + at, n - at < piece ? n - at : piece);
 	count = dkim_verify_end(v, results);
-	REQUIRE(count == dkim_signatures(v) && count <= DKIM_SIGNATURES_MAX);
+	REQUIRE(count <= dkim_signatures(v) && count <= DKIM_SIGNATURES_MAX);
 	dkim_verify_free(v);
 	return count;
 }

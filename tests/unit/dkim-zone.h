@@ -60,9 +60,9 @@ zone_verify(struct dkim_zone *zone, int64_t now, const char *message, size_t n,
 	for (size_t at = used; at < n; at += piece)
 		dkim_verify_body(
 		    v, message + at, n - at < piece ? n - at : piece);
-	assert_true(dkim_signatures(v) <= DKIM_SIGNATURES_MAX);
 	count = dkim_verify_end(v, results);
-	assert_int_equal(count, dkim_signatures(v));
+	assert_true(count <= DKIM_SIGNATURES_MAX);
+	assert_true(count <= dkim_signatures(v));
 	dkim_verify_free(v);
 	header_free(&h);
 	return count;
