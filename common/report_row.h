@@ -16,7 +16,8 @@ enum {
 	REPORT_SIGNATURES_MAX = 8,
 	REPORT_ROW_MAX = 1500, /* octets of its text */
 	REPORT_COMMENT_MAX = 200,
-	REPORT_POLICY_MAX = 64
+	REPORT_POLICY_MAX = 64,
+	REPORT_RUA_MAX = 1000
 };
 
 struct report_signature {

@@ -12,7 +12,8 @@
 #include "ledger/reports.h"
 
 _Static_assert((int)REPORTS_ROW_MAX >= (int)REPORT_ROW_MAX &&
-	(int)REPORTS_POLICY_MAX >= (int)REPORT_POLICY_MAX,
+	(int)REPORTS_POLICY_MAX >= (int)REPORT_POLICY_MAX &&
+	(int)REPORTS_RUA_MAX >= (int)REPORT_RUA_MAX,
     "what smtpd may write is kept");
 
 /* Who sends reports now: one at a time, or some would go out twice. */

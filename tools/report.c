@@ -15,13 +15,17 @@ const char report_usage[] =
     "\n"
     "  read [--json] FILE|FOLDER...  show reports that came in: XML, gzip, ZIP,\n"
     "                                messages with such parts, a Maildir of\n"
-    "                                them; - is standard input\n";
+    "                                them; - is standard input\n"
+    "  dmarc [-nv] [--day YYYY-MM-DD]\n"
+    "                                send the reports of finished days; with -n\n"
+    "                                only show what would be sent\n";
 
 static const struct {
 	const char *name;
 	int (*run)(const struct report_tool *, int argc, char **argv);
 } commands[] = {
     {"read", report_read},
+    {"dmarc", report_dmarc},
 };
 
 int

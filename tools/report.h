@@ -15,6 +15,7 @@ int report_fail(int code, const char *what, const char *reason);
 
 /* The commands; argv[0] is the command's name.  Exit codes of sysexits.h. */
 int report_read(const struct report_tool *, int argc, char **argv);
+int report_dmarc(const struct report_tool *, int argc, char **argv);
 
 extern const char report_usage[];
 

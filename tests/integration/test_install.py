@@ -57,8 +57,10 @@ def test_sample_unit_and_examples(installed):
     _, folder = installed
     assert os.listdir(os.path.join(folder("sysconfdir"), "postrider")) == [
         "postrider.conf.sample"]
-    assert os.path.exists(os.path.join(
-        folder("prefix"), "lib/systemd/system/postrider.service"))
+    for unit in ("postrider.service", "postrider-report.service",
+                 "postrider-report.timer"):
+        assert os.path.exists(os.path.join(
+            folder("prefix"), "lib/systemd/system", unit))
     examples = os.listdir(os.path.join(folder("datadir"),
                                        "postrider/examples"))
     assert {"inetd.conf", "xinetd.conf", "tcpserver"} <= set(examples)
