@@ -52,5 +52,5 @@ def test_attacks_have_the_tests_that_the_table_says():
     missing = [n for n in names
                if not re.search(r"(\(|def test_)" +
                                 n.replace("*", "[a-z0-9_]*") + r"\(", code)
-               and f"cmocka_unit_test({n})" not in code]
+               and not re.search(rf"cmocka_unit_test\w*\({n}\b", code)]
     assert len(names) > 50 and missing == []
