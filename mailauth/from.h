@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MAILAUTH_FROM_H
+#define MAILAUTH_FROM_H
+
+#include "common/cursor.h"
+#include "mailauth/dmarc.h"
+
+/*
+ * The value of From as every reader understands it alike (A16, RFC 9989
+ * section 11.5).  This is no parser of all that RFC 5322 allows: what some
+ * reader takes for another address, or for none, is refused.
+ *
+ * NULL and the domain in normal form, or what is wrong (a static phrase).
+ */
+const char *from_read(struct span value, char domain[DNS_NAME_MAX + 1]);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+#include <strings.h>
+
+#include "common/address.h"
+#include "common/utf8.h"
+#include "mailauth/dmarc_walk.h"
+#include "mailauth/from.h"
+
+struct reader {
+	const char *p, *end;
+	const char *wrong; /* sticky */
+};
+
+static void
+fail(struct reader *r, const char *wrong)
+{
+	if (r->wrong == NULL)
+		r->wrong = wrong;
+	r->p = r->end;
+}
+
+static bool
+at(const struct reader *r, char c)
+{
+	return r->p < r->end && *r->p == c;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
+/* A name for the reader's eyes; no part of it may look like an address. */
+static void
+skip_comment(struct reader *r)
+{
+	size_t depth = 0;
+
+	for (; r->p < r->end; r->p++) {
+		if (strchr("<>@\\", *r->p) != NULL) {
+			fail(r, "address in a comment of From");
+			return;
+		}
+		if (*r->p == '(')
+			depth++;
+		else if (*r->p == ')' && --depth == 0) {
+			r->p++;
+			return;
+		}
+	}
+	fail(r, "comment without its end in From");
+}
+
+static void
+skip_blanks(struct reader *r)
+{
+	while (r->p < r->end && (is_blank(*r->p) || *r->p == '('))
+		if (*r->p == '(')
+			skip_comment(r);
+		else
+			r->p++;
+}
+
+/*
+ * Addresses between quotes are but a name; unless a reader who does not know
+ * of backslashes sees the quotes end before them.
+ */
+static void
+skip_quoted(struct reader *r)
+{
+	bool escape = false, address = false;
+
+	for (r->p++; r->p < r->end && *r->p != '"'; r->p++) {
+		if (*r->p == '\\' && r->p + 1 < r->end) {
+			escape = true;
+			r->p++;
+		}
+		if (strchr("<>@", *r->p) != NULL)
+			address = true;
+	}
+	if (r->p == r->end)
+		fail(r, "quoted string without its end in From");
+	else if (escape && address)
+		fail(r, "address behind a backslash in From");
+	else
+		r->p++;
+}
+
+/* Specials that end a word; "@" does not: who writes it may mean it. */
+static bool
+is_word_octet(char c)
+{
+	return c > ' ' ? strchr("()<>,;:\"\\\x7f", c) == NULL
+		       : (unsigned char)c >= 0x80;
+}
+
+/* "=?charset?q?a,b?=": commas and colons in it are no list's. */
+static const char *
+behind_encoded_word(const char *p, const char *end)
+{
+	size_t marks = 0;
+
+	if (end - p < 2 || p[0] != '=' || p[1] != '?')
+		return p;
+	for (const char *q = p + 1; q < end; q++) {
+		if (*q == '?' && ++marks == 4)
+			return q + 1 < end && q[1] == '=' ? q + 2 : p;
+		if (*q == '@' ||
+		    (!is_word_octet(*q) && strchr(",;:", *q) == NULL))
+			return p;
+	}
+	return p;
+}
+
+static void
+skip_word(struct reader *r)
+{
+	const char *start = r->p;
+
+	r->p = behind_encoded_word(r->p, r->end);
+	while (r->p < r->end && is_word_octet(*r->p))
+		r->p++;
+	if (r->p > start)
+		return;
+	if (*r->p == ',')
+		fail(r, "several mailboxes in From");
+	else if (*r->p == ':' || *r->p == ';')
+		fail(r, "group in From");
+	else
+		fail(r, "unreadable From");
+}
+
+/* Words up to a "<" or the end; *plain: an "@" stands outside quotes. */
+static struct span
+take_words(struct reader *r, bool *plain)
+{
+	const char *start = NULL, *end = NULL;
+
+	for (skip_blanks(r); r->p < r->end && !at(r, '<'); skip_blanks(r)) {
+		const char *word = r->p;
+
+		if (at(r, '"'))
+			skip_quoted(r);
+		else
+			skip_word(r);
+		if (r->wrong != NULL)
+			break;
+		if (*word != '"' && memchr(word, '@', (size_t)(r->p - word)))
+			*plain = true;
+		start = start == NULL ? word : start;
+		end = r->p;
+	}
+	return (struct span){start, start == NULL ? 0 : (size_t)(end - start)};
+}
+
+/* Between "<" and ">", blanks at the edges let be. */
+static struct span
+take_angle(struct reader *r)
+{
+	const char *start = ++r->p, *close;
+
+	close = memchr(start, '>', (size_t)(r->end - start));
+	if (close == NULL) {
+		fail(r, "no > behind the address in From");
+		return (struct span){.len = 0};
+	}
+	r->p = close + 1;
+	while (start < close && (*start == ' ' || *start == '\t'))
+		start++;
+	while (close > start && (close[-1] == ' ' || close[-1] == '\t'))
+		close--;
+	return (struct span){start, (size_t)(close - start)};
+}
+
+/* The only mailbox's address, as it stands. */
+static struct span
+take_mailbox(struct reader *r)
+{
+	bool plain = false;
+	struct span words = take_words(r, &plain), address;
+
+	if (!at(r, '<'))
+		return words;
+	address = take_angle(r);
+	skip_blanks(r);
+	if (at(r, ','))
+		fail(r, "several mailboxes in From");
+	else if (r->p < r->end)
+		fail(r, "something behind the address in From");
+	/* "joe@a.test <joe@a.test>" says the same twice */
+	else if (plain &&
+	    (words.len != address.len ||
+		strncasecmp(words.data, address.data, words.len) != 0))
+		fail(r, "two addresses in From");
+	return address;
+}
+
+/* -- one address -- */
+
+static bool
+is_local_octet(char c, bool quoted)
+{
+	if (quoted && c == ' ')
+		return true;
+	return is_word_octet(c) && strchr("@[]", c) == NULL;
+}
+
+/* Behind the local part. */
+static const char *
+skip_local_part(const char *p, const char *end)
+{
+	bool quoted = p < end && *p == '"';
+
+	if (quoted)
+		p++;
+	while (p < end && is_local_octet(*p, quoted))
+		p++;
+	if (quoted && p < end && *p == '"')
+		p++;
+	return p;
+}
+
+static bool
+has_encoded_word(struct span s)
+{
+	for (size_t i = 0; i + 1 < s.len; i++)
+		if (s.data[i] == '=' && s.data[i + 1] == '?')
+			return true;
+	return false;
+}
+
+static const char *
+read_address(struct span text, char domain[DNS_NAME_MAX + 1])
+{
+	const char *end = text.data + text.len, *sign;
+	struct address address;
+	size_t local;
+
+	if (text.len == 0)
+		return "no address in From";
+	if (has_encoded_word(text))
+		return "encoded word in the address of From";
+	sign = skip_local_part(text.data, end);
+	local = (size_t)(sign - text.data);
+	if (local == 0 || sign == end || *sign != '@')
+		return sign == end ? "no domain in From"
+				   : "bad address in From";
+	if (sign + 1 < end && sign[1] == '[')
+		return "address literal in From";
+	if (text.data[0] == '"' && (local < 3 || sign[-1] != '"'))
+		return "bad address in From";
+	if (text.data[0] == '"') {
+		text.data++;
+		local -= 2;
+	}
+	if (address_make(text.data, local, sign + 1, (size_t)(end - sign - 1),
+		ADDRESS_UTF8, &address) != NULL ||
+	    !dmarc_normalise(address.domain, domain))
+		return "bad address in From";
+	return NULL;
+}
+
+/* -- all of it -- */
+
+/* Octets that make readers see less, or more, than there is. */
+static const char *
+check_octets(struct span value)
+{
+	bool blank = true, backslash = false, first = true;
+
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.data[i];
+
+		if ((c >= 0 && c < ' ' && !is_blank(c)) || c == 0x7f)
+			return "control character in From";
+		if (c == '\n') {
+			if (blank && !first)
+				return "blank line in From";
+			blank = true;
+			first = false;
+		} else if (!is_blank(c)) {
+			blank = false;
+		}
+		backslash = backslash || c == '\\';
+	}
+	if (blank)
+		return first ? "no address in From" : "blank line in From";
+	/* in another charset the backslash may be half of a character */
+	return backslash && !utf8_valid(value.data, value.len)
+	    ? "unreadable From"
+	    : NULL;
+}
+
+const char *
+from_read(struct span value, char domain[DNS_NAME_MAX + 1])
+{
+	struct reader r = {.p = value.data, .end = value.data + value.len};
+	const char *wrong = check_octets(value);
+	struct span address;
+
+	if (wrong != NULL)
+		return wrong;
+	address = take_mailbox(&r);
+	return r.wrong != NULL ? r.wrong : read_address(address, domain);
+}
