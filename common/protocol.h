@@ -25,6 +25,7 @@
  *	pop3d/keys	  role-pop3d		keys	  pop3d
  *	deliver/keys	  role-deliver		keys	  deliver
  *	smtpd/ledger	  role-smtpd		ledger	  smtpd
+ *	queue/keys	  role-queue		keys	  queue
  *	userdb/ledger	  role-userdb		ledger	  userdb
  *	deliver/ledger	  role-deliver		ledger	  deliver
  *	fetch/ledger	  role-fetch		ledger	  fetch
@@ -83,6 +84,8 @@
  *					ServerSignature, base64
  *   -> cancel				instead of the proof; no answer
  * role-queue, many outstanding, answers in any order:
+ *   -> sender serial= user= address=	as for smtpd
+ *   <- sender serial= verdict=
  *   -> route serial= address=
  *   <- route serial= kind= [target=] [more=1] [keep=1]
  *   <- changed				as above
@@ -171,6 +174,11 @@
  *					of a-z, 0-9 and "-" that says why it is
  *					suspect, smtpd's alone (role-smtpd or a
  *					login's end); the writer is closed
+ *   -> sign from= body= fields= [more=1]
+ *   -> more fields= [more=1]		what DKIM signs of it if it leaves
+ *					(common/dkim_facts.h); only where it
+ *					may leave, else no attention is paid
+ *   -> sign reason=			there is nothing, for the log
  *   -> recipient address= [notify=] [orcpt=]
  *					each; notify never, or of success,
  *					failure,delay; ret, envid, notify and
@@ -279,6 +287,15 @@
  *   <- none				for any host but the config's relay-host
  *					also
  *   <- refused reason=			there is one, it cannot be read
+ * role-queue, role-admin; of role-queue many outstanding:
+ *   -> dkim serial= from= body= fields= [more=1]
+ *   -> more fields= [more=1]		common/dkim_facts.h; at once behind it
+ *   <- dkim serial= [dkim=] [dkim=] [reason=]
+ *					dkim: fields (common/signature.h) of
+ *					the keys of From's domain, or of the
+ *					nearest above it that has any; none:
+ *					why it is not to be signed
+ *   <- refused serial= reason=		it is, but not now
  * role-admin:
  *   -> pair index=
  *   <- pair [path= key-path= key=] count=	none with that index: only count

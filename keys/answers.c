@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/protocol.h"
 #include "common/tls_key.h"
+#include "keys/dkim.h"
 #include "keys/pairs.h"
 #include "keys/relay.h"
 #include "keys/sign.h"
@@ -228,6 +231,65 @@ relay(struct client *c, const struct packet *p)
 	return sent;
 }
 
+/* -- signatures for mail that leaves -- */
+
+static void
+forget_facts(struct client *c)
+{
+	buf_free(&c->facts->fields);
+	free(c->facts);
+	c->facts = NULL;
+}
+
+static bool
+send_fields(struct client *c)
+{
+	static struct dkim_answer answer;
+
+	dkim_answer(config->keys_dir, c->facts, &answer);
+	packet_start(&out, answer.failed ? "refused" : "dkim");
+	packet_number(&out, "serial", c->serial);
+	for (size_t i = 0; i < answer.n; i++)
+		packet_text(&out, "dkim", answer.fields[i]);
+	if (answer.n == 0)
+		packet_text(&out, "reason", answer.reason);
+	forget_facts(c);
+	return send_out(c);
+}
+
+static bool
+dkim(struct client *c, const struct packet *p)
+{
+	const char *from, *body, *fields;
+	uint64_t more;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &c->serial),
+	    ATTRIBUTE_TEXT("from", PROTOCOL_ADDRESS_MAX, &from),
+	    ATTRIBUTE_TEXT("body", DKIM_HASH_HEX, &body),
+	    ATTRIBUTE_TEXT("fields", DKIM_FIELDS_PART, &fields),
+	    ATTRIBUTE_NUMBER_OPTIONAL("more", &more)};
+
+	if (c->facts != NULL || !packet_read(p, "dkim", set, 5, 0) || more > 1)
+		return false;
+	c->facts = calloc(1, sizeof(*c->facts));
+	return c->facts != NULL &&
+	    dkim_facts_begin(c->facts, from, body, fields) &&
+	    (more == 1 || send_fields(c));
+}
+
+static bool
+dkim_more(struct client *c, const struct packet *p)
+{
+	const char *fields;
+	uint64_t more;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("fields", DKIM_FIELDS_PART, &fields),
+	    ATTRIBUTE_NUMBER_OPTIONAL("more", &more)};
+
+	return c->facts != NULL && packet_read(p, "more", set, 2, 0) &&
+	    more <= 1 && dkim_facts_more(c->facts, fields) &&
+	    (more == 1 || send_fields(c));
+}
+
 /* -- the administrator -- */
 
 static bool
@@ -264,7 +326,8 @@ renew_soon(struct client *c, const struct packet *p)
 
 enum {
 	SERVERS = 1 << ROLE_SMTPD | 1 << ROLE_POP3D,
-	OTHERS = 1 << ROLE_DELIVER | 1 << ROLE_ADMIN
+	OTHERS = 1 << ROLE_DELIVER | 1 << ROLE_QUEUE | 1 << ROLE_ADMIN,
+	SIGNERS = 1 << ROLE_QUEUE | 1 << ROLE_ADMIN
 };
 
 static const struct request {
@@ -276,6 +339,8 @@ static const struct request {
     {"certificate", SERVERS, certificate},
     {"sign", SERVERS, sign},
     {"sign", OTHERS, sign_nothing},
+    {"dkim", SIGNERS, dkim},
+    {"more", SIGNERS, dkim_more},
     {"relay", 1 << ROLE_DELIVER, relay},
     {"pair", 1 << ROLE_ADMIN, pair_in_use},
     {"renew", 1 << ROLE_ADMIN, renew_soon},

@@ -19,6 +19,9 @@ static struct role roles[] = {
     [ROLE_DELIVER] = {.name = "role-deliver",
 	.account = ACCOUNT_DELIVER,
 	.came = came},
+    [ROLE_QUEUE] = {.name = "role-queue",
+	.account = ACCOUNT_QUEUE,
+	.came = came},
     [ROLE_ADMIN] = {.name = "role-admin", .came = came},
     {.name = NULL},
 };
@@ -41,6 +44,9 @@ closed(struct peer *peer)
 	*c->link = c->next;
 	if (c->next != NULL)
 		c->next->link = c->link;
+	if (c->facts != NULL)
+		buf_free(&c->facts->fields);
+	free(c->facts);
 	free(c);
 }
 

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "common/print.h"
-#include "common/privileges.h"
 #include "common/prompt.h"
 #include "keys/relay.h"
 #include "keys/tool.h"
@@ -21,21 +20,12 @@
 static int
 open_folder(const struct request *r, int *folder)
 {
-	struct account account;
+	int code = tool_become_keys();
 
-	if (privileges_are_root() && account_find(ACCOUNT_KEYS, &account) == -1)
-		return tool_fail(EX_CONFIG,
-		    "no account %s: first say postrider init", ACCOUNT_KEYS);
-	if (privileges_are_root() && privileges_become(&account) == -1)
-		return tool_fail(EX_OSERR, "cannot become %s: %s", ACCOUNT_KEYS,
-		    strerror(errno));
+	if (code != EX_OK)
+		return code;
 	*folder = relay_open_folder(r->config->keys_dir);
-	if (*folder >= 0)
-		return EX_OK;
-	return tool_fail(
-	    errno == EACCES || errno == EPERM ? EX_NOPERM : EX_CANTCREAT,
-	    "%s/relay: %s%s", r->config->keys_dir, strerror(errno),
-	    errno == ENOENT ? "; \"postrider init\" makes it" : "");
+	return *folder >= 0 ? EX_OK : tool_no_folder(r->config, "relay");
 }
 
 static int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* postrider-key: certificates, and logins at relay hosts. */
+/* postrider-key: certificates, logins at relay hosts, DKIM keys. */
 #define _GNU_SOURCE /* O_PATH */
 #include "keys/tool.h"
 
@@ -15,6 +15,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/privileges.h"
 #include "common/program.h"
 
 static const char usage[] =
@@ -23,7 +24,14 @@ static const char usage[] =
     "  tls --self-signed\n"
     "  relay [--password-stdin | --token-file path] host user\n"
     "  relay list [--json]\n"
-    "  relay --delete host ...\n";
+    "  relay --delete host ...\n"
+    "  dkim domain\n"
+    "  dkim list [--json]\n"
+    "  dkim --check [domain ...]\n"
+    "  dkim --rotate domain\n"
+    "  dkim --activate domain selector ...\n"
+    "  dkim --import file domain selector\n"
+    "  dkim --delete domain selector ...\n";
 
 enum { PATIENCE_MS = 10000 };
 
@@ -67,6 +75,31 @@ tool_ask(int fd, struct packet *p)
 	return ipc_call(fd, p, clock_monotonic_ms() + PATIENCE_MS) == IPC_OK;
 }
 
+int
+tool_become_keys(void)
+{
+	struct account account;
+
+	if (!privileges_are_root())
+		return EX_OK;
+	if (account_find(ACCOUNT_KEYS, &account) == -1)
+		return tool_fail(EX_CONFIG,
+		    "no account %s: first say postrider init", ACCOUNT_KEYS);
+	if (privileges_become(&account) == -1)
+		return tool_fail(EX_OSERR, "cannot become %s: %s", ACCOUNT_KEYS,
+		    strerror(errno));
+	return EX_OK;
+}
+
+int
+tool_no_folder(const struct config *config, const char *name)
+{
+	return tool_fail(
+	    errno == EACCES || errno == EPERM ? EX_NOPERM : EX_CANTCREAT,
+	    "%s/%s: %s%s", config->keys_dir, name, strerror(errno),
+	    errno == ENOENT ? "; \"postrider init\" makes it" : "");
+}
+
 /* -- commands -- */
 
 enum options {
@@ -74,7 +107,11 @@ enum options {
 	OPTION_PASSWORD_STDIN = 2,
 	OPTION_TOKEN_FILE = 4,
 	OPTION_SELF_SIGNED = 8,
-	OPTION_DELETE = 16
+	OPTION_DELETE = 16,
+	OPTION_CHECK = 32,
+	OPTION_ROTATE = 64,
+	OPTION_ACTIVATE = 128,
+	OPTION_IMPORT = 256
 };
 
 static const struct command {
@@ -89,6 +126,13 @@ static const struct command {
     {"relay", NULL, OPTION_DELETE, 0, 1, 0, relay_remove},
     {"relay", NULL, 0, OPTION_PASSWORD_STDIN | OPTION_TOKEN_FILE, 2, 2,
 	relay_set},
+    {"dkim", "list", 0, OPTION_JSON, 0, -1, dkim_list},
+    {"dkim", NULL, OPTION_CHECK, 0, 0, 0, dkim_check},
+    {"dkim", NULL, OPTION_ROTATE, 0, 1, 1, dkim_rotate},
+    {"dkim", NULL, OPTION_ACTIVATE, 0, 2, 0, dkim_activate},
+    {"dkim", NULL, OPTION_IMPORT, 0, 2, 2, dkim_import},
+    {"dkim", NULL, OPTION_DELETE, 0, 2, 0, dkim_delete},
+    {"dkim", NULL, 0, 0, 1, 1, dkim_make},
 };
 
 static bool
@@ -116,7 +160,11 @@ read_options(struct request *r, unsigned *options)
 	    {"password-stdin", no_argument, NULL, OPTION_PASSWORD_STDIN},
 	    {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
 	    {"self-signed", no_argument, NULL, OPTION_SELF_SIGNED},
-	    {"delete", no_argument, NULL, OPTION_DELETE}, {0}};
+	    {"delete", no_argument, NULL, OPTION_DELETE},
+	    {"check", no_argument, NULL, OPTION_CHECK},
+	    {"rotate", no_argument, NULL, OPTION_ROTATE},
+	    {"activate", no_argument, NULL, OPTION_ACTIVATE},
+	    {"import", required_argument, NULL, OPTION_IMPORT}, {0}};
 	int option;
 
 	optind = 0;
@@ -127,6 +175,8 @@ read_options(struct request *r, unsigned *options)
 		*options |= (unsigned)option;
 		if (option == OPTION_TOKEN_FILE)
 			r->token_file = optarg;
+		if (option == OPTION_IMPORT)
+			r->import = optarg;
 	}
 	r->json = (*options & OPTION_JSON) != 0;
 	r->password_stdin = (*options & OPTION_PASSWORD_STDIN) != 0;

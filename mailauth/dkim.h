@@ -6,6 +6,7 @@
 
 #include "common/address.h"
 #include "common/buf.h"
+#include "common/dkim_facts.h"
 #include "mailauth/header.h"
 #include "mailauth/mailauth.h"
 
@@ -66,25 +67,7 @@ void dkim_verify_free(struct dkim_verifier *);
 
 /* -- signing: relaxed/relaxed, oversigned, without l= -- */
 
-enum {
-	DKIM_HASH_SIZE = 32,
-	DKIM_FIELDS_MAX = 48 * 1024 /* of the canonical header fields */
-};
-
-/*
- * What is to be signed: enough to make the DKIM-Signature field, and all of
- * it can be looked at before it is signed.
- */
-struct dkim_facts {
-	char from[ADDRESS_TEXT_MAX + 1]; /* the only mailbox of the only From */
-	unsigned char body[DKIM_HASH_SIZE]; /* SHA-256 of the relaxed body */
-	/*
-	 * The signed fields in the relaxed form, "name:value" each with its
-	 * CRLF, in the order of h=; a name alone with its CRLF where a
-	 * field that is not there is signed (oversigning).
-	 */
-	struct buf fields;
-};
+/* What is to be signed is struct dkim_facts, of common/dkim_facts.h. */
 
 struct dkim_signer; /* opaque: the hash of a body that passes by */
 

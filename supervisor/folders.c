@@ -33,6 +33,7 @@ const struct house_folder house_folders[] = {
     {AT(ledger_dir), NULL, ACCOUNT_LEDGER, ACCOUNT_LEDGER, 0700},
     {AT(keys_dir), NULL, ACCOUNT_KEYS, ACCOUNT_KEYS, 0700},
     {AT(keys_dir), "relay", ACCOUNT_KEYS, ACCOUNT_KEYS, 0700},
+    {AT(keys_dir), "dkim", ACCOUNT_KEYS, ACCOUNT_KEYS, 0700},
     {.owner = NULL},
 };
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE /* strcasestr */
 #include <ctype.h>
 #include <string.h>
 
+#include "common/signature.h"
 #include "keys/relay.h"
+#include "keys/selectors.h"
 #include "keys/sign.h"
+#include "mailauth/dkim.h"
 #include "tests/fuzz/fuzz.h"
 
-/* What a speaker that was broken into asks keys for (A24). */
+/* What one that was broken into asks keys for (A24), and its own files. */
 
 #define SPACES                                                                 \
 	"                                                                "
@@ -20,6 +24,11 @@ const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("user ann\ntoken-file /run/token\n"),
     FUZZ_SEED("[Relay.Example.TEST]"),
     FUZZ_SEED("../relay"),
+    FUZZ_SEED("2026-11-rsa rsa retired 1700000000\n2026-11-ed25519 ed25519 "
+	      "active 1700000000\n2026-11b-rsa rsa active 1700000000\n"),
+    FUZZ_SEED("from:ann@example.test\r\nfrom\r\nto:b@c.test\r\nto\r\n"),
+    FUZZ_SEED("from:Ann <ann@example.test>\r\nfrom:b@c.test\r\nfrom\r\n"),
+    FUZZ_SEED("DKIM-Signature: v=1; d = b.test;\n\ts=\n x; b="),
     FUZZ_SEEDS_END,
 };
 
@@ -67,6 +76,74 @@ try_record(char *text)
 	REQUIRE(strchr(r.password, '\n') == NULL);
 }
 
+/* What is a list is written again as it was. */
+static void
+try_selectors(const char *text, size_t n)
+{
+	struct selectors s;
+	char domain[DNS_NAME_MAX + 1];
+
+	if (selectors_domain(text, domain)) {
+		REQUIRE(domain[0] != '\0' && strstr(domain, "..") == NULL);
+		REQUIRE(domain[0] != '.' && strchr(domain, '/') == NULL);
+	}
+	if (!selectors_parse(text, n, &s))
+		return;
+	for (size_t i = 0; i < s.n; i++) {
+		REQUIRE(selector_is_name(s.items[i].name));
+		REQUIRE(selectors_find(&s, s.items[i].name) == &s.items[i]);
+		if (s.items[i].state == SELECTOR_ACTIVE)
+			REQUIRE(selectors_active(&s, s.items[i].kind) ==
+			    &s.items[i]);
+	}
+}
+
+/*
+ * Whatever is said to be signed: if it passes, it has From once, as the
+ * address says, and From cannot be added; in packets it stays the same.
+ */
+static void
+try_facts(const char *text)
+{
+	static const char hash[] = "0123456789abcdef0123456789abcdef"
+				   "0123456789abcdef0123456789abcdef";
+	static struct packet p;
+	struct dkim_facts facts, again;
+	const char *from, *body, *fields;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("from", ADDRESS_TEXT_MAX, &from),
+	    ATTRIBUTE_TEXT("body", DKIM_HASH_HEX, &body),
+	    ATTRIBUTE_TEXT("fields", DKIM_FIELDS_PART, &fields)};
+
+	if (dkim_facts_begin(&facts, "ann@example.test", hash, text)) {
+		if (dkim_facts_check(&facts) == NULL)
+			REQUIRE(strcasestr(text, "ann@example.test") != NULL);
+		packet_start(&p, "sign");
+		if (dkim_facts_write(&p, &facts, 0) == 0) {
+			REQUIRE(packet_read(&p, "sign", set, 3, 0));
+			REQUIRE(dkim_facts_begin(&again, from, body, fields));
+			REQUIRE(again.fields.len == facts.fields.len &&
+			    memcmp(again.body, facts.body, DKIM_HASH_SIZE) ==
+				0);
+			buf_free(&again.fields);
+		}
+	}
+	buf_free(&facts.fields);
+}
+
+static void
+try_signature(const char *text)
+{
+	char domain[SIGNATURE_TAG_MAX + 1];
+
+	if (!signature_is_field(text))
+		return;
+	REQUIRE(strstr(text, "\n\n") == NULL && strchr(text, '\r') == NULL);
+	REQUIRE(text[strlen(text) - 1] != '\n');
+	signature_tag(text, "d", domain);
+	REQUIRE(strpbrk(domain, " \t\n;") == NULL);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 {
@@ -78,6 +155,9 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 	text[n] = '\0';
 	try_to_sign(octets, n);
 	try_host(text);
+	try_selectors(text, n);
+	try_facts(text);
+	try_signature(text);
 	try_record(text);
 	free(text);
 	return 0;
