@@ -129,6 +129,7 @@ struct config {
 	enum address_family address_family;
 	uint64_t minimum_uid;
 	enum offer_dsn offer_dsn;
+	bool dkim_sign;
 	bool junk_folder; /* junk folder */
 	bool mail_auth;	  /* strangers' mail is judged */
 	enum failure_answer spf_fail, dmarc_reject, dmarc_quarantine;

@@ -341,6 +341,23 @@ write_commit(struct packet *p, const char *id, const struct submit_envelope *e)
 		packet_text(p, "junk", e->junk);
 }
 
+static enum ipc_result
+add_facts(struct submission *s, const struct submit_envelope *e,
+    struct packet *p, int64_t deadline_ms)
+{
+	enum ipc_result result = write_behind(s, p, "sign", deadline_ms);
+	size_t at = 0;
+
+	if (e->facts == NULL) {
+		packet_text(p, "reason", e->unsigned_because);
+		return result;
+	}
+	while (result == IPC_OK &&
+	    (at = dkim_facts_write(p, e->facts, at)) > 0)
+		result = write_behind(s, p, "more", deadline_ms);
+	return result;
+}
+
 /* All in one packet where it fits. */
 static enum ipc_result
 send_envelope(struct submission *s, const struct submit_envelope *e,
@@ -349,6 +366,8 @@ send_envelope(struct submission *s, const struct submit_envelope *e,
 	enum ipc_result result = IPC_OK;
 
 	write_commit(p, s->id, e);
+	if (e->facts != NULL || e->unsigned_because != NULL)
+		result = add_facts(s, e, p, deadline_ms);
 	for (size_t i = 0; i < e->nrecipients && result == IPC_OK; i++) {
 		result = write_behind(s, p, "recipient", deadline_ms);
 		packet_text(p, "address", e->recipients[i]);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "common/dkim_facts.h"
 #include "common/dsn.h"
 #include "common/protocol.h"
 #include "common/verdict.h"
@@ -74,6 +75,12 @@ struct submit_envelope {
 	bool eight_bit; /* BODY=8BITMIME, RFC 6152 */
 	bool utf8;      /* SMTPUTF8, RFC 6531 */
 	const char *client, *helo, *protocol; /* for the log; "" if unknown */
+	/*
+	 * What is signed when it leaves; NULL: nothing, and why (for the log;
+	 * NULL: nobody has looked).
+	 */
+	const struct dkim_facts *facts;
+	const char *unsigned_because;
 };
 
 /*

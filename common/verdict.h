@@ -23,6 +23,7 @@
 	V(LOOKUP_FAILED, 451, "4.4.3", EX_TEMPFAIL, "cannot look that up now, try again later") \
 	V(SPF_LATER, 451, "4.7.24", EX_TEMPFAIL, "the SPF record of the sender's domain cannot be read now, try again later") \
 	V(DMARC_LATER, 451, "4.4.3", EX_TEMPFAIL, "cannot tell now whether From is authentic, try again later") \
+	V(CANNOT_SIGN, 451, "4.7.5", EX_TEMPFAIL, "cannot sign the message now, try again later") \
 	V(LOGIN_LATER, 454, "4.7.0", EX_TEMPFAIL, "temporary authentication failure") \
 	V(DISK_FULL, 452, "4.3.1", EX_TEMPFAIL, "insufficient system storage") \
 	V(TOO_MANY_RECIPIENTS, 452, "4.5.3", EX_TEMPFAIL, "too many recipients") \

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "common/dkim_facts.h"
 #include "common/verdict.h"
 #include "queue/admin.h"
 #include "queue/envelope.h"
@@ -49,7 +50,10 @@ struct client {
 	struct envelope envelope;
 	enum verdict verdict;    /* the worst so far */
 	size_t refused;          /* the recipient that it is about */
-	struct routing *routing; /* while userdb is asked */
+	struct dkim_facts *facts; /* what is to be signed; NULL: nothing */
+	char *unsigned_because;   /* NULL: it is, or nobody has looked */
+	bool facts_open;          /* more of them is to come */
+	struct routing *routing;  /* while userdb and keys are asked */
 	struct message *message; /* once committed */
 	struct listing *listing;
 };
@@ -58,6 +62,7 @@ struct client {
 struct routing {
 	struct client *client; /* NULL: gone */
 	size_t n, unanswered;
+	enum verdict sender; /* whether the login may send as From */
 	struct route routes[];
 };
 
@@ -78,9 +83,27 @@ void client_refuse_errno(struct client *, const char *what);
 
 void routing_release(struct routing *);
 
+/* -- queue/sign.c -- */
+
+struct signing;
+
+void client_forget_facts(struct client *);
+void client_not_signed(struct client *, const char *reason);
+
+/* Must userdb say whether this login may send as From? */
+bool client_asks_sender(const struct client *);
+
+/* With all answers of userdb: is it to be signed? */
+bool client_signs(struct client *);
+
+/* Into the envelope; false: there should be some, and are not. */
+bool client_take_signatures(struct client *, const struct signing *);
+
 /* Commands; false: malformed. */
 bool client_on_scratch(struct client *, struct packet *);
 bool client_on_commit(struct client *, struct packet *);
+bool client_on_sign(struct client *, struct packet *);
+bool client_on_more(struct client *, struct packet *);
 bool client_on_recipient(struct client *, struct packet *);
 bool client_on_end(struct client *, struct packet *);
 bool client_on_synced(struct client *, struct packet *);

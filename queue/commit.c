@@ -16,6 +16,7 @@
 #include "queue/local.h"
 #include "queue/queue.h"
 #include "queue/room.h"
+#include "queue/signer.h"
 
 /* -- the envelope -- */
 
@@ -171,7 +172,18 @@ check_content(struct client *c)
 	return VERDICT_OK;
 }
 
-static void commit(struct client *);
+static void judge_routes(struct client *);
+
+static void
+answered(struct routing *r)
+{
+	if (--r->unanswered > 0)
+		return;
+	if (r->client != NULL)
+		judge_routes(r->client);
+	else
+		routing_release(r);
+}
 
 static void
 on_route(void *asker, size_t index, struct route *route)
@@ -180,17 +192,23 @@ on_route(void *asker, size_t index, struct route *route)
 
 	r->routes[index] = *route;
 	*route = (struct route){0};
-	if (--r->unanswered > 0)
-		return;
-	if (r->client != NULL)
-		commit(r->client);
-	else
-		routing_release(r);
+	answered(r);
+}
+
+static void
+on_sender(void *asker, size_t index, struct route *route)
+{
+	struct routing *r = asker;
+
+	(void)index;
+	r->sender = route->verdict;
+	answered(r);
 }
 
 static void
 ask_routes(struct client *c)
 {
+	bool sender = client_asks_sender(c);
 	size_t n = c->envelope.n;
 	struct routing *r = calloc(1, sizeof(*r) + n * sizeof(r->routes[0]));
 
@@ -198,11 +216,13 @@ ask_routes(struct client *c)
 		client_refuse(c, VERDICT_BUSY, NULL);
 		return;
 	}
-	*r = (struct routing){.client = c, .n = n, .unanswered = n};
+	*r = (struct routing){.client = c, .n = n, .unanswered = n + sender};
 	c->routing = r;
 	client_state(c, CLIENT_ROUTING);
 	/* Answers may come from within; unanswered counts them all, so that
 	 * only the last question's may be the last. */
+	if (sender)
+		route_ask_sender(c->login, c->facts->from, on_sender, r);
 	for (size_t i = 0; i < n; i++)
 		route_ask(c->envelope.recipients[i].address, on_route, r, i);
 }
@@ -216,7 +236,8 @@ client_on_end(struct client *c, struct packet *p)
 
 	if (!packet_read(p, "end", set, 1, 0))
 		return false;
-	if (c->verdict == VERDICT_OK && (count != n || n == 0))
+	if (c->facts_open ||
+	    (c->verdict == VERDICT_OK && (count != n || n == 0)))
 		return false;
 	if (c->verdict == VERDICT_OK)
 		note_verdict(c, check_content(c), SIZE_MAX);
@@ -253,14 +274,18 @@ static void
 log_accepted(const struct client *c)
 {
 	const struct envelope *e = &c->envelope;
-	char uid[24];
+	char uid[24], domain[SIGNATURE_TAG_MAX + 1] = "";
 
+	if (e->nsignatures > 0)
+		signature_tag(e->signatures[0], "d", domain);
 	snprintf(uid, sizeof(uid), "%lld", (long long)e->uid);
 	log_event(LEVEL_INFO, "queued", log_text("id", c->reception.id),
 	    log_address("from", e->sender), log_text("auth", e->login),
 	    log_text("uid", e->uid >= 0 ? uid : NULL),
 	    log_text("junk", e->junk), log_number("size", (int64_t)e->content),
-	    log_number("recipients", (int64_t)e->n));
+	    log_number("recipients", (int64_t)e->n),
+	    log_text("signed", domain[0] != '\0' ? domain : NULL),
+	    log_text("unsigned", c->unsigned_because));
 }
 
 static void
@@ -279,16 +304,6 @@ commit(struct client *c)
 	struct buf text = BUF_INIT(ENVELOPE_FILE_MAX);
 	int envelope = -1, rc = -1;
 
-	for (size_t i = 0; i < c->envelope.n; i++)
-		note_verdict(c, judge_route(c, &c->routing->routes[i]), i);
-	if (c->verdict != VERDICT_OK) {
-		char address[PROTOCOL_ADDRESS_MAX + 1] = "";
-
-		strncat(address, c->envelope.recipients[c->refused].address,
-		    PROTOCOL_ADDRESS_MAX);
-		client_refuse(c, c->verdict, address);
-		return;
-	}
 	/* In the index before it has names: the scan must not take it up. */
 	c->message = message_add(c->reception.id);
 	errno = ENOMEM;
@@ -313,6 +328,52 @@ commit(struct client *c)
 	client_state(c, CLIENT_COMMITTED);
 	send_committed(c, envelope);
 	close(envelope);
+}
+
+static void
+on_signed(void *asker, const struct signing *signing)
+{
+	struct routing *r = asker;
+	struct client *c = r->client;
+
+	r->unanswered--;
+	if (c == NULL)
+		routing_release(r);
+	else if (client_take_signatures(c, signing))
+		commit(c);
+	else
+		client_refuse(c, VERDICT_CANNOT_SIGN, NULL);
+}
+
+static void
+sign(struct client *c)
+{
+	struct dkim_facts *facts = c->facts;
+
+	c->facts = NULL;
+	c->routing->unanswered++;
+	signer_ask(facts, on_signed, c->routing);
+}
+
+static void
+judge_routes(struct client *c)
+{
+	for (size_t i = 0; i < c->envelope.n; i++)
+		note_verdict(c, judge_route(c, &c->routing->routes[i]), i);
+	if (c->verdict != VERDICT_OK) {
+		char address[PROTOCOL_ADDRESS_MAX + 1] = "";
+
+		strncat(address, c->envelope.recipients[c->refused].address,
+		    PROTOCOL_ADDRESS_MAX);
+		client_refuse(c, c->verdict, address);
+		return;
+	}
+	if (!client_signs(c))
+		commit(c);
+	else if (verdict_is_temporary(c->routing->sender))
+		client_refuse(c, VERDICT_LOOKUP_FAILED, NULL);
+	else
+		sign(c);
 }
 
 /* Now it is ours. */

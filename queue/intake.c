@@ -92,6 +92,7 @@ client_reset(struct client *c)
 		routing_release(c->routing);
 	c->routing = NULL;
 	envelope_free(&c->envelope);
+	client_forget_facts(c);
 	c->relays = false;
 	c->verdict = VERDICT_OK;
 	client_state(c, CLIENT_IDLE);
@@ -379,6 +380,8 @@ static const struct command {
     {"open", 1u << CLIENT_IDLE, on_open},
     {"scratch", 1u << CLIENT_OPEN | 1u << CLIENT_AHEAD, client_on_scratch},
     {"commit", 1u << CLIENT_OPEN | 1u << CLIENT_AHEAD, client_on_commit},
+    {"sign", 1u << CLIENT_ENVELOPE, client_on_sign},
+    {"more", 1u << CLIENT_ENVELOPE, client_on_more},
     {"recipient", 1u << CLIENT_ENVELOPE, client_on_recipient},
     {"end", 1u << CLIENT_ENVELOPE, client_on_end},
     {"synced", 1u << CLIENT_COMMITTED, client_on_synced},

@@ -12,6 +12,7 @@
 #include "common/protocol.h"
 #include "common/sandbox.h"
 #include "common/submit.h"
+#include "mailauth/dkim.h"
 #include "queue/bounce.h"
 #include "queue/report.h"
 
@@ -70,6 +71,29 @@ read_message(int fd, const struct envelope *e, uint64_t limit, struct report *r,
 	return true;
 }
 
+/* What DKIM signs of the report: the part that may leave the house. */
+static const char *
+collect_facts(const struct report *r, struct dkim_facts *facts)
+{
+	struct header_section section;
+	struct dkim_signer *signer = dkim_sign_begin();
+	const char *text = r->text.data + r->start, *why = "no memory";
+	size_t n = r->text.len - r->start, at;
+
+	header_init(&section);
+	at = header_take(&section, text, n);
+	header_end(&section);
+	if (signer != NULL) {
+		dkim_sign_body(signer, text + at, n - at);
+		why = dkim_sign_end(signer, &section, facts);
+		dkim_sign_free(signer);
+	}
+	header_free(&section);
+	return why != NULL || dkim_facts_fit(facts)
+	    ? why
+	    : "a header that cannot be signed";
+}
+
 /*
  * Nobody is told of a copy that cannot be delivered, by its protocol
  * (queue/tell.c): so there is an end to reports about reports.
@@ -85,6 +109,7 @@ hand_in(struct submission *s, struct report *r)
 	    .client = "",
 	    .helo = "",
 	    .protocol = r->copy ? PROTOCOL_OF_COPIES : PROTOCOL_OF_REPORTS};
+	struct dkim_facts facts = {.fields = BUF_INIT(0)};
 	enum verdict verdict = submit_open(s, -1, 0, deadline);
 
 	if (verdict != VERDICT_OK)
@@ -104,7 +129,12 @@ hand_in(struct submission *s, struct report *r)
 	envelope.wire = r->wire;
 	envelope.eight_bit = r->eight_bit;
 	envelope.utf8 = r->utf8;
-	return submit_commit(s, &envelope, deadline);
+	envelope.unsigned_because = collect_facts(r, &facts);
+	if (envelope.unsigned_because == NULL)
+		envelope.facts = &facts;
+	verdict = submit_commit(s, &envelope, deadline);
+	buf_free(&facts.fields);
+	return verdict;
 }
 
 /* That it fails changes nothing for the sender. */

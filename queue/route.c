@@ -29,6 +29,7 @@ struct question {
 	int64_t deadline;
 	uint64_t serial;
 	struct route route; /* an alias's targets, as they come */
+	char *login;        /* of a question about a sender; in address */
 	char address[];
 };
 
@@ -163,6 +164,28 @@ note_answer(struct route *route, const char *kind, const char *target)
 }
 
 static bool
+on_sender(struct packet *p)
+{
+	const char *verdict;
+	uint64_t serial;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
+	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &verdict)};
+	struct question *q;
+
+	if (!packet_read(p, "sender", set, 2, 0))
+		return false;
+	q = userdb.slots[serial % WINDOW];
+	if (q == NULL || q->serial != serial || q->login == NULL)
+		return false;
+	take_slot(serial);
+	q->route.kind = ROUTE_SENDER;
+	q->route.verdict = verdict_named(verdict);
+	answer(q);
+	send_some();
+	return true;
+}
+
+static bool
 on_packet(struct peer *peer, struct packet *p)
 {
 	const char *kind, *target;
@@ -181,10 +204,12 @@ on_packet(struct peer *peer, struct packet *p)
 		kept_forget();
 		return true;
 	}
+	if (packet_is(p, "sender"))
+		return on_sender(p);
 	if (!packet_read(p, "route", set, 5, 0))
 		return false;
 	q = userdb.slots[serial % WINDOW];
-	if (q == NULL || q->serial != serial)
+	if (q == NULL || q->serial != serial || q->login != NULL)
 		return false;
 	if (!note_answer(&q->route, kind, target))
 		return false;
@@ -263,8 +288,10 @@ send_question(struct question *q)
 	q->deadline = clock_monotonic_ms() + ANSWER_MS;
 	userdb.slots[q->serial % WINDOW] = q;
 	userdb.asked++;
-	packet_start(&p, "route");
+	packet_start(&p, q->login != NULL ? "sender" : "route");
 	packet_number(&p, "serial", q->serial);
+	if (q->login != NULL)
+		packet_text(&p, "user", q->login);
 	packet_text(&p, "address", q->address);
 	peer_send(&userdb.peer, &p);
 }
@@ -338,20 +365,15 @@ is_kept(const char *address, struct route *route)
 	    kept_find(address, route);
 }
 
-void
-route_ask(
-    const char *address, route_answered *answered, void *asker, size_t index)
+/* login NULL: where does it lead? */
+static void
+ask(const char *login, const char *address, route_answered *answered,
+    void *asker, size_t index)
 {
 	size_t n = strlen(address) + 1;
-	struct question *q;
-	struct route kept;
+	size_t more = login != NULL ? strlen(login) + 1 : 0;
+	struct question *q = calloc(1, sizeof(*q) + n + more);
 
-	if (is_kept(address, &kept)) {
-		answered(asker, index, &kept);
-		route_free(&kept);
-		return;
-	}
-	q = calloc(1, sizeof(*q) + n);
 	if (q == NULL) {
 		struct route none = {.kind = ROUTE_LATER,
 		    .verdict = VERDICT_BUSY,
@@ -364,6 +386,31 @@ route_ask(
 	q->asker = asker;
 	q->index = index;
 	memcpy(q->address, address, n);
+	if (login != NULL) {
+		q->login = q->address + n;
+		memcpy(q->login, login, more);
+	}
 	wait_in_line(q);
 	ask_soon();
+}
+
+void
+route_ask(
+    const char *address, route_answered *answered, void *asker, size_t index)
+{
+	struct route kept;
+
+	if (is_kept(address, &kept)) {
+		answered(asker, index, &kept);
+		route_free(&kept);
+	} else {
+		ask(NULL, address, answered, asker, index);
+	}
+}
+
+void
+route_ask_sender(const char *login, const char *address,
+    route_answered *answered, void *asker)
+{
+	ask(login, address, answered, asker, 0);
 }

@@ -18,7 +18,8 @@ enum route_kind {
 	ROUTE_ALIAS,   /* targets: addresses */
 	ROUTE_REMOTE,  /* target: domain */
 	ROUTE_UNKNOWN, /* verdict */
-	ROUTE_LATER    /* verdict */
+	ROUTE_LATER,   /* verdict */
+	ROUTE_SENDER   /* none: the verdict of route_ask_sender() */
 };
 
 struct route {
@@ -40,5 +41,12 @@ typedef void route_answered(void *asker, size_t index, struct route *);
 
 void route_ask(
     const char *address, route_answered *, void *asker, size_t index);
+
+/*
+ * May this login send as that address?  The same way, but never from within
+ * where there is memory; index 0.
+ */
+void route_ask_sender(const char *login, const char *address, route_answered *,
+    void *asker);
 
 #endif

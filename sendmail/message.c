@@ -60,6 +60,7 @@ message_begin(struct message *m, const char *text, size_t n)
 	m->body_len = n - result.body;
 	if (m->header.len + m->body_len > config->max_message_size)
 		return VERDICT_TOO_BIG;
+	message_collect_facts(m);
 	return VERDICT_OK;
 }
 
@@ -67,6 +68,8 @@ void
 message_end(struct message *m)
 {
 	buf_free(&m->header);
+	if (m->has_facts)
+		buf_free(&m->facts.fields);
 }
 
 /* What only a local mailbox should see; smtpd writes the same. */
@@ -178,7 +181,10 @@ message_submit(struct message *m, char *const *recipients, size_t n, bool utf8,
 	    .utf8 = utf8 || m->sender_utf8,
 	    .client = "",
 	    .helo = m->helo,
-	    .protocol = m->protocol};
+	    .protocol = m->protocol,
+	    .facts = m->has_facts && m->unsigned_because == NULL ? &m->facts
+								 : NULL,
+	    .unsigned_because = m->unsigned_because};
 	int64_t deadline = clock_monotonic_ms() + PATIENCE;
 	enum verdict verdict = VERDICT_INTERNAL;
 

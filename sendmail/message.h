@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "common/config.h"
+#include "common/dkim_facts.h"
 #include "common/submit.h"
 #include "common/verdict.h"
 #include "sendmail/caller.h"
@@ -34,6 +35,9 @@ struct message {
 	struct buf header; /* rewritten, with the empty line */
 	const char *body;  /* borrowed */
 	size_t body_len;
+	bool has_facts;
+	struct dkim_facts facts; /* for DKIM, where there is no reason: */
+	const char *unsigned_because; /* NULL also where nobody signs */
 };
 
 /*
@@ -52,5 +56,8 @@ enum verdict message_submit(struct message *, char *const *recipients, size_t n,
     bool utf8, char *id, char *refused, const char **why);
 
 void message_end(struct message *);
+
+/* Of a message that was begun: what DKIM signs of it, or why not. */
+void message_collect_facts(struct message *);
 
 #endif

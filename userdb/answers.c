@@ -80,6 +80,27 @@ sender(struct peer *peer, struct packet *p)
 
 /* -- queue -- */
 
+static bool
+sender_of_queue(struct peer *peer, struct packet *p)
+{
+	static struct packet answer;
+	const char *user, *address;
+	uint64_t serial;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
+	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user),
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
+	enum verdict verdict;
+
+	if (!packet_read(p, "sender", set, 3, 0))
+		return false;
+	verdict = resolve_sender(directory, user, address);
+	packet_start(&answer, "sender");
+	packet_number(&answer, "serial", serial);
+	packet_text(&answer, "verdict", verdict_row(verdict)->name);
+	(void)peer_answer(peer, &answer);
+	return true;
+}
+
 enum { TARGETS_OCTETS = (ALIAS_TARGETS_MAX + 1) * (PROTOCOL_ADDRESS_MAX + 1) };
 
 static bool
@@ -222,6 +243,7 @@ static const struct {
     {ROLE_POP3D, "cancel", login_cancel},
     {ROLE_FETCH, NULL, fetching_hear},
     {ROLE_QUEUE, "route", route},
+    {ROLE_QUEUE, "sender", sender_of_queue},
     {ROLE_ADMIN, "check", login_check},
     {ROLE_ADMIN, NULL, administer},
 };

@@ -78,7 +78,7 @@ class FakeQueue:
         words = waiting.pop(0).split(b"\0")
         if words.pop() != b"" or len(words) % 2 != 1:
             raise Broken(f"malformed packet {words!r}")
-        words = [w.decode() for w in words]
+        words = [w.decode(errors="surrogateescape") for w in words]
         return words[0], list(zip(words[1::2], words[2::2]))
 
     def _expect(self, peer, verb, *names, optional=()):
@@ -128,8 +128,15 @@ class FakeQueue:
             peer, "commit", "id", "sender", "start", "wire", "body", "utf8",
             "client", "helo", "protocol", optional=("ret", "envid", "junk"))
         recipients, notify = [], []
+        facts = {}  # what is to be signed, with all its fields, or why not
         while True:
             verb, pairs = self._receive(peer)
+            if verb in ("sign", "more") and not recipients:
+                more = dict(pairs)
+                if verb == "more":
+                    more["fields"] = facts["fields"] + more["fields"]
+                facts.update(more)
+                continue
             if verb != "recipient":
                 break
             recipients.append(dict(pairs)["address"])
@@ -151,7 +158,8 @@ class FakeQueue:
         if message["id"] != id:
             raise Broken(f"id={message['id']} is wrong")
         start = int(message["start"])
-        message.update(recipients=recipients, notify=notify, uid=uid, local=text[:start],
+        message.update(recipients=recipients, notify=notify, uid=uid,
+                       facts=facts, local=text[:start],
                        content=text[start:])
         with self.arrived:
             self.messages.append(message)

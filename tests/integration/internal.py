@@ -65,7 +65,8 @@ class Packet:
 
     @classmethod
     def decode(cls, octets, fds):
-        texts = [t.decode() for t in octets.split(b"\0")[:-1]]
+        texts = [t.decode(errors="surrogateescape")
+                 for t in octets.split(b"\0")[:-1]]
         return cls(texts[0], *zip(texts[1::2], texts[2::2]), fds=fds)
 
     def __getitem__(self, name):

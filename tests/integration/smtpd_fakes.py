@@ -75,6 +75,7 @@ class Message:
         self.id, self.login, self.client = ident, login, client
         self.recipients, self.asked = [], []
         self.attributes = {}
+        self.facts = {}  # what is to be signed, or why not
         self.content = b""
 
     def __getitem__(self, name):
@@ -203,9 +204,15 @@ class Queue(Owner):
         assert p["id"] == message.id
         message.attributes = dict(p.attributes)
         self.at("commit", peer)
-        while (p := peer.receive()).verb == "recipient":
+        while (p := peer.receive()).verb in ("sign", "more"):
+            facts = dict(p.attributes)
+            if p.verb == "more":
+                facts["fields"] = message.facts["fields"] + facts["fields"]
+            message.facts.update(facts)
+        while p.verb == "recipient":
             message.recipients.append(p["address"])
             message.asked.append(dict(p.attributes[1:]))
+            p = peer.receive()
         assert p.verb == "end" and int(p["count"]) == len(message.recipients)
 
     def wait(self, n):

@@ -91,6 +91,7 @@ test_defaults(void **state)
 	assert_int_equal(c.destination_concurrency, 20);
 	assert_int_equal(c.minimum_uid, 1000);
 	assert_int_equal(c.address_family, FAMILY_ANY);
+	assert_true(c.dkim_sign);
 	assert_false(c.junk_folder);
 	assert_true(c.mail_auth);
 	assert_int_equal(c.spf_fail, FAILURE_MARK);
@@ -189,7 +190,7 @@ static const char full[] =
     "smtp-timeout 90\nqueue-lifetime 2w\nretry-maximum 1h\n"
     "destination-concurrency 7\n"
     "log-file /var/log/x\nsource-address 192.0.2.7 2001:db8::7\n"
-    "address-family ipv6\nminimum-uid 500\njunk folder\nsystem-users yes\n"
+    "address-family ipv6\nminimum-uid 500\ndkim-sign no\njunk folder\nsystem-users yes\n"
     "postmaster root@example.org\n"
     "offer-dsn nobody\ndelay-warning 0\nbounce-copy copy@example.org\n"
     "bounce-size-limit 1M\n"
@@ -245,6 +246,7 @@ test_everything(void **state)
 	assert_int_equal(c.queue_lifetime, 14 * 86400);
 	assert_int_equal(c.destination_concurrency, 7);
 	assert_int_equal(c.address_family, FAMILY_IPV6);
+	assert_false(c.dkim_sign);
 	assert_true(c.junk_folder);
 	assert_false(c.mail_auth);
 	assert_int_equal(c.spf_fail, FAILURE_REJECT);
@@ -472,6 +474,7 @@ static const struct {
 	"test.conf:1: \"dmarc-quarantine\": \"reject\" is none of"},
     {"trust-from a@b.example", "test.conf:1: \"trust-from\": \"a@b.example\""},
     {"trust-client a.example", "test.conf:1: \"trust-client\": \"a.example\""},
+    {"dkim-sign never", "test.conf:1: \"dkim-sign\": \"never\" is none"},
     {"junk trash", "test.conf:1: \"junk\": \"trash\" is none of inbox|folder"},
     {"junk inbox|folder", "test.conf:1: \"junk\": \"inbox|folder\" is none"},
     {"system-users true", "test.conf:1: \"system-users\": \"true\" is none"},
