@@ -84,6 +84,7 @@ void dmarc_result_free(struct dmarc_result *);
  * the message fails whatever else holds (a static phrase): no From, several,
  * several mailboxes, or what two readers may understand differently (A16).
  */
+extern const char dmarc_no_from[]; /* the phrase where there is none */
 const char *dmarc_from(
     const struct header_section *, char domain[DNS_NAME_MAX + 1]);
 

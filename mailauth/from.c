@@ -5,6 +5,8 @@
 
 /* Which field is From, for whoever reads the header section (A16). */
 
+const char dmarc_no_from[] = "no From field";
+
 /*
  * Does this line begin a From for a reader who minds no octet that cannot be
  * seen, and not where the colon is?
@@ -82,7 +84,9 @@ dmarc_from(const struct header_section *h, char domain[DNS_NAME_MAX + 1])
 	if (count > 1 || (h->malformed && count_likely(h) > 1))
 		return "several From fields";
 	if (count == 0)
-		return "no From field";
+		return h->malformed && count_likely(h) > 0
+		    ? "From that is no field"
+		    : dmarc_no_from;
 	if (from->value.data != from->name.data + from->name.len + 1)
 		return "blank before the colon of From";
 	if (h->malformed && follows_no_field(h, from))

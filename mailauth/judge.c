@@ -87,7 +87,8 @@ judge_end(struct judge *j, struct judgement *out)
 	}
 	out->dmarc = (struct dmarc_result){.result = AUTH_FAIL,
 	    .record = {.psd = 'u'},
-	    .disposition = DMARC_REJECT};
+	    .disposition = out->no_author == dmarc_no_from ? DMARC_QUARANTINE
+							   : DMARC_REJECT};
 	snprintf(
 	    out->dmarc.reason, sizeof(out->dmarc.reason), "%s", out->no_author);
 	mailauth_step(j->mailauth, "dmarc: %s", out->no_author);

@@ -24,7 +24,8 @@ struct judgement {
 	/*
 	 * Why there is no telling whose message it is, a static phrase (A16,
 	 * dmarc_from()), or NULL.  Then dmarc has no domain, its result is
-	 * fail and its disposition reject, which nobody published: RFC 9989
+	 * fail and its disposition, which nobody published, reject; without
+	 * any From quarantine, for then no name deceives a reader.  RFC 9989
 	 * leaves such messages to the receiver (section 11.5), and RFC 5322
 	 * allows hardly any of them.
 	 */

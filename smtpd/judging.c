@@ -13,7 +13,6 @@
 
 struct judging {
 	struct session *session;
-	const struct header_section *section;
 	struct asking asking;
 	struct resolver resolver;
 	struct mailauth mailauth;
@@ -32,7 +31,6 @@ judging_begin(struct session *s, const struct header_section *section)
 	if (j == NULL)
 		return NULL;
 	j->session = s;
-	j->section = section;
 	j->resolver = asking_begin(&j->asking, s->dns, s->config->hostname);
 	j->mailauth = (struct mailauth){
 	    .resolver = &j->resolver, .now = clock_now()};
@@ -113,9 +111,7 @@ find_trust(const struct judging *j, enum policy_from from)
 static enum policy_from
 look_at_from(const struct judging *j)
 {
-	const struct header_field *first;
-
-	if (header_count(j->section, "From", &first) == 0)
+	if (j->judgement.no_author == dmarc_no_from)
 		return FROM_ABSENT;
 	if (j->judgement.no_author != NULL ||
 	    j->judgement.dmarc.result == AUTH_PERMERROR)

@@ -133,6 +133,10 @@ which_field(void **state)
 	    ROW("From: a@b.test\n\xef\xbb\xbf"
 		"From: v@victim.test\n",
 		"several From fields"),
+	    ROW(" From: v@victim.test\nTo: a@b.test\n",
+		"From that is no field"),
+	    ROW("To: a@b.test\nFrom\n : v@victim.test\n",
+		"From that is no field"),
 	    ROW("no field\nFrom: a@b.test\n",
 		"From behind a line that is no field"),
 	    ROW("From x\nno field\nFrom: a@b.test\n",

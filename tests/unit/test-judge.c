@@ -201,8 +201,8 @@ no_author(void **state)
 	(void)state;
 	zone = fresh_zone();
 	judge_text("Subject: x\n\n", false, "192.0.2.1", "a@list.test");
-	expect(AUTH_PASS, AUTH_PASS, AUTH_NONE, AUTH_FAIL, DMARC_REJECT);
-	assert_string_equal(judgement.no_author, "no From field");
+	expect(AUTH_PASS, AUTH_PASS, AUTH_NONE, AUTH_FAIL, DMARC_QUARANTINE);
+	assert_ptr_equal(judgement.no_author, dmarc_no_from);
 	assert_string_equal(judgement.dmarc.reason, "no From field");
 	assert_string_equal(judgement.dmarc.domain, "");
 	assert_string_equal(judgement.dmarc.policy_domain, "");
