@@ -10,6 +10,7 @@
 #include "common/fs.h"
 #include "common/ipc.h"
 #include "common/submit.h"
+#include "mailauth/dkim.h"
 #include "tools/report-mail.h"
 
 /* The supervisor holds the socket: a restart of queue takes no longer. */
@@ -40,12 +41,38 @@ add_trace(const struct report_mail *m, const struct submission *s,
 	    m->config->hostname, s->id, (unsigned long)getuid(), date);
 }
 
+/*
+ * What is signed when it leaves.  NULL, or why it cannot be (for the log);
+ * facts->fields is the caller's to free.
+ */
+static const char *
+collect_facts(const struct buf *message, struct dkim_facts *facts)
+{
+	struct dkim_signer *signer = dkim_sign_begin();
+	struct header_section section;
+	const char *wrong = "no memory";
+	size_t used;
+
+	header_init(&section);
+	used = header_take(&section, message->data, message->len);
+	header_end(&section);
+	if (signer != NULL) {
+		dkim_sign_body(
+		    signer, message->data + used, message->len - used);
+		wrong = dkim_sign_end(signer, &section, facts);
+		dkim_sign_free(signer);
+	}
+	header_free(&section);
+	return wrong;
+}
+
 /* No report about a report: who cannot be reached is not told of. */
 static enum verdict
 commit(const struct report_mail *m, struct submission *s,
     const struct buf *message, int64_t deadline)
 {
 	const struct dsn_recipient asked = {.notify = DSN_NEVER};
+	struct dkim_facts facts = {.fields = BUF_INIT(0)};
 	struct submit_envelope e = {.sender = m->from,
 	    .recipients = &m->to,
 	    .nrecipients = 1,
@@ -56,6 +83,10 @@ commit(const struct report_mail *m, struct submission *s,
 	struct buf trace = BUF_INIT(TRACE_MAX);
 	enum verdict verdict = VERDICT_INTERNAL;
 
+	if (m->config->dkim_sign)
+		e.unsigned_because = collect_facts(message, &facts);
+	if (m->config->dkim_sign && e.unsigned_because == NULL)
+		e.facts = &facts;
 	add_trace(m, s, &e.start, &trace);
 	e.wire = wire_octets(&trace) + wire_octets(message);
 	if (!buf_ok(&trace)) {
@@ -68,6 +99,7 @@ commit(const struct report_mail *m, struct submission *s,
 		verdict = submit_commit(s, &e, deadline);
 	}
 	buf_free(&trace);
+	buf_free(&facts.fields);
 	return verdict;
 }
 
