@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "smtpd/message.h"
 #include "smtpd/received.h"
+#include "smtpd/rows.h"
 
 enum { HEADERS_MAX = 65536 };
 
@@ -198,6 +199,16 @@ refuse_message(struct message *m, enum verdict verdict)
 		s->closing = true;
 }
 
+/* One that comes again is counted when it does. */
+static void
+tell_rows(const struct message *m, enum verdict verdict)
+{
+	if (m->judging != NULL &&
+	    (verdict_is_success(verdict) || verdict_row(verdict)->smtp >= 500))
+		rows_tell(m->session, judging_judgement(m->judging),
+		    judging_outcome(m->judging));
+}
+
 static void
 finish(struct message *m)
 {
@@ -213,6 +224,7 @@ finish(struct message *m)
 		accept_message(m);
 	else
 		refuse_message(m, verdict);
+	tell_rows(m, verdict);
 }
 
 void

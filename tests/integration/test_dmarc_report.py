@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import signal
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -221,6 +222,25 @@ def test_the_mail_is_not_answered(reporting):
     house.suite.wait_queue_empty()
     assert "report=" not in house.suite.log_text()
     assert house.suite.messages(REPORTS) == []
+
+
+def test_reports_are_signed(make_suite):
+    """Who gets one can tell that it is ours: it passes DMARC itself."""
+    test_dkim_sign = pytest.importorskip("test_dkim_sign")
+    signing = test_dkim_sign.House(make_suite, ["dmarc-reports yes"])
+    try:
+        house = Reporting.__new__(Reporting)
+        house.suite, house.dns = signing.suite.start(), signing.dns
+        signing.make()
+        house.tell("far.test", "mailto:dmarc@far.test")
+        house.tomorrow()
+        house.run()
+        octets = signing.arrived()
+        assert [tag["d"] for tag in signing.verify(octets)] == [
+            "example.test", "example.test"]
+        assert b"\r\nFrom: <postmaster@example.test>\r\n" in octets
+    finally:
+        signing.close()
 
 
 # -- once --
@@ -505,3 +525,138 @@ def test_another_sender(reporting):
     r = house.report()
     assert r.mail["From"] == "dmarc@reports.example.test"
     assert r.find("report_metadata/org_name") == "reports.example.test"
+
+
+# -- from mail to report --
+
+JUDGED = {
+    "*._report._dmarc.example.test": {"TXT": "v=DMARC1"},
+    "good.test": {"TXT": "v=spf1 ip4:127.0.0.1 -all"},
+    "_dmarc.good.test": {
+        "TXT": f"v=DMARC1; p=reject; rua=mailto:{REPORTS}"},
+    "forged.test": {"TXT": "v=spf1 -all"},
+    "_dmarc.forged.test": {
+        "TXT": f"v=DMARC1; p=reject; sp=none; rua=mailto:{REPORTS}"},
+    "tested.test": {"TXT": "v=spf1 -all"},
+    "_dmarc.tested.test": {
+        "TXT": f"v=DMARC1; p=quarantine; t=y; rua=mailto:{REPORTS}"},
+    "silent.test": {"TXT": "v=spf1 -all"},
+    "_dmarc.silent.test": {"TXT": "v=DMARC1; p=none"},
+    "later.test": SERVFAIL,
+    "_dmarc.later.test": {
+        "TXT": f"v=DMARC1; p=reject; rua=mailto:{REPORTS}"},
+}
+
+
+def send(house, domain, header=None, sender="x@%s"):
+    """The reply's code."""
+    with house.suite.smtp() as client:
+        client.ehlo("mx." + domain)
+        client.docmd(f"MAIL FROM:<{sender % domain if sender else ''}>")
+        client.docmd(f"RCPT TO:<{OTHERS}>")
+        return client.data(f"From: <x@{header or domain}>\r\n"
+                           "Subject: hello\r\n\r\nhello\r\n")[0]
+
+
+def test_mail_becomes_reports(reporting):
+    """Judged by smtpd, counted by ledger over a restart, sent once."""
+    house = reporting(JUDGED)
+    assert [send(house, "good.test") for _ in range(3)] == [250] * 3
+    assert send(house, "forged.test") == 550
+    assert send(house, "forged.test", "sub.forged.test") == 250
+    assert send(house, "good.test", "forged.test") == 550
+    assert send(house, "tested.test") == 250
+    assert send(house, "silent.test") == 250
+    assert send(house, "unknown.test") == 250
+    assert send(house, "later.test") == 451
+    house.tomorrow()
+    house.run()
+    house.run()
+    reports = {r.find("policy_published/domain"): r
+               for r in house.reports(3)}
+    assert set(reports) == {"good.test", "forged.test", "tested.test"}
+
+    [row] = reports["good.test"].records()
+    assert outline_text(row) == (
+        "record(row(source_ip=127.0.0.1 count=3 policy_evaluated("
+        "disposition=pass dkim=fail spf=pass)) identifiers("
+        "header_from=good.test envelope_from=good.test) "
+        "auth_results(spf(domain=good.test scope=mfrom result=pass)))")
+    rows = {outline_text(row) for row in reports["forged.test"].records()}
+    assert rows == {
+        "record(row(source_ip=127.0.0.1 count=1 policy_evaluated("
+        "disposition=reject dkim=fail spf=fail)) identifiers("
+        "header_from=forged.test envelope_from=forged.test) "
+        "auth_results(spf(domain=forged.test scope=mfrom result=fail)))",
+        "record(row(source_ip=127.0.0.1 count=1 policy_evaluated("
+        "disposition=reject dkim=fail spf=fail)) identifiers("
+        "header_from=forged.test envelope_from=good.test) "
+        "auth_results(spf(domain=good.test scope=mfrom result=pass)))",
+        "record(row(source_ip=127.0.0.1 count=1 policy_evaluated("
+        "disposition=none dkim=fail spf=fail)) identifiers("
+        "header_from=sub.forged.test envelope_from=forged.test) "
+        "auth_results(spf(domain=forged.test scope=mfrom result=fail)))"}
+    policy = {e.tag.removeprefix(NAMESPACE): e.text
+              for e in reports["forged.test"].root[2]}
+    assert (policy["p"], policy["sp"], policy["np"]) == (
+        "reject", "none", "none")
+    [row] = reports["tested.test"].records()
+    assert "disposition=none dkim=fail spf=fail reason(" \
+        "type=policy_test_mode)" in outline_text(row)
+    assert reports["tested.test"].find("policy_published/testing") == "y"
+
+
+def test_a_policy_that_was_not_followed(reporting):
+    house = reporting(JUDGED, "dmarc-reject mark")
+    assert send(house, "forged.test") == 250
+    house.tomorrow()
+    house.run()
+    [row] = house.report().records()
+    assert "disposition=none dkim=fail spf=fail reason(type=local_policy " \
+        "comment=dmarc-reject)" in outline_text(row)
+
+
+def test_bounces_are_counted_too(reporting):
+    """The null path: SPF is asked about HELO's name."""
+    house = reporting({**JUDGED, "mx.good.test": {
+        "TXT": "v=spf1 ip4:127.0.0.1 -all"}})
+    assert send(house, "good.test", sender="") == 250
+    house.tomorrow()
+    house.run()
+    [row] = house.report().records()
+    assert "envelope_from=None) auth_results(spf(domain=mx.good.test " \
+        "scope=mfrom result=pass))" in outline_text(row)
+
+
+def test_mail_does_not_wait_for_ledger(reporting):
+    """More than a socket holds, and nobody who reads it."""
+    house = reporting({**JUDGED, "_dmarc.good.test": {
+        "TXT": tuple(["v=DMARC1; p=none; rua=" + f"mailto:{REPORTS}"] +
+                     [f",mailto:{'x' * 60}@good.test"] * 13)}})
+    ledger = house.suite.parents()["ledger"]
+    os.kill(ledger, signal.SIGSTOP)
+    try:
+        with house.suite.smtp() as client:
+            for _ in range(300):
+                client.sendmail("x@good.test", [OTHERS],
+                                "From: <x@good.test>\r\n\r\nhello\r\n")
+    finally:
+        os.kill(ledger, signal.SIGCONT)
+    house.suite.wait_maildir(OTHERS, 300)
+    path = os.path.join(house.suite.run_dir, "admin", "ledger")
+    with Peer.connect(path) as admin:
+        answer = wait_for(lambda: (lambda a: a.verb == "report" and a)(
+            admin.call("report-next", day=0, domain="")), house.suite.folder)
+    assert 0 < int(answer["messages"]) < 300
+
+
+def test_nothing_is_counted_unless_asked_for(make_suite,
+                                             scripted_dns):  # noqa: F811
+    suite = make_suite(users=[OTHERS],
+                       dns_server=scripted_dns(JUDGED).address).start()
+    house = Reporting.__new__(Reporting)
+    house.suite = suite
+    assert send(house, "good.test") == 250
+    path = os.path.join(suite.run_dir, "admin", "ledger")
+    with Peer.connect(path) as admin:
+        assert admin.call("report-next", day=0, domain="").verb == "none"
