@@ -255,6 +255,9 @@ read_address(struct span text, char domain[DNS_NAME_MAX + 1])
 		text.data++;
 		local -= 2;
 	}
+	/* how long it is makes nobody's domain another */
+	if (utf8_is_ascii(text.data, local))
+		local = 1;
 	if (address_make(text.data, local, sign + 1, (size_t)(end - sign - 1),
 		ADDRESS_UTF8, &address) != NULL ||
 	    !dmarc_normalise(address.domain, domain))

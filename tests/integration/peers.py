@@ -107,7 +107,8 @@ class Peer:
 
 
 class Dns(Peer):
-    """NSD with the zones given: {"peer.test": "@ MX 10 mx\\nmx A ..."}"""
+    """NSD with the zones given: {"peer.test": "@ MX 10 mx\\nmx A ..."};
+    what is in none of them does not exist."""
 
     def __init__(self, zones, address="127.0.0.1", port=None):
         super().__init__()
@@ -137,6 +138,9 @@ ns A {address}
 {records}
 """)
             text += f'zone:\n    name: "{name}"\n    zonefile: "{name}.zone"\n'
+        self.write("root", "$ORIGIN .\n$TTL 60\n@ SOA ns.test. nobody.test. "
+                   f"1 3600 600 86400 60\n@ NS ns.test.\nns.test. A {address}\n")
+        text += 'zone:\n    name: "."\n    zonefile: "root"\n'
         config = self.write("nsd.conf", text)
         self.notify = NotifySocket(self.path("notify"))
         self.spawn([find("nsd"), "-d", "-c", config],

@@ -206,7 +206,8 @@ class ScriptedDns:
 
     # -- answering --
 
-    def _find(self, name):
+    def find(self, name):
+        """What is said of this name, lower case, or NXDOMAIN."""
         if name in self.zone:
             return self.zone[name]
         if any(other.endswith("." + name) for other in self.zone):
@@ -234,12 +235,12 @@ class ScriptedDns:
             return out, 0
         key = target.rstrip(".").lower() if isinstance(target, str) else ""
         more, rcode = self._records(
-            query, self._find(key), encode_name(target), key, hops + 1)
+            query, self.find(key), encode_name(target), key, hops + 1)
         return [record(owner, "CNAME", encode_data("CNAME", target)),
                 *more], rcode
 
     def answer(self, query):
-        what = self._find(query.name)
+        what = self.find(query.name)
         how = what if callable(what) else what.get(
             query.type, what.get("*") if "CNAME" not in what else None)
         if callable(how):

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: ISC
 """SPF by postrider-mailauth: the RFC 7208 suite, the limits of section 4.6.4
 (A13), a DNS that lies (A14), and a second implementation."""
+import collections
+import ipaddress
 import json
 import os
+import random
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from conftest import shared_folder
-from scripted_dns import TIMEOUT, ScriptedDns, scripted_dns  # noqa: F401
+from scripted_dns import (  # noqa: F401
+    CUT_SHORT, GARBAGE, NODATA, NXDOMAIN, POINTER_LOOP, REFUSED, SERVFAIL,
+    SILENT_BY_TCP, TIMEOUT, TRUNCATED, WRONG_ID, WRONG_QUESTION, ScriptedDns,
+    encode_data, encode_name, encode_text, record, scripted_dns)
 
 AT_A_TIME = 16
 
@@ -119,3 +126,508 @@ def test_rfc7208_suite(test, suite_results):
     if test["explanation"] is not None and got["result"] == "fail":
         wanted = test["explanation"]
         assert got["explanation"] == ("" if wanted == "DEFAULT" else wanted)
+
+
+# -- a second implementation: python3-spf --
+
+RECORDS = 400
+SEED = 7208
+DOMAINS = [f"d{i}.example" for i in range(8)]
+HOSTS = [f"h{i}.example" for i in range(6)]
+FOUR = ["192.0.2.1", "192.0.2.77", "198.51.100.7"]
+SIX = ["2001:db8::1", "2001:db8:0:1::7"]
+
+
+class Writer:
+    """Records as people and their enemies write them."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def pick(self, *choices):
+        return self.random.choice(choices)
+
+    def maybe(self, chance, text):
+        return text if self.random.random() < chance else ""
+
+    def macro(self):
+        return ("%{" + self.pick(*"slodiphvSLDIH") +
+                self.maybe(.4, str(self.random.randrange(1, 4))) +
+                self.maybe(.3, "r") + self.maybe(.2, self.pick(*"-+.")) + "}")
+
+    def target(self):
+        return self.pick(
+            self.pick(*DOMAINS), self.pick(*HOSTS), self.pick(*DOMAINS),
+            "nowhere.example", self.macro() + "." + self.pick(*HOSTS),
+            self.pick(*HOSTS) + self.maybe(.2, "."),
+            self.macro() + ".wild.example", "dead.example")
+
+    def prefixes(self):
+        return (self.maybe(.3, f"/{self.random.randrange(0, 33)}") +
+                self.maybe(.2, f"//{self.random.randrange(0, 129)}"))
+
+    def mechanism(self):
+        kind = self.pick("a", "a", "mx", "mx", "ptr", "include", "include",
+                         "exists", "ip4", "ip6")
+        if kind in ("a", "mx"):
+            return kind + self.maybe(.6, ":" + self.target()) + self.prefixes()
+        if kind == "ptr":
+            return kind + self.maybe(.6, ":" + self.pick(
+                *DOMAINS, "example", *HOSTS))
+        if kind == "include":
+            return "include:" + self.pick(*DOMAINS)
+        if kind == "exists":
+            return "exists:" + self.target()
+        if kind == "ip4":
+            return (f"ip4:{self.pick(*FOUR, '203.0.113.9')}" +
+                    self.maybe(.4, f"/{self.random.randrange(0, 33)}"))
+        return (f"ip6:{self.pick(*SIX, '2001:db8:ffff::')}" +
+                self.maybe(.4, f"/{self.random.randrange(0, 129)}"))
+
+    def term(self):
+        if self.random.random() < .03:
+            return self.pick("b", "a:", "ip4:1.2.3", "a/33", "include", "all:x",
+                             "x=%{", "a:%{z}.org", "ip6:::1/129", "exists",
+                             "redirect=", "=", "mx:org", "a:%{d0}.org")
+        if self.random.random() < .08:
+            return self.pick("x=y", "foo=%{d}", "z.1-2_=")
+        return self.maybe(.4, self.pick(*"+-~?")) + self.mechanism()
+
+    def record(self):
+        terms = [self.term() for _ in range(self.random.randrange(0, 6))]
+        if self.random.random() < .25:
+            terms.insert(self.random.randrange(len(terms) + 1),
+                         "redirect=" + self.pick(*DOMAINS, "nowhere.example"))
+        if self.random.random() < .3:
+            terms.append("exp=why.example")
+        if self.random.random() < .6:
+            terms.append(self.maybe(.9, self.pick(*"+-~?")) + "all")
+        return " ".join(["v=spf1", *terms])
+
+    def zone(self):
+        zone = {"why.example": {"TXT": "%{i} %{s} %{o} %{d} %{h} %{v} %{p}"},
+                "*.wild.example": {"A": FOUR[0]}, "dead.example": SERVFAIL}
+        for name in DOMAINS:
+            zone[name] = {"TXT": [self.record()]}
+            if self.random.random() < .1:
+                zone[name]["TXT"].append("something else")
+            if self.random.random() < .03:
+                zone[name]["TXT"].append("v=spf1 -all")
+            if self.random.random() < .03:
+                zone[name]["TXT"] = self.pick(SERVFAIL, [], "v=spf10 +all")
+        for name in DOMAINS + HOSTS:
+            here = zone.setdefault(name, {})
+            if self.random.random() < .7:
+                here["A"] = self.random.sample(FOUR, self.pick(1, 1, 2))
+            if self.random.random() < .4:
+                here["AAAA"] = self.random.sample(SIX, 1)
+            if self.random.random() < .5:
+                here["MX"] = [(10 * i, name) for i, name in enumerate(
+                    self.random.sample(HOSTS, self.pick(1, 2, 3)))]
+            if self.random.random() < .03:
+                here["A"] = SERVFAIL
+        for address in FOUR + SIX:
+            if self.random.random() < .7:
+                zone[ipaddress.ip_address(address).reverse_pointer] = {
+                    "PTR": self.random.sample(DOMAINS + HOSTS,
+                                              self.pick(1, 1, 2, 3))}
+        return zone
+
+
+class ByZone:
+    """What python3-spf asks with, over the zone of a server of ours."""
+
+    def __init__(self, spf, server, broken_is_empty):
+        self.spf, self.server = spf, server
+        self.broken_is_empty = broken_is_empty
+
+    def __call__(self, name, kind, *_, **__):
+        what = self.server.find(name.rstrip(".").lower())
+        if not callable(what):
+            what = what.get(kind, [])
+        if what is SERVFAIL and not self.broken_is_empty:
+            raise self.spf.TempError("SERVFAIL")
+        if callable(what):
+            return []
+        values = what if isinstance(what, list) else [what]
+        if kind == "TXT":
+            values = [(v.encode(),) for v in values]
+        return [((name, kind), value) for value in values]
+
+
+def second_opinion(spf, job, voids=2, broken_is_empty=False):
+    """(result, explanation or "", what it says)"""
+    server, ip, helo, sender = job
+    spf.DNSLookup = ByZone(spf, server, broken_is_empty)
+    spf.MAX_VOID_LOOKUPS = voids
+    query = spf.query(i=ip, s=sender, h=helo, receiver="unknown")
+    result, _, text = query.check()
+    explained = result == "fail" and text != spf.EXPLANATIONS["fail"]
+    return result, text if explained else "", text
+
+
+def agree(ours, theirs):
+    return (ours["result"], ours["explanation"].lower()) == (
+        theirs[0], theirs[1].lower())
+
+
+def why_they_differ(spf, job, ours):
+    """Where python3-spf 2.0.14 reads RFC 7208 in another way; None: there is
+    no such reason.  What follows from it is checked."""
+    options = {}
+    theirs = second_opinion(spf, job)
+    if "macro" in ours["reason"] and ours["result"] == "permerror":
+        # section 7.3: the digits are not 0; section 12: a % begins a macro.
+        # Their regular expressions let both pass.
+        return "syntax of macros"
+    if "trivial recursion" in theirs[2]:
+        # A record that includes itself is one that cannot be evaluated to
+        # its end (section 4.6.4); what matches before that counts.
+        return "a record that includes itself"
+    if "MUST appear at most once" in theirs[2] and not (
+            "redirect=" in theirs[2] or "exp=" in theirs[2]):
+        # section 6: this is said of redirect and exp alone
+        return "an unknown modifier twice"
+    if "Void lookup limit" in theirs[2]:
+        # Section 4.6.4 counts terms that find nothing.  They count questions:
+        # each host of an mx, and PTR records, which are the client's.
+        options["voids"] = 1000
+        theirs = second_opinion(spf, job, **options)
+        if agree(ours, theirs) or "trivial recursion" in theirs[2]:
+            return "void look-ups counted by questions"
+    if "Too many DNS lookups" in theirs[2] and "redirect=" in str(job[0].zone):
+        # section 4.6.4 counts what is looked up; they count a redirect that
+        # is in a record, also where a mechanism matches before it
+        return "a redirect that is not followed"
+    if ours["result"] == "permerror" and "find nothing" in ours["reason"]:
+        # what they would count as well, had they not met another error
+        return "void look-ups counted by questions"
+    if theirs[:2] == ("fail", "") and ours["explanation"]:
+        # Section 7.3: where the DNS is in trouble, %{p} is another name that
+        # is confirmed, or "unknown".  They give no explanation then.
+        theirs = second_opinion(spf, job, broken_is_empty=True, voids=1000)
+        if agree(ours, theirs):
+            return "%{p} while the DNS is in trouble"
+    if "SERVFAIL" in theirs[2]:
+        # They ask for all hosts of an mx, and all of the client's names,
+        # before they compare; sections 5.4 and 5.5 stop at the first match.
+        theirs = second_opinion(spf, job, broken_is_empty=True, voids=1000)
+        if agree(ours, theirs):
+            return "hosts behind the one that matches"
+    return None
+
+
+def test_a_second_implementation(build, report):
+    spf = pytest.importorskip("spf")
+    writer = Writer(SEED)
+    servers = [ScriptedDns(writer.zone())
+               for _ in range(RECORDS // len(DOMAINS))]
+    jobs = [(server, writer.pick(*FOUR, *SIX, "203.0.113.5"),
+             writer.pick(*HOSTS, *DOMAINS), f"ann.b-c+d@{domain}")
+            for server in servers for domain in DOMAINS]
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        results = list(pool.map(lambda job: run_spf(build, *job), jobs))
+    reasons, unexplained = collections.Counter(), []
+    for job, ours in zip(jobs, results):
+        theirs = second_opinion(spf, job)
+        if agree(ours, theirs):
+            reasons["none"] += 1
+            continue
+        reason = why_they_differ(spf, job, ours)
+        reasons[reason] += 1
+        if reason is None:
+            unexplained.append((job[0].zone, job[1:], ours, theirs))
+    for server in servers:
+        server.close()
+    assert not unexplained
+    assert {r["result"] for r in results} == {
+        "pass", "fail", "softfail", "neutral", "none", "temperror",
+        "permerror"}
+    assert reasons["none"] > RECORDS * 3 / 4
+    report(f"SPF, {RECORDS} random records, differences to python3-spf: "
+           f"{dict(reasons)}")
+
+
+# -- a record as a weapon (A13) --
+
+def test_terms_are_counted_over_all_records(spf, scripted_dns):
+    """Every record includes ten others, which do the same."""
+    server = scripted_dns({"*.tree.example": {"TXT": "v=spf1 " + " ".join(
+        f"include:%{{d1r}}{i}.x{i}.tree.example" for i in range(10))}})
+    got = spf(server, "ann@a.tree.example")
+    assert got["result"] == "permerror"
+    assert "more than 10 terms" in got["reason"]
+    assert len(server.queries) == 11
+
+
+@pytest.mark.parametrize("record", [
+    "include:example.org", "redirect=example.org",
+    "a:x.example include:example.org", "include:%{d}", "redirect=%{o}"])
+def test_records_that_lead_to_themselves(spf, scripted_dns, record):
+    server = scripted_dns({"example.org": {"TXT": f"v=spf1 {record}"},
+                           "x.example": {"A": "192.0.2.9"}})
+    assert spf(server)["result"] == "permerror"
+    assert len(server.queries) <= 11
+
+
+def test_most_that_a_record_can_ask(spf, scripted_dns):
+    """Ten mx of ten hosts each, and the client's ten names."""
+    zone = {"example.org": {"TXT": " ".join([
+        "v=spf1 ptr", *(f"mx:m{i}.example" for i in range(9)),
+        "exp=%{p}.why.example -all"])}}
+    for i in range(9):
+        zone[f"m{i}.example"] = {"MX": [
+            (n, f"h{n}.m{i}.example") for n in range(10)]}
+        for n in range(10):
+            zone[f"h{n}.m{i}.example"] = {"A": "192.0.2.200"}
+    zone["1.2.0.192.in-addr.arpa"] = {
+        "PTR": [f"p{i}.example" for i in range(1000)]}
+    zone["*.example"] = {"A": "192.0.2.200"}
+    server = scripted_dns(zone)
+    assert spf(server)["result"] == "fail"
+    udp = [q for q in server.queries if not q.tcp]
+    assert len([q for q in udp if q.type == "PTR"]) == 1
+    assert len([q for q in udp if q.name.startswith("p")]) == 10
+    # the record, ptr with ten names, nine mx with ten hosts, exp
+    assert len(udp) == 1 + (1 + 10) + 9 * (1 + 10) + 1
+
+
+def test_thousand_mx_are_an_error(spf, scripted_dns):
+    server = scripted_dns({
+        "example.org": {"TXT": "v=spf1 mx -all",
+                        "MX": [(i, f"h{i}.example") for i in range(1000)]},
+        "*.example": {"A": "192.0.2.1"}})
+    got = spf(server)
+    assert got["result"] == "permerror" and "10 MX" in got["reason"]
+    assert server.count(type="A") == 0
+
+
+def test_void_look_ups(spf, scripted_dns):
+    server = scripted_dns({"example.org": {
+        "TXT": "v=spf1 a:a.example exists:b.example mx:c.example "
+               "a:d.example a:e.example -all"}})
+    got = spf(server)
+    assert got["result"] == "permerror" and "find nothing" in got["reason"]
+    assert len(server.queries) == 4
+
+
+def test_all_questions_together_have_a_time(spf, scripted_dns):
+    server = scripted_dns({
+        "example.org": {"TXT": "v=spf1 a:a.dead.example a:b.dead.example "
+                               "include:c.dead.example -all"},
+        "*.dead.example": TIMEOUT})
+    began = time.monotonic()
+    assert spf(server, timeout=1)["result"] == "temperror"
+    assert time.monotonic() - began < 3
+    # also where a mechanism does not mind (ptr), and in the explanation
+    server.add("example.org", TXT="v=spf1 -all exp=why.dead.example")
+    began = time.monotonic()
+    assert spf(server, timeout=1)["result"] == "fail"
+    assert time.monotonic() - began < 3
+
+
+def test_a_client_without_names_is_refused_one_in_trouble_is_not(
+        spf, scripted_dns):
+    """Of ptr, RFC 7208 section 5.5 would have either end in a fail."""
+    server = scripted_dns({"example.org": {"TXT": "v=spf1 ptr -all"}})
+    assert spf(server)["result"] == "fail"
+    server.update({"1.2.0.192.in-addr.arpa": SERVFAIL})
+    assert spf(server)["result"] == "temperror"
+    server.update({"1.2.0.192.in-addr.arpa": {"PTR": "mx.example.org"},
+                   "mx.example.org": SERVFAIL})
+    assert spf(server)["result"] == "temperror"
+    server.update({"1.2.0.192.in-addr.arpa": {
+        "PTR": ["mx.example.org", "my.example.org"]},
+        "my.example.org": {"A": "192.0.2.1"}})
+    assert spf(server)["result"] == "pass"
+
+
+def test_macros_cost_no_memory(build, scripted_dns):
+    """8 KiB of the macros that grow most, once for each term and once for an
+    explanation, against a record without any."""
+    bomb = "%{S}%{L}%{D}%{I}"
+    server = scripted_dns({
+        "example.org": {"TXT": (
+            "v=spf1 exists:%s.x.example a:%s.%%{d} exp=why.example -all"
+            % (bomb * 200, "%{i}." * 700))},
+        "why.example": {"TXT": bomb * 500},
+        "*.example": {"A": "192.0.2.9"}, "*.example.org": {"A": "192.0.2.9"}})
+    plain = scripted_dns({"example.org": {"TXT": "v=spf1 -all"}})
+
+    def most_memory(dns):
+        process = subprocess.Popen(
+            [program(build), "-c", "/dev/null", "spf", "--ip", "2001:db8::1",
+             "--helo", "x", "--from", "y" * 60 + "@example.org", "--dns",
+             dns.address, "--json"], stdout=subprocess.PIPE)
+        out = process.stdout.read()
+        process.stdout.close()
+        usage = os.wait4(process.pid, 0)[2]
+        process.returncode = 0
+        assert json.loads(out)["result"] == "fail"
+        return usage.ru_maxrss, usage.ru_utime + usage.ru_stime
+    kib, seconds = most_memory(server)
+    assert kib - most_memory(plain)[0] < 1024
+    assert seconds < 1
+
+
+def test_long_names_lose_labels_at_the_left(spf, scripted_dns):
+    name = ("a" * 47 + ".") * 5 + "example"
+    server = scripted_dns({
+        "example.org": {"TXT": f"v=spf1 a:%{{s}}.{name} -all"},
+        name: {"A": "192.0.2.9"}})
+    assert len(name) < 253 < len("ann@example.org." + name)
+    assert spf(server)["result"] == "fail"
+    asked = [q.name for q in server.queries if q.type == "A"]
+    assert asked == ["org." + name] and len(asked[0]) <= 253
+
+
+# -- a DNS that lies (A14) --
+
+LIES = [TIMEOUT, SERVFAIL, REFUSED, TRUNCATED, SILENT_BY_TCP, WRONG_ID,
+        WRONG_QUESTION, GARBAGE, CUT_SHORT, POINTER_LOOP]
+
+
+@pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)
+def test_lies_are_temperror(spf, scripted_dns, lie):
+    """Never a pass, never a fail."""
+    terms = {"a": "a:lie.example -all", "mx": "mx:lie.example +all",
+             "exists": "exists:lie.example -all",
+             "include": "?include:lie.example -all",
+             "redirect": "redirect=lie.example"}
+    server = scripted_dns({
+        "txt.example": lie, "lie.example": lie,
+        **{f"{name}.example": {"TXT": "v=spf1 " + record}
+           for name, record in terms.items()}})
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        results = list(pool.map(
+            lambda name: spf(server, f"ann@{name}.example", timeout=1),
+            ["txt", *terms]))
+    for got in results:
+        assert got["result"] == "temperror" and got["reason"], got
+
+
+@pytest.mark.parametrize("no", [NXDOMAIN, NODATA],
+                         ids=lambda no: no.__name__)
+def test_a_no_is_a_no(spf, scripted_dns, no):
+    server = scripted_dns({"example.org": {"TXT": "v=spf1 a:no.example -all"},
+                           "no.example": no})
+    assert spf(server)["result"] == "fail"
+    server.update({"example.org": no})
+    assert spf(server)["result"] == "none"
+
+
+def test_records_of_others_are_not_believed(spf, scripted_dns):
+    """An answer with an address, and a policy, of another name."""
+    def lie(query):
+        return query.reply(
+            record(encode_name("other.example"), "A",
+                   encode_data("A", "192.0.2.1")),
+            record(encode_name("other.example"), "TXT",
+                   encode_text("v=spf1 +all")))
+    server = scripted_dns({
+        "example.org": {"TXT": "v=spf1 a:lie.example include:lie.example "
+                               "-all"}, "lie.example": lie})
+    assert spf(server)["result"] == "permerror"  # lie.example has no record
+    server.update({"example.org": lie})
+    assert spf(server)["result"] == "none"
+
+
+@pytest.mark.parametrize("zone", [
+    {"l.example": {"CNAME": "l.example"}},
+    {"l.example": {"CNAME": "m.example"}, "m.example": {"CNAME": "l.example"}},
+    {**{f"l{i}.example": {"CNAME": f"l{i + 1}.example"} for i in range(40)},
+     "l.example": {"CNAME": "l0.example"}}])
+def test_aliases_without_an_end(spf, scripted_dns, zone):
+    server = scripted_dns({
+        **zone, "example.org": {"TXT": "v=spf1 a:l.example -all"}})
+    assert spf(server)["result"] == "temperror"
+    server.update({"example.org": {"CNAME": "l.example"}})
+    assert spf(server)["result"] == "temperror"
+    assert len(server.queries) < 40
+
+
+def test_large_answers(spf, scripted_dns):
+    """What is in bounds comes by TCP; what is not is no answer."""
+    nets = " ".join(f"ip4:10.{i // 256}.{i % 256}.0/24" for i in range(400))
+    server = scripted_dns({
+        "example.org": {"TXT": f"v=spf1 {nets} ip4:192.0.2.1 -all"},
+        "huge.example": {"TXT": "v=spf1 " + "a " * 32000 + "+all"},
+        "beside.example": {"TXT": ["x" * 60000, "v=spf1 ip4:192.0.2.1"]},
+        "many.example": {"TXT": ["x" * 200] * 200 + ["v=spf1 +all"]}})
+    assert spf(server)["result"] == "pass"
+    assert any(q.tcp for q in server.queries)
+    assert spf(server, "a@huge.example")["result"] == "temperror"
+    assert spf(server, "a@beside.example")["result"] == "pass"
+    # only so many records are looked at
+    assert spf(server, "a@many.example")["result"] in ("none", "temperror")
+
+
+@pytest.mark.parametrize("label", [b"a.b", b"a\0b", b"a\nb", b"\xff", b"a\\b"])
+def test_labels_that_are_no_text(spf, scripted_dns, label):
+    """Hosts of that name are nobody's, clients of that name have none."""
+    server = scripted_dns({
+        "example.org": {"TXT": "v=spf1 mx -all",
+                        "MX": [(1, (label, b"example")),
+                               (2, "mx.example")]},
+        "mx.example": {"A": "192.0.2.1"},
+        "ptr.example": {"TXT": "v=spf1 ptr:x.example exp=why.example -all"},
+        "why.example": {"TXT": "%{p}"},
+        "9.2.0.192.in-addr.arpa": {"PTR": [(label, b"x", b"example")]}})
+    assert spf(server)["result"] == "pass"
+    got = spf(server, "a@ptr.example", ip="192.0.2.9")
+    assert (got["result"], got["explanation"]) == ("fail", "unknown")
+
+
+# -- internationalised mail (RFC 8616) --
+
+def test_u_labels(spf, scripted_dns):
+    server = scripted_dns({
+        "xn--fa-hia.example": {
+            "TXT": "v=spf1 a:%{d}.x.example a:%{o}.%{h}.x.example "
+                   "exp=why.example -all"},
+        "xn--fa-hia.example.xn--mx-wia.example.x.example": {
+            "A": "192.0.2.1"},
+        "why.example": {"TXT": "%{d} %{h}"}})
+    call = {"sender": "ann@fa\u00df.example", "helo": "mx\u00e4.example"}
+    got = spf(server, **call)
+    if got["result"] == "none":
+        pytest.skip("built without libidn2")
+    assert got["result"] == "pass"
+    got = spf(server, ip="192.0.2.9", **call)
+    assert got["result"] == "fail"
+    assert got["domain"] == "xn--fa-hia.example"
+    assert got["explanation"] == "xn--fa-hia.example xn--mx-wia.example"
+
+
+def test_local_parts_beyond_ascii_match_nothing(spf, scripted_dns):
+    server = scripted_dns({
+        "example.org": {"TXT": "v=spf1 exists:%{l}.x.example a:%{s}.x.example "
+                               "-all exp=why.example"},
+        "*.x.example": {"A": "192.0.2.1"}, "why.example": {"TXT": "%{l}"}})
+    got = spf(server, "j\u00f6rg@example.org")
+    assert (got["result"], got["explanation"]) == ("fail", "")
+    assert {q.type for q in server.queries} == {"TXT"}
+    assert spf(server, "joerg@example.org")["result"] == "pass"
+
+
+# -- explanations --
+
+@pytest.mark.parametrize("text,shown", [
+    ("plain", "plain"), ("", ""), ("x" * 1000, "x" * 400),
+    ("esc \x1b[31m", ""), ("two\r\nlines", ""), ("caf\u00e9", ""),
+    ("%{h}", "mail.example.org"), ("%{x}", ""), (["two", "records"], ""),
+    (("two ", "strings"), "two strings")])
+def test_explanations(spf, scripted_dns, text, shown):
+    server = scripted_dns({
+        "example.org": {"TXT": "v=spf1 -all exp=why.example"},
+        "why.example": {"TXT": text}})
+    got = spf(server)
+    assert (got["result"], got["explanation"]) == ("fail", shown)
+
+
+def test_a_helo_cannot_write_into_an_explanation(spf, scripted_dns):
+    server = scripted_dns({
+        "example.org": {"TXT": "v=spf1 -all exp=why.example"},
+        "why.example": {"TXT": "hello %{h}"}})
+    got = spf(server, helo="a\r\nX-Evil: yes")
+    assert (got["result"], got["explanation"]) == ("fail", "")

@@ -678,7 +678,8 @@ def idle_memory(pid):
 
 def test_large_message(smtpd, context):
     n = smtpd.queue.settled()
-    body = b"".join(b"%08d %s\r\n" % (i, b"x" * 500) for i in range(4000))
+    body = b"\r\n" + b"".join(
+        b"%08d %s\r\n" % (i, b"x" * 500) for i in range(4000))
     with secured(smtpd, context) as c:
         c.ehlo()
         assert c.message(body) == 250

@@ -80,6 +80,9 @@ plain(void **state)
 	    ROW("From: \"joe q\"@example.test", "example.test"),
 	    ROW("From: j..oe.@example.test", "example.test"),
 	    ROW("From: =joe?=@example.test", "example.test"),
+	    ROW("From: reply+0123456789012345678901234567890123456789"
+		"012345678901234567890123456789@example.test",
+		"example.test"),
 	    ROW("From: J\xc3\xb6 <j\xc3\xb6@b\xc3\xbc"
 		"cher.test>",
 		"xn--bcher-kva.test"),
