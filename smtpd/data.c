@@ -42,6 +42,8 @@ open_message(struct session *s, struct message *m)
 	m->judged = policy_is_judged(&s->facts, s->config->mail_auth);
 	if (m->judged)
 		content_wait_for_headers(&m->content, open_scratch, m);
+	m->signs = s->config->dkim_sign &&
+	    (s->facts.logged_in || s->facts.relay_from);
 	dot_reader_init(&m->wire);
 	header_init(&m->section);
 	return VERDICT_OK;
@@ -54,6 +56,7 @@ close_message(struct message *m)
 	owners_done(m->session->owners, &m->submission);
 	content_free(&m->content);
 	judging_free(m->judging);
+	signing_free(m->signing);
 	header_free(&m->section);
 	buf_free(&m->headers);
 }
@@ -139,11 +142,29 @@ has_utf8_header(const struct message *m)
 	return false;
 }
 
+/* What is to be signed of it; NULL, and why not (NULL: nobody signs). */
+static const struct dkim_facts *
+collect_facts(const struct message *m, const char **why)
+{
+	const struct dkim_facts *facts = NULL;
+
+	*why = NULL;
+	if (m->signing != NULL)
+		*why = signing_end(m->signing, &m->section,
+		    m->headers.data + m->completed,
+		    m->headers.len - m->completed, &facts);
+	else if (m->signs)
+		*why = "no memory";
+	return facts;
+}
+
 static enum verdict
 commit(struct message *m)
 {
 	const struct session *s = m->session;
 	const struct transaction *t = &s->transaction;
+	const char *why;
+	const struct dkim_facts *facts = collect_facts(m, &why);
 	const struct submit_envelope envelope = {.sender = t->sender_text,
 	    .recipients = (const char *const *)t->recipients,
 	    .nrecipients = t->nrecipients,
@@ -157,7 +178,9 @@ commit(struct message *m)
 	    .junk = t->junk,
 	    .client = s->client.text,
 	    .helo = s->helo,
-	    .protocol = received_protocol(s)};
+	    .protocol = received_protocol(s),
+	    .facts = facts,
+	    .unsigned_because = why};
 
 	return submit_commit(&m->submission, &envelope, owners_deadline());
 }

@@ -13,6 +13,7 @@
 #include "smtpd/content.h"
 #include "smtpd/judging.h"
 #include "smtpd/session.h"
+#include "smtpd/signing.h"
 
 /* One message, from 354 to its reply: what data.c and receive.c share. */
 struct message {
@@ -26,6 +27,9 @@ struct message {
 	uint64_t stripped;  /* octets on the wire of what is not kept of it */
 	bool judged;        /* as a stranger's; with its section's end: */
 	struct judging *judging; /* NULL: no memory */
+	bool signs;         /* of somebody who may send mail out */
+	struct signing *signing; /* NULL: no memory */
+	size_t completed;   /* where in headers begins what was missing */
 	int64_t began;
 	uint64_t came; /* octets from the wire */
 };

@@ -70,6 +70,13 @@ section_came(struct message *m)
 		return;
 	}
 	keep_section(m);
+	m->completed = m->headers.len;
+	if (m->session->facts.logged_in)
+		signing_complete(&m->section, m->submission.id,
+		    m->submission.time, m->session->config->hostname,
+		    &m->headers);
+	if (m->signs)
+		m->signing = signing_begin();
 	if (m->judged)
 		m->judging = judging_begin(m->session, &m->section);
 }
@@ -82,6 +89,8 @@ body_passes(struct message *m, const char *octets, size_t n)
 {
 	if (m->judging != NULL)
 		judging_body(m->judging, octets, n);
+	if (m->signing != NULL)
+		signing_body(m->signing, octets, n);
 }
 
 /* Of the header section nothing is kept before all of it is known. */

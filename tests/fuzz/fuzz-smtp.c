@@ -10,6 +10,7 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "common/submit.h"
+#include "mailauth/dkim.h"
 #include "smtpd/session.h"
 #include "tests/fuzz/fake-login.h"
 #include "tests/fuzz/fuzz.h"
@@ -331,6 +332,52 @@ check_content(const char *text, size_t n, const struct submit_envelope *e)
 	REQUIRE(e->wire == n + lines);
 }
 
+/* Behind Received, which is folded. */
+static size_t
+skip_received(const char *text, size_t n)
+{
+	size_t at = 0;
+
+	do {
+		const char *lf = memchr(text + at, '\n', n - at);
+
+		REQUIRE(lf != NULL);
+		at = (size_t)(lf - text) + 1;
+	} while (at < n && (text[at] == ' ' || text[at] == '\t'));
+	return at;
+}
+
+/* What is signed is what is kept, and what leaves of it is all signed. */
+static void
+check_facts(const char *text, size_t n, const struct submit_envelope *e)
+{
+	size_t at = skip_received(text, n), taken;
+	struct dkim_signer *signer = dkim_sign_begin();
+	struct header_section section;
+	struct dkim_facts facts;
+	const char *why;
+
+	REQUIRE(signer != NULL);
+	header_init(&section);
+	taken = header_take(&section, text + at, n - at);
+	header_end(&section);
+	dkim_sign_body(signer, text + at + taken, n - at - taken);
+	why = dkim_sign_end(signer, &section, &facts);
+	REQUIRE((e->facts != NULL) == (why == NULL));
+	if (why == NULL) {
+		REQUIRE(dkim_facts_check(e->facts) == NULL);
+		REQUIRE(strcmp(facts.from, e->facts->from) == 0);
+		REQUIRE(memcmp(facts.body, e->facts->body, DKIM_HASH_SIZE) ==
+		    0);
+		REQUIRE(facts.fields.len == e->facts->fields.len &&
+		    memcmp(facts.fields.data, e->facts->fields.data,
+			facts.fields.len) == 0);
+	}
+	buf_free(&facts.fields);
+	header_free(&section);
+	dkim_sign_free(signer);
+}
+
 enum verdict
 submit_commit(
     struct submission *m, const struct submit_envelope *e, int64_t deadline)
@@ -353,6 +400,11 @@ submit_commit(
 	REQUIRE(pread(m->writer, text, (size_t)status.st_size, 0) ==
 	    status.st_size);
 	check_content(text, (size_t)status.st_size, e);
+	if (logged_in)
+		check_facts(text + e->start, (size_t)status.st_size - e->start,
+		    e);
+	else
+		REQUIRE(e->facts == NULL);
 	free(text);
 	committed++;
 	return VERDICT_OK;

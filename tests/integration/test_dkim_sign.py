@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import smtplib
 import subprocess
 import tempfile
 
@@ -22,6 +23,11 @@ DOMAIN = "example.test"
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 ANN, BOB = f"ann@{DOMAIN}", f"bob@{DOMAIN}"
 AWAY = "carl@elsewhere.test"
+HASH = "0" * 64
+OVERSIGNED = "".join(f"{name}\r\n" for name in (
+    "reply-to", "to", "cc", "subject", "date", "message-id", "mime-version",
+    "content-type", "content-transfer-encoding"))
+GOOD = "from:ann@example.test\r\nfrom\r\n" + OVERSIGNED
 BODY = "Dear all,\n.\n..two dots\n\n  indented  \nbye\n\n\n"
 
 
@@ -76,7 +82,8 @@ class House:
 
     def submit(self, text, login=ANN, sender=None, to=AWAY, **options):
         with self.suite.submission(login) as smtp:
-            smtp.sendmail(sender or login, [to], text.encode(), **options)
+            smtp.sendmail(sender or login, [to],
+                          text.replace("\n", "\r\n").encode(), **options)
 
     def arrived(self, n=1):
         """The n-th message that left, once the queue is empty."""
@@ -264,6 +271,179 @@ def test_a_report_of_ours_is_signed(house):
     octets = house.arrived()
     assert b"multipart/report" in octets
     assert [tag["d"] for tag in house.verify(octets)] == [DOMAIN] * 2
+
+
+# -- submission --
+
+DATED = "Date: Mon, 30 Nov 2026 10:00:00 +0000", "Message-ID: <x@ann.test>"
+
+
+def test_who_logs_in_has_it_signed(house):
+    records = house.make()
+    house.submit(message(ANN, *DATED))
+    octets = house.arrived()
+    assert [tag["d"] for tag in house.verify(octets)] == [DOMAIN] * 2
+    assert opendkim(octets, records) == [
+        ("pass", DOMAIN, "rsa-sha256"), ("pass", DOMAIN, "ed25519-sha256")]
+    assert octets.endswith(message(ANN, *DATED).replace(
+        "\n", "\r\n").encode())
+    assert queued(house, signed=DOMAIN)["auth"] == ANN
+
+
+def test_a_message_bigger_than_memory(house):
+    house.make()
+    house.submit(message(ANN, body="0123456789 \u00fc\n" * 60000))
+    octets = house.arrived()
+    assert len(octets) > 700000
+    assert len(house.verify(octets)) == 2
+
+
+def test_what_a_client_left_out_is_added_and_signed(house):
+    """RFC 6409 section 8: behind Received, and not for strangers."""
+    house.make()
+    house.submit(message())
+    octets = house.arrived()
+    assert len(house.verify(octets)) == 2
+    assert re.match(
+        rb"Received: .*\r\n(?:\t.*\r\n)+Date: .* [+-]\d{4}\r\n"
+        rb"Message-ID: <[0-9a-f]{16}@mail\.example\.test>\r\nFrom: ann@",
+        first(house, octets))
+    with house.suite.smtp() as smtp:
+        smtp.sendmail("eve@there.test", [BOB], message("eve@there.test"))
+    [path] = house.suite.wait_maildir(BOB)
+    with open(path) as f:
+        text = f.read()
+    assert "\nDate:" not in text and "\nMessage-ID:" not in text
+
+
+def test_nothing_is_added_that_is_there(house):
+    house.submit(message(ANN, *DATED))
+    octets = house.arrived()
+    assert octets.count(b"Date:") == octets.count(b"Message-ID:") == 1
+
+
+def test_without_from_it_leaves_as_it_is(house):
+    house.make()
+    house.submit("Subject: x\n\nhello\n")
+    octets = house.arrived()
+    assert octets.endswith(b"\r\nSubject: x\r\n\r\nhello\r\n")
+    assert b"DKIM-Signature" not in octets and b"Date:" not in octets
+    assert queued(house)["unsigned"] == "no From field"
+
+
+@pytest.mark.parametrize("sender", [
+    BOB, f"nobody@{DOMAIN}", "ann@elsewhere.test", f"root@lists.{DOMAIN}"])
+def test_a_login_that_may_not_send_as_from(house, sender):
+    house.make()
+    house.submit(message(sender, *DATED))
+    assert b"DKIM-Signature" not in house.arrived()
+    assert queued(house)["unsigned"] == "sender-not-owned"
+
+
+@pytest.mark.parametrize("sender", [
+    f"Ann <{ANN}>", ANN.upper(), f"ann+x@{DOMAIN}", f"sales@{DOMAIN}"])
+def test_every_address_of_a_login(house, sender):
+    house.make()
+    house.suite.add_alias(f"sales@{DOMAIN}", ANN)
+    house.submit(message(sender, *DATED))
+    assert len(house.verify(house.arrived())) == 2
+
+
+def test_clients_of_relay_from(make_house):
+    house = make_house(extra=["relay-from 127.0.0.1"])
+    house.suite.start()
+    house.make()
+    with house.suite.smtp() as smtp:
+        smtp.sendmail(BOB, [AWAY], message(BOB, *DATED))
+        smtp.sendmail("x@elsewhere.test", [AWAY],
+                      message("x@elsewhere.test", *DATED))
+    house.suite.wait_queue_empty()
+    signed = {re.search(rb"\r\nFrom: (\S+)", m[2])[1]: len(house.verify(m[2]))
+              for m in house.server.messages}
+    assert signed == {BOB.encode(): 2, b"x@elsewhere.test": 0}
+
+
+def test_a_client_hears_that_keys_is_away(house):
+    house.make()
+    pid = house.suite.parents()["keys"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            house.submit(message(ANN, *DATED))
+        assert refused.value.smtp_code == 451
+        assert refused.value.smtp_error.startswith(b"4.7.5")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    house.submit(message(ANN, *DATED))
+    assert len(house.verify(house.arrived())) == 2
+
+
+# -- who may have it signed --
+
+def commit(peer, sender, recipient, packets):
+    """A submission as smtpd hands it in; what queue says."""
+    opened = peer.call("open")
+    with os.fdopen(opened.fds[0], "wb") as f:
+        f.write(b"From: ann@example.test\n\nx\n")
+    os.close(opened.fds[1])
+    peer.send("commit", ("id", opened["id"]), ("sender", sender),
+              ("start", 0), ("wire", 30), ("body", "7bit"), ("utf8", 0),
+              ("client", "c"), ("helo", "h"), ("protocol", "ESMTP"))
+    for verb, attributes in packets:
+        peer.send(verb, *attributes)
+    peer.send("recipient", ("address", recipient))
+    peer.send("end", ("count", 1))
+    answer = peer.receive()
+    if answer is not None and answer.verb == "committed":
+        os.close(answer.fds[0])
+        peer.send("synced")
+    return answer
+
+
+def test_a_broken_in_smtpd_has_nothing_signed(house):
+    """Without a login what it says is to be signed is not looked at."""
+    house.make()
+    house.suite.add_alias(f"away@{DOMAIN}", AWAY)
+    peer = Peer.connect(os.path.join(house.suite.run_dir, "smtpd", "queue"))
+    facts = [("sign", [("from", ANN), ("body", HASH), ("fields", GOOD)])]
+    assert commit(peer, ANN, f"away@{DOMAIN}", facts).verb == "committed"
+    assert b"DKIM-Signature" not in house.arrived()
+
+
+@pytest.mark.parametrize("packets", [
+    [("sign", [("from", ANN)])], [("more", [("fields", "x")])],
+    [("sign", [("from", ANN), ("body", "x"), ("fields", "x")])],
+    [("sign", [("from", ANN), ("body", "0" * 64), ("fields", "")])],
+    [("sign", [("from", ANN), ("body", "0" * 64), ("fields", "x"),
+               ("more", 1)])],
+    [("sign", [("reason", "x")])] * 2,
+    [("sign", [("from", ANN), ("body", "0" * 64), ("fields", "x")]),
+     ("more", [("fields", "x")])],
+    [("sign", [("from", ANN), ("body", "0" * 64), ("fields", "x"),
+               ("more", 1)])] + [
+        ("more", [("fields", "x" * 7000), ("more", 1)])] * 8],
+    ids=range(8))
+@pytest.mark.parametrize("role", ["smtpd", "public"])
+def test_garbage_about_signing_costs_that_connection(house, role, packets):
+    peer = Peer.connect(os.path.join(house.suite.run_dir, role, "queue"))
+    try:
+        assert commit(peer, ANN, BOB, packets) is None
+    except BrokenPipeError:
+        pass
+    assert house.suite.queued() == []
+    house.suite.sendmail("-f", ANN, BOB, message=message())
+    house.suite.wait_maildir(BOB)
+
+
+def test_hostile_facts_of_a_local_user(house):
+    """keys looks at them; the message is his, and leaves unsigned."""
+    house.make()
+    for i, fields in enumerate((GOOD.replace("ann", "bob"), OVERSIGNED, "x")):
+        peer = Peer.connect(os.path.join(house.suite.run_dir, "public",
+                                         "queue"))
+        facts = [("sign", [("from", ANN), ("body", HASH), ("fields", fields)])]
+        assert commit(peer, ANN, AWAY, facts).verb == "committed"
+        assert b"DKIM-Signature" not in house.arrived(i + 1)
 
 
 # -- what was signed by others --
@@ -506,13 +686,6 @@ def test_the_same_signature_after_a_restart(house):
 
 
 # -- who asks keys (A24) --
-
-HASH = "0" * 64
-OVERSIGNED = "".join(f"{name}\r\n" for name in (
-    "reply-to", "to", "cc", "subject", "date", "message-id", "mime-version",
-    "content-type", "content-transfer-encoding"))
-GOOD = "from:ann@example.test\r\nfrom\r\n" + OVERSIGNED
-
 
 def ask(suite, role, fields, from_=ANN, body=HASH, more=()):
     peer = Peer.connect(os.path.join(suite.run_dir, role, "keys"))
