@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /* postrider-mailauth: SPF, DKIM and DMARC by hand. */
-#include "mailauth/tool.h"
+#include "mailauth/tool_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/netaddr.h"
 #include "common/program.h"
 
 static const char usage[] =
@@ -27,26 +24,7 @@ static const char usage[] =
     "  --dns host:port  --dns-timeout seconds  --now unixtime\n"
     "  --json  --exit-code  -v\n";
 
-enum { TIMEOUT_S = 20, TIMEOUT_MOST_S = 3600 }; /* RFC 7208 section 4.6.4 */
-
-enum options {
-	OPTION_IP = 1,
-	OPTION_HELO = 2,
-	OPTION_FROM = 4,
-	OPTION_DNS = 8,
-	OPTION_DNS_TIMEOUT = 16,
-	OPTION_NOW = 32,
-	OPTION_JSON = 64,
-	OPTION_EXIT_CODE = 128,
-	OPTION_VERBOSE = 256,
-	OPTION_DOMAIN = 512,
-	OPTION_SELECTOR = 1024,
-	OPTION_KEY = 2048,
-	OPTION_SPF = 4096,
-	OPTION_DKIM = 8192,
-	OPTIONS_OF_ALL = OPTION_DNS | OPTION_DNS_TIMEOUT | OPTION_NOW |
-	    OPTION_JSON | OPTION_EXIT_CODE | OPTION_VERBOSE
-};
+enum { TIMEOUT_S = 20 }; /* RFC 7208 section 4.6.4 */
 
 static const struct command {
 	const char *noun, *verb;  /* verb NULL: none */
@@ -92,137 +70,11 @@ tool_exit(const struct request *r, enum auth_result result)
 	return r->exit_code ? codes[result] : EX_OK;
 }
 
-static int
-misused(void)
+int
+tool_misused(void)
 {
 	fputs(usage, stderr);
 	return EX_USAGE;
-}
-
-static bool
-read_number(const char *text, int64_t least, int64_t most, int64_t *out)
-{
-	char *end;
-
-	errno = 0;
-	*out = strtoll(text, &end, 10);
-	return errno == 0 && end != text && *end == '\0' && *out >= least &&
-	    *out <= most;
-}
-
-/* "example.org=pass": cut in two where it stands. */
-static int
-take_identity(char *value, struct dmarc_identity *identities, size_t *n)
-{
-	char *equals = strrchr(value, '=');
-	struct dmarc_identity *identity = &identities[*n];
-
-	if (*n == DMARC_IDENTITIES_MAX)
-		return tool_fail(EX_USAGE, "%d identities are the most",
-		    DMARC_IDENTITIES_MAX);
-	if (equals == NULL || equals == value ||
-	    !auth_result_named(equals + 1, &identity->result))
-		return tool_fail(
-		    EX_USAGE, "%s is no domain=result", value);
-	*equals = '\0';
-	identity->domain = value;
-	++*n;
-	return EX_OK;
-}
-
-/* EX_OK, or what is wrong with the option's value was said. */
-static int
-take_option(struct request *r, int option, char *value)
-{
-	size_t n;
-
-	switch (option) {
-	case OPTION_IP:
-		r->ip = value;
-		if (!netaddr_parse(value, 0, &r->client) ||
-		    netaddr_port(&r->client) != 0)
-			return tool_fail(
-			    EX_USAGE, "%s is no address", value);
-		break;
-	case OPTION_HELO:
-		r->helo = value;
-		break;
-	case OPTION_FROM: /* as in SMTP, or without the brackets */
-		n = strlen(value);
-		if (value[0] == '<' && value[n - 1] == '>') {
-			value[n - 1] = '\0';
-			value++;
-		}
-		r->from = value;
-		break;
-	case OPTION_DOMAIN:
-		r->domain = value;
-		break;
-	case OPTION_SELECTOR:
-		r->selector = value;
-		break;
-	case OPTION_KEY:
-		r->key = value;
-		break;
-	case OPTION_SPF:
-		return take_identity(value, r->spf, &r->nspf);
-	case OPTION_DKIM:
-		return take_identity(value, r->dkim, &r->ndkim);
-	case OPTION_DNS:
-		r->dns = value;
-		break;
-	case OPTION_DNS_TIMEOUT:
-		if (!read_number(value, 1, TIMEOUT_MOST_S, &r->dns_timeout))
-			return tool_fail(EX_USAGE,
-			    "--dns-timeout is 1 to %d seconds", TIMEOUT_MOST_S);
-		break;
-	case OPTION_NOW:
-		if (!read_number(value, 0, INT64_MAX, &r->mailauth.now))
-			return tool_fail(
-			    EX_USAGE, "--now is seconds since the epoch");
-		break;
-	default:
-		break;
-	}
-	return EX_OK;
-}
-
-static int
-read_options(struct request *r, int *argc, char ***argv, unsigned *given)
-{
-	static const struct option known[] = {
-	    {"ip", required_argument, NULL, OPTION_IP},
-	    {"helo", required_argument, NULL, OPTION_HELO},
-	    {"from", required_argument, NULL, OPTION_FROM},
-	    {"domain", required_argument, NULL, OPTION_DOMAIN},
-	    {"selector", required_argument, NULL, OPTION_SELECTOR},
-	    {"key", required_argument, NULL, OPTION_KEY},
-	    {"spf", required_argument, NULL, OPTION_SPF},
-	    {"dkim", required_argument, NULL, OPTION_DKIM},
-	    {"dns", required_argument, NULL, OPTION_DNS},
-	    {"dns-timeout", required_argument, NULL, OPTION_DNS_TIMEOUT},
-	    {"now", required_argument, NULL, OPTION_NOW},
-	    {"json", no_argument, NULL, OPTION_JSON},
-	    {"exit-code", no_argument, NULL, OPTION_EXIT_CODE}, {0}};
-	int option, code;
-
-	optind = 0;
-	while ((option = getopt_long(*argc, *argv, "v", known, NULL)) != -1) {
-		if (option == '?')
-			return misused();
-		if (option == 'v')
-			option = OPTION_VERBOSE;
-		*given |= (unsigned)option;
-		code = take_option(r, option, optarg);
-		if (code != EX_OK)
-			return code;
-	}
-	r->json = (*given & OPTION_JSON) != 0;
-	r->verbose = (*given & OPTION_VERBOSE) != 0;
-	r->exit_code = (*given & OPTION_EXIT_CODE) != 0;
-	*argc -= optind;
-	*argv += optind;
-	return EX_OK;
 }
 
 static const struct command *
@@ -266,13 +118,13 @@ run(struct request *r, const char *path, int argc, char **argv)
 	const char *noun = argv[0];
 	const struct command *command;
 	unsigned given = 0;
-	int code = read_options(r, &argc, &argv, &given);
+	int code = options_read(r, &argc, &argv, &given);
 
 	if (code != EX_OK)
 		return code;
 	command = find_command(noun, given, argc, argv);
 	if (command == NULL)
-		return misused();
+		return tool_misused();
 	code = take_config(r, path);
 	if (code == EX_OK)
 		code = tool_open_dns(r);
@@ -298,6 +150,6 @@ main(int argc, char **argv)
 
 	log_to_stderr(options.program);
 	if (argc == first)
-		return misused();
+		return tool_misused();
 	return run(&request, options.config_path, argc - first, argv + first);
 }

@@ -40,11 +40,15 @@ struct request {
 int tool_fail(int code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/*
- * Open the DNS.  With -v each answer, and each step of a check, is told on
- * standard error: mailauth/tool_dns.c.
- */
+int tool_misused(void); /* the usage to standard error; EX_USAGE */
+
 int tool_open_dns(struct request *);
+
+/*
+ * Each answer of the DNS, and each step of a check, to standard error:
+ * mailauth/tool_tell.c.
+ */
+void tool_tell(struct request *);
 
 /* The time for all questions begins now, not while a message is read. */
 void tool_start_clock(struct request *);

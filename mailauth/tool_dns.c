@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <stdarg.h>
+#include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -10,139 +11,65 @@
 #include "mailauth/tool.h"
 
 /* libresolv counts in seconds and needs a whole one: this much is given. */
-enum { GRACE_MS = 500 };
+enum { GRACE_MS = 500, SERVERS_MAX = 4 };
 
-/* -- a resolver that tells what it was told -- */
-
-/* Whatever does not print is a stranger's: it is shown as "?". */
-static void
-tell_text(const char *text)
+/* Behind a host's name and a colon; NULL: there is no port. */
+static const char *
+find_port(const char *text)
 {
-	for (; *text != '\0'; text++)
-		fputc(*text < ' ' || *text > '~' ? '?' : *text, stderr);
+	const char *colon = strrchr(text, ':');
+	size_t digits = colon == NULL ? 0 : strspn(colon + 1, "0123456789");
+
+	return digits > 0 && digits < 6 && colon[1 + digits] == '\0' &&
+		atoi(colon + 1) <= UINT16_MAX
+	    ? colon + 1
+	    : NULL;
 }
 
-static void
-tell_question(const char *type, const char *name, enum dns_status status)
+/* By its name, "localhost:5353": all of its addresses. */
+static size_t
+find_server(const char *text, struct config_server *servers, size_t max)
 {
-	fprintf(stderr, "dns: %s ", type);
-	tell_text(name);
-	fprintf(stderr, ": %s\n", dns_status_text(status));
-}
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *found, *a;
+	const char *port = find_port(text);
+	char *host;
+	size_t n = 0;
 
-static void
-tell_answer(const char *text)
-{
-	fputs("dns:   ", stderr);
-	tell_text(text);
-	fputc('\n', stderr);
-}
-
-static enum dns_status
-tell_txt(void *context, const char *name, char ***texts, size_t *n)
-{
-	const struct resolver *r = context;
-	enum dns_status status = r->txt(r->context, name, texts, n);
-
-	tell_question("TXT", name, status);
-	for (size_t i = 0; i < *n; i++)
-		tell_answer((*texts)[i]);
-	return status;
-}
-
-static enum dns_status
-tell_addresses(void *context, const char *host, int family,
-    struct sockaddr_storage *out, size_t max, size_t *n)
-{
-	const struct resolver *r = context;
-	enum dns_status status =
-	    r->addresses(r->context, host, family, out, max, n);
-	char text[NETADDR_TEXT_MAX];
-
-	tell_question(family == AF_INET	   ? "A"
-		: family == AF_INET6 ? "AAAA"
-				     : "A, AAAA",
-	    host, status);
-	for (size_t i = 0; i < *n; i++) {
-		netaddr_format(&out[i], text);
-		tell_answer(text);
+	if (port == NULL || port - 1 == text)
+		return 0;
+	host = strndup(text, (size_t)(port - 1 - text));
+	if (host != NULL && getaddrinfo(host, port, &hints, &found) == 0) {
+		for (a = found; a != NULL && n < max; a = a->ai_next)
+			memcpy(&servers[n++].address, a->ai_addr,
+			    a->ai_addrlen);
+		freeaddrinfo(found);
 	}
-	return status;
+	free(host);
+	return n;
 }
-
-static enum dns_status
-tell_mx(void *context, const char *domain, struct dns_mx *out, size_t max,
-    size_t *n)
-{
-	const struct resolver *r = context;
-	enum dns_status status = r->mx(r->context, domain, out, max, n);
-	char text[DNS_NAME_MAX + 16];
-
-	tell_question("MX", domain, status);
-	for (size_t i = 0; i < *n; i++) {
-		snprintf(text, sizeof(text), "%u %s", out[i].preference,
-		    out[i].host[0] != '\0' ? out[i].host : ".");
-		tell_answer(text);
-	}
-	return status;
-}
-
-static enum dns_status
-tell_ptr(void *context, const struct sockaddr_storage *address,
-    char (*names)[DNS_NAME_MAX + 1], size_t max, size_t *n)
-{
-	const struct resolver *r = context;
-	enum dns_status status = r->ptr(r->context, address, names, max, n);
-	char text[NETADDR_TEXT_MAX];
-
-	netaddr_format(address, text);
-	tell_question("PTR", text, status);
-	for (size_t i = 0; i < *n; i++)
-		tell_answer(names[i]);
-	return status;
-}
-
-static enum dns_status
-tell_alias(void *context, const char *name, char target[DNS_NAME_MAX + 1])
-{
-	const struct resolver *r = context;
-	enum dns_status status = r->alias(r->context, name, target);
-
-	tell_question("CNAME", name, status);
-	if (status == DNS_FOUND)
-		tell_answer(target);
-	return status;
-}
-
-static void
-tell_step(void *watcher, const char *text)
-{
-	(void)watcher;
-	tell_text(text);
-	fputc('\n', stderr);
-}
-
-/* -- */
 
 static int
-take_server(struct request *r, struct config_server *server)
+take_servers(struct request *r, struct config_servers *servers)
 {
-	if (!netaddr_parse(r->dns, 53, &server->address))
-		return tool_fail(
-		    EX_USAGE, "--dns: %s is no address with a port", r->dns);
-	return EX_OK;
+	if (netaddr_parse(r->dns, 53, &servers->items[0].address))
+		servers->n = 1;
+	else
+		servers->n = find_server(r->dns, servers->items, SERVERS_MAX);
+	return servers->n > 0
+	    ? EX_OK
+	    : tool_fail(EX_USAGE, "--dns: %s is no host with a port", r->dns);
 }
 
 int
 tool_open_dns(struct request *r)
 {
-	struct config_server server = {.trusted = false};
+	struct config_server servers[SERVERS_MAX] = {{.trusted = false}};
 	struct config asked = {.dns_servers = r->config->dns_servers};
 	int code = EX_OK;
 
 	if (r->dns != NULL) {
-		asked.dns_servers = (struct config_servers){1, &server};
-		code = take_server(r, &server);
+		asked.dns_servers = (struct config_servers){0, servers};
+		code = take_servers(r, &asked.dns_servers);
 	}
 	if (code != EX_OK)
 		return code;
@@ -152,14 +79,9 @@ tool_open_dns(struct request *r)
 		    EX_OSERR, "no resolver: %s", strerror(errno));
 	tool_start_clock(r);
 	r->plain = resolver_over(r->resolver_dns);
-	r->resolver = (struct resolver){.txt = tell_txt,
-	    .addresses = tell_addresses,
-	    .mx = tell_mx,
-	    .ptr = tell_ptr,
-	    .alias = tell_alias,
-	    .context = &r->plain};
-	r->mailauth.resolver = r->verbose ? &r->resolver : &r->plain;
-	r->mailauth.step = r->verbose ? tell_step : NULL;
+	r->mailauth.resolver = &r->plain;
+	if (r->verbose)
+		tool_tell(r);
 	return EX_OK;
 }
 

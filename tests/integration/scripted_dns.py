@@ -25,6 +25,7 @@ WRONG_ID, WRONG_QUESTION, GARBAGE, CUT_SHORT, POINTER_LOOP, or a function
 followed, eight at most, also round in a circle.  What does not fit 512 octets
 is truncated, to be had by TCP.  Names that are not there do not exist.
 """
+import contextlib
 import random
 import socket
 import struct
@@ -263,11 +264,12 @@ class ScriptedDns:
         while True:
             try:
                 packet, peer = self._udp.recvfrom(4096)
+                answer = self._take(packet, False)
+                if answer is not None:
+                    self._udp.sendto(answer, peer)
             except OSError:
-                return
-            answer = self._take(packet, False)
-            if answer is not None:
-                self._udp.sendto(answer, peer)
+                if self._udp.fileno() == -1:  # closed
+                    return
 
     def _serve_tcp(self):
         while True:
@@ -280,21 +282,17 @@ class ScriptedDns:
 
     def _serve_connection(self, connection):
         """One query a connection; kept open where silence was asked for."""
-        with connection:
+        with connection, contextlib.suppress(OSError):
             head = connection.recv(2, socket.MSG_WAITALL)
             if len(head) < 2:
                 return
             size, = struct.unpack("!H", head)
             answer = self._take(
                 connection.recv(size, socket.MSG_WAITALL), True)
-            try:
-                if answer is None:
-                    connection.recv(1)  # until the other side gives up
-                else:
-                    connection.sendall(struct.pack("!H", len(answer)) +
-                                       answer)
-            except OSError:
-                pass
+            if answer is None:
+                connection.recv(1)  # until the other side gives up
+            else:
+                connection.sendall(struct.pack("!H", len(answer)) + answer)
 
     def close(self):
         # a closed socket does not wake whoever waits on it; a shut one does

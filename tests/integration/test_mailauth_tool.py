@@ -122,7 +122,9 @@ def test_misuse(mailauth, arguments):
 
 
 @pytest.mark.parametrize("arguments,what", [
-    (("--dns", "localhost:53"), "localhost:53"),
+    (("--dns", "nowhere.invalid"), "nowhere.invalid"),
+    (("--dns", "localhost:dns"), "localhost:dns"),
+    (("--dns", ":53"), ":53"), (("--dns", "localhost:65536"), "65536"),
     (("--dns", "192.0.2.1:99999"), "192.0.2.1:99999"),
     (("--dns", ""), "--dns"),
     (("--dns-timeout", "0"), "--dns-timeout"),
@@ -191,6 +193,23 @@ def test_option_beats_the_config(mailauth, dns, tmp_path):
     path = tmp_path / "conf"
     path.write_text("dns-server 127.0.0.1:9\n")
     done = mailauth(*SPF, "--json", dns=dns, config=str(path))
+    assert json.loads(done.stdout)["result"] == "pass"
+
+
+@pytest.mark.parametrize("sender", [
+    "<ann@example.org>", "Ann <ann@example.org>"])
+def test_addresses_in_brackets(mailauth, dns, sender):
+    done = mailauth("spf", "--ip", "192.0.2.1", "--helo", "x.example",
+                    "--from", sender, "--json", dns=dns)
+    assert json.loads(done.stdout)["result"] == "pass"
+    done = mailauth("dmarc", "--from", sender, "--json", dns=dns)
+    assert json.loads(done.stdout)["domain"] == "example.org"
+
+
+def test_server_by_name(mailauth, dns):
+    done = mailauth(*SPF, "--dns", f"localhost:{dns.port}", "--json")
+    if b"no host" in done.stderr:
+        pytest.skip("no localhost here")
     assert json.loads(done.stdout)["result"] == "pass"
 
 
