@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/log.h"
-#include "keys/selectors.h"
+#include "common/selectors.h"
 #include "mailauth/dkim.h"
 
 /* Keys of so many domains are kept; a power of two. */

@@ -12,7 +12,7 @@
  * DKIM-Signature fields by the keys of From's domain, or of the nearest
  * domain above it that has an active one: RSA first, then Ed25519.  The keys
  * are read when they are needed and kept while their domain's list of
- * selectors is the same file (keys/selectors.h): what postrider-key changes
+ * selectors is the same file (common/selectors.h): what postrider-key changes
  * holds from the next message on.
  */
 struct dkim_answer {

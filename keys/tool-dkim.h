@@ -2,7 +2,7 @@
 #ifndef KEYS_TOOL_DKIM_H
 #define KEYS_TOOL_DKIM_H
 
-#include "keys/selectors.h"
+#include "common/selectors.h"
 #include "keys/tool.h"
 
 /* What postrider-key's commands about DKIM keys share. */

@@ -8,6 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/admin.h"
 #include "common/print.h"
 #include "common/prompt.h"
 #include "keys/relay.h"
@@ -116,7 +117,7 @@ int
 relay_set(struct request *r)
 {
 	struct relay_record record = {.user = ""};
-	int fd = tool_connect(r->config), folder = -1;
+	int fd = admin_connect(r->config, "keys"), folder = -1;
 	int code = fill(r, &record);
 
 	if (code == EX_OK)

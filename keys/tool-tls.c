@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/admin.h"
 #include "common/certificate.h"
 #include "common/key_trial.h"
 #include "common/print.h"
@@ -156,7 +157,7 @@ int
 tls_list(struct request *r)
 {
 	const struct config_certificates *list = &r->config->certificates;
-	int fd = tool_connect(r->config), code = EX_OK;
+	int fd = admin_connect(r->config, "keys"), code = EX_OK;
 	char day[32];
 
 	if (r->json)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* postrider-key: certificates, logins at relay hosts, DKIM keys. */
-#define _GNU_SOURCE /* O_PATH */
 #include "keys/tool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +10,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "common/buf.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/privileges.h"
@@ -47,26 +44,6 @@ tool_fail(int code, const char *format, ...)
 	va_end(arguments);
 	fputc('\n', stderr);
 	return code;
-}
-
-/* By way of the open folder: a socket's path has little room. */
-int
-tool_connect(const struct config *config)
-{
-	struct buf folder = BUF_INIT(4096);
-	char path[64];
-	int dir = -1, fd;
-
-	buf_addf(&folder, "%s/admin", config->run_dir);
-	if (buf_text(&folder) != NULL)
-		dir = open(buf_text(&folder), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	buf_free(&folder);
-	if (dir == -1)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/keys", dir);
-	fd = ipc_connect(path);
-	close(dir);
-	return fd;
 }
 
 bool

@@ -47,10 +47,7 @@ int tool_no_folder(const struct config *, const char *name);
 int tool_fail(int code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* keys' socket for the administrator; -1: it does not run, or we may not. */
-int tool_connect(const struct config *);
-
-/* Ask there; the packet becomes the answer.  False: no answer. */
+/* Ask keys (common/admin.h); the packet becomes the answer.  False: no answer. */
 bool tool_ask(int fd, struct packet *);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "common/signature.h"
 #include "keys/relay.h"
-#include "keys/selectors.h"
+#include "common/selectors.h"
 #include "keys/sign.h"
 #include "mailauth/dkim.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "keys/selectors.h"
+#include "common/selectors.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef KEYS_SELECTORS_H
-#define KEYS_SELECTORS_H
+#ifndef COMMON_SELECTORS_H
+#define COMMON_SELECTORS_H
 
 #include <openssl/evp.h>
 #include <stdbool.h>
