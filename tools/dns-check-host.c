@@ -148,6 +148,13 @@ judge_name(struct check *c, const char *subject,
 }
 
 static void
+worsen(struct check *c, enum finding finding)
+{
+	if (finding > c->names)
+		c->names = finding;
+}
+
+static void
 check_ptr_of(struct check *c, const struct sockaddr_storage *address)
 {
 	char subject[CHECK_NAME_SIZE], text[NETADDR_TEXT_MAX];
@@ -162,14 +169,14 @@ check_ptr_of(struct check *c, const struct sockaddr_storage *address)
 	if (status == DNS_FOUND)
 		status = dns_confirmed_name(c->dns, address, confirmed);
 	if (report_unanswered(&c->report, status, subject)) {
-		c->confirmed = false;
+		worsen(c, FINDING_UNANSWERED);
 	} else if (n == 0) {
-		c->confirmed = false;
+		worsen(c, FINDING_ERROR);
 		report_add(&c->report, FINDING_ERROR, subject,
 		    "none: ask who gave you the address to publish %s",
 		    c->host);
 	} else if (status != DNS_FOUND || confirmed[0] == '\0') {
-		c->confirmed = false;
+		worsen(c, FINDING_ERROR);
 		report_add(&c->report, FINDING_ERROR, subject,
 		    "%s, which does not lead back to the address", names[0]);
 	} else {
@@ -180,7 +187,7 @@ check_ptr_of(struct check *c, const struct sockaddr_storage *address)
 void
 check_ptr(struct check *c)
 {
-	c->confirmed = true;
+	c->names = FINDING_OK;
 	if (c->relayed) {
 		report_add(&c->report, FINDING_NOTE, "PTR",
 		    "mail leaves by the relay host: its owner's business");
@@ -194,7 +201,6 @@ check_ptr(struct check *c)
 	else if (c->addresses.n == 0)
 		report_add(&c->report, FINDING_WARNING, "address",
 		    "there is none that mail could leave from: say --ip");
-	c->confirmed = c->addresses.n > 0;
 	for (size_t i = 0; i < c->addresses.n; i++)
 		check_ptr_of(c, &c->addresses.items[i]);
 }

@@ -58,6 +58,15 @@ read_certificates(struct check *c)
 		    &list->items[i], &c->certificates[c->ncertificates++]);
 }
 
+static void
+read_keys(struct check *c)
+{
+	const char *why = house_read_keys(c->request, &c->keys);
+
+	if (why != NULL)
+		snprintf(c->keys_unknown, sizeof(c->keys_unknown), "%s", why);
+}
+
 /* -- what is published -- */
 
 /* The user database may have it, but is not ours to ask. */
@@ -80,11 +89,13 @@ static void (*const checks[])(struct check *) = {
     check_mx,
     check_ptr,
     check_spf,
+    check_dkim,
     check_dmarc,
     check_certificates,
     check_tlsa,
     check_sts,
     check_tls_reports,
+    check_sample,
 };
 
 static int
@@ -114,6 +125,7 @@ free_house(struct check *c)
 {
 	for (size_t i = 0; i < c->ncertificates; i++)
 		house_free_certificate(&c->certificates[i]);
+	sample_free(&c->sample);
 	free(c->policy);
 	dns_close(c->dns);
 }
@@ -131,6 +143,8 @@ dns_check(const struct request *r)
 	c.relayed = r->config->relay_host != NULL;
 	house_find_addresses(r, &c.addresses);
 	read_certificates(&c);
+	read_keys(&c);
+	sample_make(r, &c.sample);
 	code = read_policy(&c);
 	if (code == EX_OK)
 		code = open_dns(&c);

@@ -5,7 +5,9 @@
 #include "common/dns_read.h"
 #include "mailauth/mailauth.h"
 #include "tools/dns-house.h"
+#include "tools/dns-keys.h"
 #include "tools/dns-report.h"
+#include "tools/dns-sample.h"
 
 /*
  * The audit of what is published.  What only root may read is read first;
@@ -27,12 +29,15 @@ struct check {
 	struct house_addresses addresses;
 	size_t ncertificates;
 	struct house_certificate certificates[CHECK_CERTIFICATES_MAX];
+	struct house_keys keys;
+	char keys_unknown[160]; /* why they are not known; "" */
+	struct sample sample;
 	char *policy; /* of --policy, owned */
 	size_t npolicy;
 	/* Mail leaves by a relay host: its addresses count, not ours. */
 	bool relayed;
 	/* found on the way */
-	bool confirmed; /* every address has a name that leads back to it */
+	enum finding names; /* the worst about names that lead back */
 	size_t nmx;
 	struct dns_mx mx[CHECK_MX_MAX];
 };
@@ -52,6 +57,9 @@ void check_ptr(struct check *);
 /* dns-check-spf.c */
 void check_spf(struct check *);
 
+/* dns-check-dkim.c */
+void check_dkim(struct check *);
+
 /* dns-check-dmarc.c */
 void check_dmarc(struct check *);
 
@@ -62,5 +70,8 @@ void check_tlsa(struct check *);
 /* dns-check-sts.c: MTA-STS, TLS-RPT */
 void check_sts(struct check *);
 void check_tls_reports(struct check *);
+
+/* dns-rules.c */
+void check_sample(struct check *);
 
 #endif

@@ -74,6 +74,24 @@ house_find_addresses(const struct request *r, struct house_addresses *list)
 		add_family(r->config, list, AF_INET6, "2001:db8::1");
 }
 
+void
+house_find_arrivals(const struct request *r,
+    const struct house_addresses *leaving, struct house_addresses *list)
+{
+	const struct config_listeners *listen = &r->config->listen;
+
+	*list = (struct house_addresses){.n = 0};
+	for (size_t i = 0; i < listen->n && list->n < DNS_TOOL_ADDRESSES_MAX;
+	     i++)
+		if (listen->items[i].kind == LISTENER_SMTP &&
+		    !house_is_private(&listen->items[i].address)) {
+			list->items[list->n] = listen->items[i].address;
+			netaddr_set_port(&list->items[list->n++], 0);
+		}
+	if (list->n == 0 || r->naddresses > 0)
+		*list = *leaving;
+}
+
 /* -- services -- */
 
 uint16_t

@@ -25,6 +25,12 @@ struct house_addresses {
 
 void house_find_addresses(const struct request *, struct house_addresses *);
 
+/*
+ * Those that mail comes to: where "listen smtp" names them, else the same.
+ */
+void house_find_arrivals(const struct request *,
+    const struct house_addresses *leaving, struct house_addresses *);
+
 /* Not of the Internet: RFC 1918, RFC 6598, RFC 4193, link-local, loopback. */
 bool house_is_private(const struct sockaddr_storage *);
 

@@ -1,34 +1,30 @@
 /* SPDX-License-Identifier: ISC */
 /* postrider-dns: what a domain must publish, and what it does publish. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
-#include "common/address.h"
-#include "common/cursor.h"
 #include "common/dns_read.h"
 #include "common/idn.h"
 #include "common/log.h"
-#include "common/netaddr.h"
 #include "common/program.h"
-#include "common/sts.h"
 #include "common/utf8.h"
-#include "tools/dns-tool.h"
+#include "tools/dns-options.h"
 
 static const char usage[] =
     "usage: postrider-dns [-Vh] [-c file] command ...\n"
-    "  show [--ip address] [--mx host] [--mode mode] [--web host]\n"
-    "       [--reports address] [--json] domain\n"
+    "  show [--ip address] [--mx host] [--mode mode] [--max-age seconds]\n"
+    "       [--web host] [--reports address] [--json] domain\n"
     "  files [--mx host] [--mode mode] [--max-age seconds] [--json]\n"
     "       domain folder\n"
     "  check [--ip address] [--policy file] [--dns host:port]\n"
     "       [--quiet] [--json] domain\n";
 
-enum { MAX_AGE_S = 7 * 86400, DNS_PORT = 53 };
+enum { MAX_AGE_S = 7 * 86400 };
 
 int
 dns_fail(int code, const char *format, ...)
@@ -44,146 +40,15 @@ dns_fail(int code, const char *format, ...)
 	return code;
 }
 
-/* -- options: each takes its value, or says what is wrong with it -- */
-
-static int
-take_address(struct request *r, const char *value)
-{
-	if (r->naddresses == DNS_TOOL_ADDRESSES_MAX)
-		return dns_fail(
-		    EX_USAGE, "more than %d addresses", DNS_TOOL_ADDRESSES_MAX);
-	if (!netaddr_parse(value, 0, &r->addresses[r->naddresses]) ||
-	    netaddr_port(&r->addresses[r->naddresses]) != 0)
-		return dns_fail(EX_USAGE, "--ip: not an address: %s", value);
-	r->naddresses++;
-	return EX_OK;
-}
-
-static int
-take_mx(struct request *r, const char *value)
-{
-	if (r->nmx == DNS_TOOL_MX_MAX)
-		return dns_fail(EX_USAGE, "more than %d --mx", DNS_TOOL_MX_MAX);
-	if (!config_is_domain(value, false))
-		return dns_fail(EX_USAGE, "--mx: not a host name: %s", value);
-	r->mx[r->nmx++] = value;
-	return EX_OK;
-}
-
-static int
-take_mode(struct request *r, const char *value)
-{
-	if (strcmp(value, "testing") != 0 && strcmp(value, "enforce") != 0 &&
-	    strcmp(value, "none") != 0)
-		return dns_fail(EX_USAGE,
-		    "--mode: \"%s\" is none of testing, enforce, none", value);
-	r->mode = value;
-	return EX_OK;
-}
-
-static int
-take_max_age(struct request *r, const char *value)
-{
-	struct cursor c = cursor_over(value, strlen(value));
-	uint64_t seconds = cursor_decimal(&c);
-
-	if (!cursor_done(&c) || seconds > STS_AGE_MAX)
-		return dns_fail(EX_USAGE,
-		    "--max-age: \"%s\" is not a number of seconds up to %d",
-		    value, STS_AGE_MAX);
-	r->max_age = (uint32_t)seconds;
-	return EX_OK;
-}
-
-static int
-take_web(struct request *r, const char *value)
-{
-	if (!config_is_domain(value, false))
-		return dns_fail(EX_USAGE, "--web: not a host name: %s", value);
-	r->web = value;
-	return EX_OK;
-}
-
-/* What needs no escapes within a record's "mailto:" (RFC 6068). */
-static const char mailto[] = "abcdefghijklmnopqrstuvwxyz0123456789"
-			     "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-_+@";
-
-static int
-take_reports(struct request *r, const char *value)
-{
-	struct address address;
-	const char *why = address_parse(value, 0, &address);
-
-	if (why == NULL && value[strspn(value, mailto)] != '\0')
-		why = "a plain one, please: letters, digits, and .-_+";
-	if (why != NULL)
-		return dns_fail(EX_USAGE, "--reports: %s: %s", value, why);
-	r->reports = value;
-	return EX_OK;
-}
-
-static int
-take_json(struct request *r, const char *value)
-{
-	(void)value;
-	r->json = true;
-	return EX_OK;
-}
-
-static int
-take_quiet(struct request *r, const char *value)
-{
-	(void)value;
-	r->quiet = true;
-	return EX_OK;
-}
-
-static int
-take_policy(struct request *r, const char *value)
-{
-	r->policy = value;
-	return EX_OK;
-}
-
-static int
-take_dns(struct request *r, const char *value)
-{
-	if (!netaddr_parse(value, DNS_PORT, &r->server))
-		return dns_fail(EX_USAGE, "--dns: not an address: %s", value);
-	return EX_OK;
-}
-
-enum command_bit { SHOW = 1, FILES = 2, CHECK = 4 };
-
-static const struct {
-	const char *name;
-	int argument;
-	unsigned commands;
-	int (*take)(struct request *, const char *value);
-} known[] = {
-    {"ip", required_argument, SHOW | CHECK, take_address},
-    {"mx", required_argument, SHOW | FILES, take_mx},
-    {"mode", required_argument, SHOW | FILES, take_mode},
-    {"max-age", required_argument, SHOW | FILES, take_max_age},
-    {"web", required_argument, SHOW, take_web},
-    {"reports", required_argument, SHOW, take_reports},
-    {"json", no_argument, SHOW | FILES | CHECK, take_json},
-    {"policy", required_argument, CHECK, take_policy},
-    {"dns", required_argument, CHECK, take_dns},
-    {"quiet", no_argument, CHECK, take_quiet},
-};
-
-enum { KNOWN = sizeof(known) / sizeof(known[0]) };
-
 static const struct command {
 	const char *name;
 	unsigned bit;
 	int arguments;
 	int (*run)(const struct request *);
 } commands[] = {
-    {"show", SHOW, 1, dns_show},
-    {"files", FILES, 2, dns_files},
-    {"check", CHECK, 1, dns_check},
+    {"show", DNS_SHOW, 1, dns_show},
+    {"files", DNS_FILES, 2, dns_files},
+    {"check", DNS_CHECK, 1, dns_check},
 };
 
 static int
@@ -200,27 +65,6 @@ find_command(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	return NULL;
-}
-
-/* argv[0] is the command; the first argument behind the options. */
-static int
-read_options(struct request *r, const struct command *c, int argc, char **argv)
-{
-	struct option options[KNOWN + 1] = {{0}};
-	int letter, code = EX_OK, n = 0;
-
-	for (int i = 0; i < KNOWN; i++)
-		if ((known[i].commands & c->bit) != 0)
-			options[n++] = (struct option){
-			    known[i].name, known[i].argument, NULL, i};
-	optind = 0;
-	while (code == EX_OK &&
-	    (letter = getopt_long(argc, argv, "", options, NULL)) != -1)
-		code =
-		    letter == '?' ? misused() : known[letter].take(r, optarg);
-	if (code == EX_OK && argc - optind != c->arguments)
-		code = misused();
-	return code;
 }
 
 /* -- the domain -- */
@@ -303,9 +147,11 @@ main(int argc, char **argv)
 	request.config_path = options.config_path;
 	if (first == argc || (command = find_command(argv[first])) == NULL)
 		return misused();
-	code = read_options(&request, command, argc - first, argv + first);
+	code = options_read(&request, command->bit, argc - first, argv + first);
+	if (code == EX_OK && argc - first - optind != command->arguments)
+		code = EX_USAGE;
 	if (code != EX_OK)
-		return code;
+		return code == EX_USAGE ? misused() : code;
 	code = run(&request, command, argv + first + optind);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return dns_fail(EX_IOERR, "cannot write");

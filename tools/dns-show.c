@@ -7,15 +7,16 @@
 #include "common/dns_read.h"
 #include "common/netaddr.h"
 #include "tools/dns-house.h"
+#include "tools/dns-keys.h"
 #include "tools/dns-policy.h"
 #include "tools/dns-zone.h"
 
-enum { NAME_SIZE = DNS_NAME_MAX + 64, POLICY_TEXT_MAX = 16384 };
+enum { NAME_SIZE = DNS_NAME_MAX + 128, POLICY_TEXT_MAX = 16384 };
 
 struct show {
 	const struct request *request;
 	const char *host, *domain;
-	struct house_addresses addresses;
+	struct house_addresses addresses, arrivals;
 	struct zone zone;
 	int code;
 };
@@ -49,7 +50,7 @@ static void
 show_addresses(struct show *s)
 {
 	char text[NETADDR_TEXT_MAX], name[DNS_NAME_MAX + 1];
-	const struct house_addresses *list = &s->addresses;
+	const struct house_addresses *list = &s->arrivals;
 
 	zone_gap(&s->zone);
 	zone_note(&s->zone, "The machine's name leads to it.");
@@ -60,6 +61,7 @@ show_addresses(struct show *s)
 		    text);
 	}
 	show_private(s);
+	list = &s->addresses;
 	zone_gap(&s->zone);
 	zone_note(&s->zone,
 	    "And its addresses back to the name: for the provider's panel.\n"
@@ -106,6 +108,31 @@ show_spf(struct show *s)
 	show_spf_of(s, s->domain, "mx");
 	if (!dns_name_equal(s->domain, s->host))
 		show_spf_of(s, s->host, "a");
+}
+
+/* Retired keys have their records already, and lose them in a while. */
+static void
+show_dkim(struct show *s)
+{
+	static struct house_keys keys;
+	const char *why = house_read_keys(s->request, &keys);
+	char name[NAME_SIZE];
+
+	zone_gap(&s->zone);
+	zone_note(&s->zone, "DKIM: the keys that signatures are checked with.");
+	if (why != NULL)
+		zone_note(&s->zone, "They were not looked at: %s.", why);
+	else if (keys.n == 0)
+		zone_note(&s->zone,
+		    "There are none: say \"postrider-key dkim %s\".",
+		    s->domain);
+	for (size_t i = 0; i < keys.n; i++) {
+		if (keys.items[i].state == SELECTOR_RETIRED)
+			continue;
+		snprintf(name, sizeof(name), "%s._domainkey.%s",
+		    keys.items[i].selector, keys.domain);
+		zone_text(&s->zone, name, keys.items[i].record);
+	}
 }
 
 /* A report's address of another domain needs that domain's word. */
@@ -271,10 +298,12 @@ dns_show(const struct request *r)
 	if (r->reports != NULL)
 		snprintf(reports, sizeof(reports), "%s", r->reports);
 	house_find_addresses(r, &s.addresses);
+	house_find_arrivals(r, &s.addresses, &s.arrivals);
 	zone_begin(&s.zone);
 	show_mx(&s);
 	show_addresses(&s);
 	show_spf(&s);
+	show_dkim(&s);
 	show_dmarc(&s, reports);
 	show_sts(&s);
 	show_tls_reports(&s, reports);

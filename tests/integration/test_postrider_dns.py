@@ -162,6 +162,14 @@ def test_show_takes_the_addresses_of_the_config(desk):
     assert here[DOMAIN, "TXT"] == ["v=spf1 mx ip4:198.51.100.7 -all"]
 
 
+def test_show_takes_the_addresses_that_are_listened_on(desk):
+    desk.extra = ["source-address 198.51.100.7"]
+    desk.listen[0] = "smtp 198.51.100.8:25 127.0.0.1:25"
+    here, elsewhere = desk.show(DOMAIN)
+    assert here[HOST, "A"] == ["198.51.100.8"]
+    assert ("7.100.51.198.in-addr.arpa", "PTR") in elsewhere
+
+
 def test_show_names_the_relay(desk):
     desk.extra = ["relay-host [smtp.example.net]:587"]
     text = desk.run("show", "--ip", ADDRESS, DOMAIN).stdout

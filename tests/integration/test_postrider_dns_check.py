@@ -19,7 +19,24 @@ OK, WARNINGS, ERRORS, TEMPFAIL, NOINPUT = 0, 1, 65, 75, 66
 @pytest.fixture(scope="module")
 def house():
     with Suite(tls=True) as suite:
+        suite.run("postrider-key", "dkim", DOMAIN)
+        suite.run("postrider-key", "dkim", "--activate", DOMAIN,
+                  *selectors(suite))
         yield suite
+
+
+def selectors(suite, state=None):
+    rows = json.loads(suite.run("postrider-key", "dkim", "list",
+                                "--json").stdout)
+    return [row["selector"] for row in rows
+            if state in (None, row["state"])]
+
+
+def key_name(published, kind="rsa"):
+    """Where the record of that key is."""
+    return next(name for name, records in published.items()
+                if "._domainkey." in name and
+                f"k={kind};" in records["TXT"][0])
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +99,17 @@ def test_what_show_says_is_good(check):
     good = {f[1] for f in findings if f[0] == "ok"}
     assert good >= {f"host {HOST}", f"MX {DOMAIN}", f"PTR {ADDRESS}",
                     f"SPF {DOMAIN}", f"SPF {HOST}",
-                    f"DMARC {DOMAIN}", "certificate", f"TLSA {HOST}",
+                    f"DMARC {DOMAIN}", f"sample from {ADDRESS}",
+                    "certificate", f"TLSA {HOST}",
                     f"TLS-RPT {DOMAIN}"}
 
 
 def with_text(published, name, *texts):
     return {name: {**published[name], "TXT": list(texts)}}
 
+
+OTHER_KEY = ("v=DKIM1; k=ed25519; "
+             "p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
 
 # what is published instead, (finding, subject, a word of the line), exit code
 WRONG = {
@@ -159,6 +180,28 @@ WRONG = {
     "spf_unanswered": (
         lambda p: {DOMAIN: {**p[DOMAIN], "TXT": SERVFAIL}},
         ("unanswered", f"SPF {DOMAIN}", ""), TEMPFAIL),
+    "no_dkim_record": (
+        lambda p: {key_name(p): None},
+        ("error", "DKIM RSA", "not there, while it signs"), ERRORS),
+    "dkim_revoked": (
+        lambda p: {key_name(p): {"TXT": ["v=DKIM1; p="]}},
+        ("error", "DKIM RSA", "revoked"), ERRORS),
+    "dkim_of_another_key": (
+        lambda p: {key_name(p): {"TXT": [OTHER_KEY]}},
+        ("error", "DKIM RSA", "another key"), ERRORS),
+    "dkim_that_cannot_be_read": (
+        lambda p: {key_name(p): {"TXT": ["v=DKIM1; k=rsa; p=!!"]}},
+        ("error", "DKIM RSA", ""), ERRORS),
+    "two_dkim_records": (
+        lambda p: {key_name(p): {"TXT": 2 * p[key_name(p)]["TXT"]}},
+        ("error", "DKIM RSA", "2 records"), ERRORS),
+    "dkim_for_a_test": (
+        lambda p: {key_name(p): {"TXT": [
+            p[key_name(p)]["TXT"][0].replace("k=rsa", "t=y; k=rsa")]}},
+        ("warning", "DKIM RSA", "t=y"), WARNINGS),
+    "dkim_unanswered": (
+        lambda p: {key_name(p): SERVFAIL},
+        ("unanswered", "DKIM RSA", "try again"), None),
     "no_dmarc": (
         lambda p: {"_dmarc." + DOMAIN: None},
         ("error", f"DMARC {DOMAIN}", "none: publish"), ERRORS),
@@ -230,6 +273,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong(check, published, name):
     change, (finding, subject, words), code = WRONG[name]
+    subject = subject.replace("DKIM RSA", "DKIM " + key_name(published))
     findings = check(change(published))
     assert [f for f in findings.about(subject, finding) if words in f[2]], \
         findings
@@ -239,11 +283,62 @@ def test_wrong(check, published, name):
         assert findings.code not in (OK, WARNINGS)
 
 
-def test_dead_dns_is_no_verdict(check):
+# The rules of the big receivers, on the sample: what breaks each.
+BROKEN = {
+    "SPF passes": lambda p: with_text(p, DOMAIN, "v=spf1 -all"),
+    "a DKIM signature passes": lambda p: {
+        name: None for name in p if "._domainkey." in name},
+    "an RSA key of 2048 bits": lambda p: {key_name(p): None},
+    "there is a DMARC policy": lambda p: {"_dmarc." + DOMAIN: None},
+    "From is aligned with SPF or DKIM": lambda p: {
+        **with_text(p, DOMAIN, "v=spf1 -all"),
+        **{name: None for name in p if "._domainkey." in name}},
+    "the address has a name that leads back": lambda p: {REVERSE: None},
+}
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_rule_of_the_big_receivers(check, published, rule):
+    subject = f"sample from {ADDRESS}"
+    whole = check().about(subject)
+    assert [f[0] for f in whole if f[2].startswith(rule + " (")] == ["ok"]
+    broken = check(BROKEN[rule](published)).about(subject)
+    assert [f[0] for f in broken if f[2].startswith(rule + " (")] == ["error"]
+
+
+def test_keys_that_wait_and_that_are_retired(house, check, published):
+    """In the end everything is as it was before."""
+    old = selectors(house)
+    house.run("postrider-key", "dkim", "--rotate", DOMAIN)
+    new = [s for s in selectors(house) if s not in old]
+
+    def found():
+        return {f[1]: f[:1] + f[2:] for f in check()
+                if f[1].startswith("DKIM ")}
+    try:
+        waiting = found()
+        for s in new:
+            row = waiting[f"DKIM {s}._domainkey.{DOMAIN}"]
+            assert row[0] == "warning" and "waits to be published" in row[1]
+        house.run("postrider-key", "dkim", "--activate", DOMAIN, *new)
+        rows = found()
+        for s in old:
+            row = rows[f"DKIM {s}._domainkey.{DOMAIN}"]
+            assert row[0] == "note" and "signs no more" in row[1]
+        for s in new:
+            assert rows[f"DKIM {s}._domainkey.{DOMAIN}"][0] == "error"
+    finally:
+        house.run("postrider-key", "dkim", "--activate", DOMAIN, *old)
+        house.run("postrider-key", "dkim", "--delete", DOMAIN, *new)
+    assert check().code == OK
+
+
+def test_dead_dns_is_no_verdict(check, published):
     """Nothing is said to be wrong because nobody answers."""
     findings = check({name: SERVFAIL for name in (
         DOMAIN, HOST, REVERSE, "_dmarc." + DOMAIN, "_mta-sts." + DOMAIN,
-        "_smtp._tls." + DOMAIN, "_25._tcp." + HOST, "mta-sts." + DOMAIN)})
+        "_smtp._tls." + DOMAIN, "_25._tcp." + HOST, "mta-sts." + DOMAIN,
+        *(name for name in published if "._domainkey." in name))})
     assert {f[0] for f in findings} <= {"unanswered", "note", "ok"}
     assert findings.code == TEMPFAIL
 
