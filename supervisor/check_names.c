@@ -48,6 +48,9 @@ check_names(const struct config *config)
 	if (config->domains.n == 0)
 		report_warning("no \"domain\": only those in the user "
 			       "database have mail at home here");
+	else
+		report_note("what %s publishes: \"postrider-dns check %s\"",
+		    config->domains.items[0], config->domains.items[0]);
 }
 
 static void
