@@ -50,7 +50,7 @@ take_element(struct cursor *c, unsigned type)
 	return cursor_over(s.data, s.len);
 }
 
-/* A positive integer in its shortest form. */
+/* A positive integer in its shortest form; its size is that of a record. */
 static BIGNUM *
 take_integer(struct cursor *c)
 {
@@ -59,7 +59,7 @@ take_integer(struct cursor *c)
 	struct span s = cursor_take(&i, n);
 	const unsigned char *p = (const unsigned char *)s.data;
 
-	if (n == 0 || n > DKIM_RSA_BITS_MAX / 8 + 1 || p[0] >= 0x80 ||
+	if (n == 0 || p[0] >= 0x80 ||
 	    (n > 1 && p[0] == 0 && p[1] < 0x80)) {
 		c->failed = true;
 		return NULL;

@@ -10,6 +10,7 @@
 
 #include "build.h"
 #include "mailauth/dkim_body.h"
+#include "mailauth/dkim_header.h"
 #include "mailauth/dkim_signature.h"
 #include "mailauth/tags.h"
 
@@ -198,6 +199,46 @@ internationalised(void **state)
 #endif
 }
 
+/* -- what a signature is over (section 3.7) -- */
+
+static void
+is_over(const char *header, const char *octets)
+{
+	unsigned char digest[DKIM_HASH_SIZE], expected[DKIM_HASH_SIZE];
+	struct header_section h;
+	const char *added;
+
+	header_init(&h);
+	header_take(&h, header, strlen(header));
+	header_end(&h);
+	assert_null(dkim_signature_parse(&h.fields[1], &signature, &result));
+	assert_true(
+	    dkim_header_hash(&h, &h.fields[1], &signature, digest, &added));
+	assert_int_equal(EVP_Digest(octets, strlen(octets), expected, NULL,
+			     dkim_sha256(), NULL),
+	    1);
+	assert_memory_equal(digest, expected, DKIM_HASH_SIZE);
+	header_free(&h);
+}
+
+#define SIGNED "v=1; a=rsa-sha256; d=a.test; s=k; " BH ";"
+#define NAMES  " h=x:From:DKIM-signature:dkim-signature:X:x:to;"
+
+static void
+what_is_signed(void **state)
+{
+	(void)state;
+	is_over("X:  1\nDKIM-Signature:  " SIGNED NAMES "\n b= AA\n AA ;z=\n"
+		"FROM : a\nDKIM-Signature: old; b=c\n\tx\nX: 2 \n\n",
+	    "X: 2 \r\nFROM : a\r\nDKIM-Signature: old; b=c\r\n\tx\r\n"
+	    "X:  1\r\nDKIM-Signature:  " SIGNED NAMES "\r\n b=;z=");
+	is_over("X:  1\nDKIM-Signature:  " SIGNED NAMES
+		" c=relaxed;\n b= AA\n AA \n"
+		"FROM : a\nDKIM-Signature: old; b=c\n\tx\nX: 2 \n\n",
+	    "x:2\r\nfrom:a\r\ndkim-signature:old; b=c x\r\nx:1\r\n"
+	    "dkim-signature:" SIGNED NAMES " c=relaxed; b=");
+}
+
 /* -- key records (section 3.6.1) -- */
 
 #define ED25519 "p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
@@ -317,6 +358,7 @@ main(void)
 	    cmocka_unit_test(bad_signatures),
 	    cmocka_unit_test(names_too_long),
 	    cmocka_unit_test(internationalised),
+	    cmocka_unit_test(what_is_signed),
 	    cmocka_unit_test(good_keys),
 	    cmocka_unit_test(bad_keys),
 	    cmocka_unit_test(damaged_keys),

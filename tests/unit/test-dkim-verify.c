@@ -586,27 +586,36 @@ long_waits_for_nothing(void **state)
 	free(body);
 }
 
-/* The record of an RSA key with these numbers, whose octets are all 0xb5. */
 static void
-odd_key(struct buf *record, size_t modulus, size_t exponent)
+add_integer(struct buf *der, size_t n)
 {
-	struct buf der = BUF_INIT(4096);
-	const size_t inner = 8 + modulus + exponent;
+	if (n < 0x80)
+		buf_addf(der, "%c%c", 2, (char)n);
+	else
+		buf_addf(der, "%c%c%c%c", 2, 0x82, (char)(n >> 8), (char)n);
+	for (size_t k = 0; k < n; k++)
+		buf_addc(der, k == 0 ? 0x35 : (char)0xb5);
+}
+
+/* The record of an RSA key whose numbers have so many octets, 0xb5 each. */
+static void
+publish_odd_key(struct buf *record, size_t modulus, size_t exponent)
+{
+	struct buf der = BUF_INIT(4096), all = BUF_INIT(4096);
 
 	buf_reset(record);
 	buf_adds(record, "v=DKIM1; p=");
-	buf_addf(&der, "%c%c%c%c", 0x30, 0x82, (char)(inner >> 8), (char)inner);
-	for (int i = 0; i < 2; i++) {
-		size_t n = i == 0 ? modulus : exponent;
-
-		buf_addf(&der, "%c%c%c%c", 2, 0x82, (char)(n >> 8), (char)n);
-		for (size_t k = 0; k < n; k++)
-			buf_addc(&der, k == 0 ? 0x35 : (char)0xb5);
-	}
-	assert_true(buf_reserve(record, BASE64_LENGTH(der.len)));
-	base64_encode(der.data, der.len, record->data + record->len);
-	record->len += BASE64_LENGTH(der.len);
+	add_integer(&der, modulus);
+	add_integer(&der, exponent);
+	buf_addf(
+	    &all, "%c%c%c%c", 0x30, 0x82, (char)(der.len >> 8), (char)der.len);
+	buf_add(&all, der.data, der.len);
+	assert_true(buf_reserve(record, BASE64_LENGTH(all.len)));
+	base64_encode(all.data, all.len, record->data + record->len);
+	record->len += BASE64_LENGTH(all.len);
+	buf_free(&all);
 	buf_free(&der);
+	publish(buf_text(record));
 }
 
 /* A record of 64 KiB, and what would take long to calculate. */
@@ -622,13 +631,17 @@ hostile_keys(void **state)
 	publish(buf_text(&record));
 	is(sign_and_verify(TAGS, rsa), AUTH_PERMERROR, "p= is no base64");
 
-	/* lengths below 256 are not written so: DER has one form */
-	odd_key(&record, 256, 257);
-	publish(buf_text(&record));
+	publish_odd_key(&record, 512, 8); /* as big as a verifier must take */
+	is(sign_and_verify(TAGS, rsa), AUTH_FAIL,
+	    "the signature does not match");
+	assert_int_equal(results[0].key_bits, 4094);
+	publish_odd_key(&record, 512, 9);
 	is(sign_and_verify(TAGS, rsa), AUTH_PERMERROR, "p= is no RSA key");
-	odd_key(&record, 1030, 257);
-	publish(buf_text(&record));
+	publish_odd_key(&record, 256, 256);
 	is(sign_and_verify(TAGS, rsa), AUTH_PERMERROR, "p= is no RSA key");
+	publish_odd_key(&record, 1030, 3);
+	is(sign_and_verify(TAGS, rsa), AUTH_PERMERROR,
+	    "the RSA key is too long");
 	buf_free(&record);
 }
 
