@@ -22,7 +22,7 @@ def program(build):
     return os.path.join(build, "mailauth", "postrider-mailauth")
 
 
-def run_spf(build, server, ip, helo, sender, *more, timeout=2):
+def run_spf(build, server, ip, helo, sender, *more, timeout=20):
     """What --json says."""
     done = subprocess.run(
         [program(build), "-c", "/dev/null", "spf", "--ip", ip, "--helo", helo,
@@ -100,8 +100,10 @@ def suite_results(build):
                 suite_zone(os.path.join(folder, test["zone"])))
 
     def one(test):
-        return run_spf(build, servers[test["zone"]], test["host"],
-                       test["helo"], test["mailfrom"])
+        server = servers[test["zone"]]
+        silent = any(what.get("*") is TIMEOUT for what in server.zone.values())
+        return run_spf(build, server, test["host"], test["helo"],
+                       test["mailfrom"], timeout=4 if silent else 20)
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         results = list(pool.map(one, tests))
     for server in servers.values():
@@ -194,13 +196,13 @@ def test_all_questions_together_have_a_time(spf, scripted_dns):
                                "include:c.dead.example -all"},
         "*.dead.example": TIMEOUT})
     began = time.monotonic()
-    assert spf(server, timeout=1)["result"] == "temperror"
-    assert time.monotonic() - began < 3
-    # also where a mechanism does not mind (ptr), and in the explanation
+    assert spf(server, timeout=2)["result"] == "temperror"
+    assert time.monotonic() - began < 6
+    # also where silence makes no difference
     server.add("example.org", TXT="v=spf1 -all exp=why.dead.example")
     began = time.monotonic()
-    assert spf(server, timeout=1)["result"] == "fail"
-    assert time.monotonic() - began < 3
+    assert spf(server, timeout=2)["result"] == "fail"
+    assert time.monotonic() - began < 6
 
 
 def test_a_client_without_names_is_refused_one_in_trouble_is_not(
