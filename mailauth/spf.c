@@ -77,8 +77,8 @@ static void
 check(const struct mailauth *m, const struct spf_query *q, const char *local,
     size_t nlocal, const char *domain, struct spf_result *result)
 {
-	struct spf_check c = {.mailauth = m, .result = result,
-	    .client = q->client};
+	struct spf_check c = {
+	    .mailauth = m, .result = result, .client = q->client};
 	char helo_domain[DNS_NAME_MAX + 1];
 
 	*result = (struct spf_result){.result = AUTH_NONE};
@@ -101,8 +101,8 @@ check(const struct mailauth *m, const struct spf_query *q, const char *local,
 	if (result->result != AUTH_TEMPERROR &&
 	    result->result != AUTH_PERMERROR)
 		result->reason[0] = '\0';
-	mailauth_step(m, "spf: %s: %s", result->domain,
-	    auth_result_name(result->result));
+	mailauth_step(
+	    m, "spf: %s: %s", result->domain, auth_result_name(result->result));
 }
 
 void
@@ -121,6 +121,6 @@ spf_check_sender(const struct mailauth *m, const struct spf_query *q,
 	if (at == NULL)
 		check(m, q, "", 0, q->sender[0] == '\0' ? q->helo : "", result);
 	else
-		check(m, q, q->sender, (size_t)(at - q->sender), at + 1,
-		    result);
+		check(
+		    m, q, q->sender, (size_t)(at - q->sender), at + 1, result);
 }

@@ -38,9 +38,9 @@ struct spf_result {
  * The two identities.  Of MAIL FROM with the null path it is
  * postmaster@HELO (section 2.4).  A HELO that is no domain name gives none.
  */
-void spf_check_helo(const struct mailauth *, const struct spf_query *,
-    struct spf_result *);
-void spf_check_sender(const struct mailauth *, const struct spf_query *,
-    struct spf_result *);
+void spf_check_helo(
+    const struct mailauth *, const struct spf_query *, struct spf_result *);
+void spf_check_sender(
+    const struct mailauth *, const struct spf_query *, struct spf_result *);
 
 #endif

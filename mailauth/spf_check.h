@@ -50,8 +50,7 @@ enum spf_match spf_match(
 bool spf_count_term(struct spf_check *);
 
 /* What it leads to, or false: a name that nobody can have. */
-bool spf_target(
-    struct spf_check *, const char *domain, struct span, char *out);
+bool spf_target(struct spf_check *, const char *domain, struct span, char *out);
 
 /*
  * The client's names that have its address (section 5.5), asked for once:

@@ -62,8 +62,7 @@ macros_of(struct spf_check *c, struct asking *a)
 }
 
 bool
-spf_target(
-    struct spf_check *c, const char *domain, struct span spec, char *out)
+spf_target(struct spf_check *c, const char *domain, struct span spec, char *out)
 {
 	struct asking a = {c, domain, true};
 	struct spf_macros m = macros_of(c, &a);
@@ -96,8 +95,8 @@ explain(struct spf_check *c, const char *domain, struct span spec)
 
 /* Section 6.1 */
 static enum auth_result
-redirect(struct spf_check *c, const char *domain, struct span spec,
-    bool included)
+redirect(
+    struct spf_check *c, const char *domain, struct span spec, bool included)
 {
 	char name[DNS_NAME_MAX + 1];
 	enum auth_result result;
@@ -120,14 +119,13 @@ static void
 tell_match(struct spf_check *c, const char *domain, const struct spf_term *t,
     enum spf_match match)
 {
-	static const char *const words[] = {
-	    [SPF_MATCH] = "matches",
+	static const char *const words[] = {[SPF_MATCH] = "matches",
 	    [SPF_NO_MATCH] = "does not match",
 	    [SPF_MATCH_TEMPERROR] = "cannot be told now",
 	    [SPF_MATCH_PERMERROR] = "is an error"};
 
-	mailauth_step(c->mailauth, "spf: %s: %.*s %s", domain,
-	    (int)t->text.len, t->text.data, words[match]);
+	mailauth_step(c->mailauth, "spf: %s: %.*s %s", domain, (int)t->text.len,
+	    t->text.data, words[match]);
 }
 
 /* Sections 4.6 and 4.7 */

@@ -9,9 +9,9 @@ enum { TARGET_MAX = 253, LABEL_MAX = 63, PARTS_KEPT_MAX = 1000 };
 
 /* A piece of a macro-string: a macro, or octets that stand for themselves. */
 struct piece {
-	char letter; /* lower case; 0: no macro */
-	bool escape; /* it was upper case: URL escapes */
-	bool percent;	    /* %%, %_, %- */
+	char letter;        /* lower case; 0: no macro */
+	bool escape;        /* it was upper case: URL escapes */
+	bool percent;       /* %%, %_, %- */
 	struct span octets; /* of what is no macro */
 	struct spf_transform how;
 };
@@ -139,8 +139,8 @@ tail_name(const struct tail *t)
 		name.len--;
 	while (name.len > TARGET_MAX) {
 		const char *dot = memchr(name.data, '.', name.len);
-		size_t drop = dot == NULL ? name.len
-					  : (size_t)(dot - name.data) + 1;
+		size_t drop =
+		    dot == NULL ? name.len : (size_t)(dot - name.data) + 1;
 
 		name.data += drop;
 		name.len -= drop;
@@ -161,7 +161,8 @@ is_name(struct span s)
 		unsigned char c = (unsigned char)s.data[i];
 
 		if (c < ' ' || c > '~' || c == '\\' ||
-		    (c == '.' && label == 0) || (c != '.' && label == LABEL_MAX))
+		    (c == '.' && label == 0) ||
+		    (c != '.' && label == LABEL_MAX))
 			return false;
 		label = c == '.' ? 0 : label + 1;
 	}
@@ -169,8 +170,8 @@ is_name(struct span s)
 }
 
 bool
-spf_expand_target(const struct spf_macros *m, struct span s,
-    char out[DNS_NAME_MAX + 1])
+spf_expand_target(
+    const struct spf_macros *m, struct span s, char out[DNS_NAME_MAX + 1])
 {
 	struct cursor c = cursor_over(s.data, s.len);
 	char value[SPF_VALUE_MAX];
@@ -210,10 +211,11 @@ spf_expand_explanation(
 	while (good && cursor_left(&c) > 0) {
 		good = read_piece(&c, SPF_IN_EXPLANATION, &p) == NULL &&
 		    (p.letter == '\0' ||
-			spf_value(m, p.letter, &p.how, p.escape, value,
-			    &p.octets));
+			spf_value(
+			    m, p.letter, &p.how, p.escape, value, &p.octets));
 		for (size_t i = 0; good && i < p.octets.len; i++) {
-			good = p.octets.data[i] >= ' ' && p.octets.data[i] <= '~';
+			good =
+			    p.octets.data[i] >= ' ' && p.octets.data[i] <= '~';
 			if (n + 1 < size)
 				out[n++] = p.octets.data[i];
 		}

@@ -14,13 +14,13 @@ enum spf_place {
 
 /* What macros stand for.  All texts are the caller's. */
 struct spf_macros {
-	const char *local;	   /* l */
-	const char *sender_domain; /* o */
-	const char *domain;	   /* d */
-	const char *helo;	   /* h */
-	const char *receiver;	   /* r */
+	const char *local;                     /* l */
+	const char *sender_domain;             /* o */
+	const char *domain;                    /* d */
+	const char *helo;                      /* h */
+	const char *receiver;                  /* r */
 	const struct sockaddr_storage *client; /* i, v, c */
-	int64_t now;			       /* t, unix seconds */
+	int64_t now;                           /* t, unix seconds */
 	/* p, asked for when it is needed */
 	const char *(*name)(void *context);
 	void *context;
@@ -38,8 +38,8 @@ const char *spf_macro_check(struct span, enum spf_place, bool *ends);
  * can be asked about, or has a local part that is not ASCII, so that nothing
  * matches it.  Memory is bounded whatever the macros are (A13).
  */
-bool spf_expand_target(const struct spf_macros *, struct span,
-    char out[DNS_NAME_MAX + 1]);
+bool spf_expand_target(
+    const struct spf_macros *, struct span, char out[DNS_NAME_MAX + 1]);
 
 /*
  * An explanation, cut at size - 1.  False, with "" in out: its syntax is

@@ -39,8 +39,8 @@ is_in_network(const struct sockaddr_storage *client,
 	const struct sockaddr_in *net = (const struct sockaddr_in *)network;
 	const struct sockaddr_in6 *net6 = (const struct sockaddr_in6 *)network;
 	bool four = client->ss_family == AF_INET;
-	const unsigned char *a = four ? (const void *)&in->sin_addr
-				      : (const void *)&in6->sin6_addr;
+	const unsigned char *a =
+	    four ? (const void *)&in->sin_addr : (const void *)&in6->sin6_addr;
 	const unsigned char *b = four ? (const void *)&net->sin_addr
 				      : (const void *)&net6->sin6_addr;
 	unsigned bits = four ? t->prefix4 : t->prefix6;
@@ -54,15 +54,15 @@ is_in_network(const struct sockaddr_storage *client,
 
 /* One of the name's addresses; *n how many there are. */
 static enum spf_match
-match_addresses(struct spf_check *c, const char *name,
-    const struct spf_term *t, size_t *n)
+match_addresses(
+    struct spf_check *c, const char *name, const struct spf_term *t, size_t *n)
 {
 	const struct resolver *r = c->mailauth->resolver;
 	struct sockaddr_storage found[DNS_RECORDS_MAX];
 	enum dns_status status;
 
-	status = r->addresses(r->context, name, c->client.ss_family, found,
-	    DNS_RECORDS_MAX, n);
+	status = r->addresses(
+	    r->context, name, c->client.ss_family, found, DNS_RECORDS_MAX, n);
 	if (dns_is_trouble(status))
 		return trouble(c, name, status);
 	for (size_t i = 0; i < *n; i++)
@@ -195,9 +195,8 @@ spf_match(struct spf_check *c, const char *domain, const struct spf_term *t)
 		return SPF_MATCH;
 	case SPF_IP4:
 	case SPF_IP6:
-		return is_in_network(&c->client, &t->network, t)
-		    ? SPF_MATCH
-		    : SPF_NO_MATCH;
+		return is_in_network(&c->client, &t->network, t) ? SPF_MATCH
+								 : SPF_NO_MATCH;
 	default:
 		return match_by_look_up(c, domain, t);
 	}

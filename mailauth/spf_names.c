@@ -13,8 +13,8 @@ has_address(struct spf_check *c, const char *name)
 	enum dns_status status;
 	size_t n;
 
-	status = r->addresses(r->context, name, c->client.ss_family, found,
-	    DNS_RECORDS_MAX, &n);
+	status = r->addresses(
+	    r->context, name, c->client.ss_family, found, DNS_RECORDS_MAX, &n);
 	if (status == DNS_TEMPORARY)
 		c->name_trouble = true;
 	for (size_t i = 0; status == DNS_FOUND && i < n; i++)
@@ -33,14 +33,13 @@ spf_find_names(struct spf_check *c)
 	if (c->named)
 		return;
 	c->named = true;
-	status =
-	    r->ptr(r->context, &c->client, c->names, SPF_NAMES_MAX, &n);
+	status = r->ptr(r->context, &c->client, c->names, SPF_NAMES_MAX, &n);
 	if (status == DNS_TEMPORARY)
 		c->name_trouble = true;
 	for (size_t i = 0; status == DNS_FOUND && i < n; i++)
 		if (has_address(c, c->names[i]))
-			memmove(c->names[kept++], c->names[i],
-			    sizeof(c->names[i]));
+			memmove(
+			    c->names[kept++], c->names[i], sizeof(c->names[i]));
 	c->nnames = kept;
 }
 

@@ -26,14 +26,14 @@ struct spf_term {
 	enum spf_kind kind;
 	struct span text;
 	enum auth_result qualifier; /* of a mechanism: if it matches */
-	struct span target;	    /* domain-spec; len 0: the domain itself */
+	struct span target;         /* domain-spec; len 0: the domain itself */
 	struct sockaddr_storage network; /* ip4, ip6 */
-	unsigned prefix4, prefix6;	 /* a, mx; ip4 or ip6 has its own */
+	unsigned prefix4, prefix6;       /* a, mx; ip4 or ip6 has its own */
 };
 
 struct spf_record {
-	const char *terms;	    /* behind the version */
-	struct span redirect, exp;  /* domain-specs; len 0: none */
+	const char *terms;         /* behind the version */
+	struct span redirect, exp; /* domain-specs; len 0: none */
 	bool has_all;
 };
 

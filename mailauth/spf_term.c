@@ -115,8 +115,8 @@ parse_network(struct span s, struct spf_term *t)
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&t->network;
 	char text[INET6_ADDRSTRLEN];
 
-	if (!cut_prefix(&s, "/", four ? 32 : 128,
-		four ? &t->prefix4 : &t->prefix6))
+	if (!cut_prefix(
+		&s, "/", four ? 32 : 128, four ? &t->prefix4 : &t->prefix6))
 		return "there is no such prefix length";
 	if (s.len >= sizeof(text) || memchr(s.data, '\0', s.len) != NULL)
 		return "this is no address";
@@ -179,8 +179,9 @@ modifier_name(struct span s)
 {
 	size_t n = 0;
 
-	while (n < s.len && (is_alnum(s.data[n]) ||
-		    (n > 0 && memchr("-_.", s.data[n], 3) != NULL)))
+	while (n < s.len &&
+	    (is_alnum(s.data[n]) ||
+		(n > 0 && memchr("-_.", s.data[n], 3) != NULL)))
 		n++;
 	return n > 0 && n < s.len && s.data[n] == '=' && is_alpha(s.data[0])
 	    ? n

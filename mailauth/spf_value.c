@@ -31,16 +31,15 @@ write_client(const struct sockaddr_storage *client, char *out, size_t size)
 
 /* As it stands, before it is transformed; -1: there is none. */
 static int
-write_value(
-    const struct spf_macros *m, char letter, char *out, size_t size)
+write_value(const struct spf_macros *m, char letter, char *out, size_t size)
 {
 	bool ascii = utf8_is_ascii(m->local, strlen(m->local));
 
 	switch (letter) {
 	case 's':
-		return !ascii ? -1
-			      : snprintf(out, size, "%s@%s", m->local,
-				    m->sender_domain);
+		return !ascii
+		    ? -1
+		    : snprintf(out, size, "%s@%s", m->local, m->sender_domain);
 	case 'l':
 		return !ascii ? -1 : snprintf(out, size, "%s", m->local);
 	case 'o':
@@ -111,8 +110,7 @@ static bool
 is_unreserved(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') ||
-	    (c != '\0' && strchr("-._~", c) != NULL);
+	    (c >= '0' && c <= '9') || (c != '\0' && strchr("-._~", c) != NULL);
 }
 
 static size_t

@@ -8,14 +8,14 @@
 /* What one macro stands for, RFC 7208 sections 7.2 and 7.3. */
 
 enum {
-	SPF_TEXT_MAX = ADDRESS_TEXT_MAX, /* of each text in spf_macros */
+	SPF_TEXT_MAX = ADDRESS_TEXT_MAX,       /* of each text in spf_macros */
 	SPF_VALUE_MAX = 3 * (SPF_TEXT_MAX + 1) /* every octet escaped */
 };
 
 struct spf_transform {
-	bool any;      /* else the value stays as it is */
+	bool any; /* else the value stays as it is */
 	bool reverse;
-	unsigned keep; /* parts, of those at the right */
+	unsigned keep;          /* parts, of those at the right */
 	struct span delimiters; /* len 0: dots */
 };
 

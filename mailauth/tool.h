@@ -79,8 +79,8 @@ int tool_all(struct request *);
 /* -- what several of them show -- */
 
 struct spf_query tool_spf_query(const struct request *);
-void tool_spf_json(const struct request *, const char *identity,
-    const struct spf_result *);
+void tool_spf_json(
+    const struct request *, const char *identity, const struct spf_result *);
 void tool_show_spf(
     const struct request *, const char *asked, const struct spf_result *);
 enum auth_result tool_best_signature(const struct dkim_result *, size_t n);

@@ -56,8 +56,7 @@ show_signature_json(const struct dkim_result *s)
 }
 
 void
-tool_signatures_json(
-    bool *first, const struct dkim_result *results, size_t n)
+tool_signatures_json(bool *first, const struct dkim_result *results, size_t n)
 {
 	print_key(first, "signatures");
 	putchar('[');

@@ -55,7 +55,7 @@ tool_show_dmarc(const char *asked, const struct dmarc_result *d)
 	if (d->result == AUTH_PASS)
 		print_row("aligned",
 		    d->spf_aligned && d->dkim_aligned ? "SPF and DKIM"
-			: d->spf_aligned	      ? "SPF"
+			: d->spf_aligned              ? "SPF"
 						      : "DKIM");
 	if (d->record.testing)
 		print_row("testing", "its owner asks for less than the policy");

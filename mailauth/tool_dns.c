@@ -40,8 +40,8 @@ find_server(const char *text, struct config_server *servers, size_t max)
 	host = strndup(text, (size_t)(port - 1 - text));
 	if (host != NULL && getaddrinfo(host, port, &hints, &found) == 0) {
 		for (a = found; a != NULL && n < max; a = a->ai_next)
-			memcpy(&servers[n++].address, a->ai_addr,
-			    a->ai_addrlen);
+			memcpy(
+			    &servers[n++].address, a->ai_addr, a->ai_addrlen);
 		freeaddrinfo(found);
 	}
 	free(host);
@@ -75,8 +75,7 @@ tool_open_dns(struct request *r)
 		return code;
 	r->resolver_dns = dns_open(&asked);
 	if (r->resolver_dns == NULL)
-		return tool_fail(
-		    EX_OSERR, "no resolver: %s", strerror(errno));
+		return tool_fail(EX_OSERR, "no resolver: %s", strerror(errno));
 	tool_start_clock(r);
 	r->plain = resolver_over(r->resolver_dns);
 	r->mailauth.resolver = &r->plain;

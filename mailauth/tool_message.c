@@ -42,8 +42,8 @@ read_piece(struct message *m, size_t *n)
 			got = read(STDIN_FILENO, raw, sizeof(raw));
 		while (got == -1 && errno == EINTR);
 		if (got == -1)
-			return tool_fail(EX_IOERR, "standard input: %s",
-			    strerror(errno));
+			return tool_fail(
+			    EX_IOERR, "standard input: %s", strerror(errno));
 		if (m->copy != NULL && !buf_add(m->copy, raw, (size_t)got))
 			return tool_fail(EX_DATAERR, "the message is too big");
 		*n = normalise(m, raw, (size_t)got);

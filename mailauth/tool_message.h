@@ -8,11 +8,11 @@
 /* The message on standard input, with line ends of either kind. */
 struct message {
 	struct header_section section; /* done after message_begin() */
-	bool crlf;	     /* its first line ends in CRLF */
-	struct buf *copy;    /* what was read is appended; NULL: nowhere */
-	bool within_crlf;    /* a CR has been read, and not yet what is next */
-	bool lines;	     /* a line end has been read */
-	const char *rest;    /* of the body, read with the header section */
+	bool crlf;                     /* its first line ends in CRLF */
+	struct buf *copy; /* what was read is appended; NULL: nowhere */
+	bool within_crlf; /* a CR has been read, and not yet what is next */
+	bool lines;       /* a line end has been read */
+	const char *rest; /* of the body, read with the header section */
 	size_t nrest;
 	char octets[64 * 1024 + 1];
 };

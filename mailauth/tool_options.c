@@ -47,8 +47,7 @@ take_identity(char *value, struct dmarc_identity *identities, size_t *n)
 		    DMARC_IDENTITIES_MAX);
 	if (equals == NULL || equals == value ||
 	    !auth_result_named(equals + 1, &identity->result))
-		return tool_fail(
-		    EX_USAGE, "%s is no domain=result", value);
+		return tool_fail(EX_USAGE, "%s is no domain=result", value);
 	*equals = '\0';
 	identity->domain = value;
 	++*n;
@@ -64,8 +63,7 @@ take_option(struct request *r, int option, char *value)
 		r->ip = value;
 		if (!netaddr_parse(value, 0, &r->client) ||
 		    netaddr_port(&r->client) != 0)
-			return tool_fail(
-			    EX_USAGE, "%s is no address", value);
+			return tool_fail(EX_USAGE, "%s is no address", value);
 		break;
 	case OPTION_HELO:
 		r->helo = value;

@@ -29,8 +29,8 @@ read_key(const char *path, EVP_PKEY **key)
 	*key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
 	fclose(f);
 	if (*key == NULL)
-		return tool_fail(
-		    EX_DATAERR, "%s: no private key without a passphrase", path);
+		return tool_fail(EX_DATAERR,
+		    "%s: no private key without a passphrase", path);
 	if (EVP_PKEY_is_a(*key, "RSA") == 1
 		? EVP_PKEY_get_bits(*key) >= DKIM_RSA_BITS_MIN
 		: EVP_PKEY_is_a(*key, "ED25519") == 1)

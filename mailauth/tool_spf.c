@@ -36,8 +36,8 @@ tool_spf_json(const struct request *r, const char *identity,
 }
 
 void
-tool_show_spf(const struct request *r, const char *asked,
-    const struct spf_result *result)
+tool_show_spf(
+    const struct request *r, const char *asked, const struct spf_result *result)
 {
 	char client[NETADDR_TEXT_MAX];
 

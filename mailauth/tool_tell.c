@@ -49,9 +49,9 @@ tell_addresses(void *context, const char *host, int family,
 	    r->addresses(r->context, host, family, out, max, n);
 	char text[NETADDR_TEXT_MAX];
 
-	tell_question(family == AF_INET	   ? "A"
-		: family == AF_INET6 ? "AAAA"
-				     : "A, AAAA",
+	tell_question(family == AF_INET ? "A"
+		: family == AF_INET6    ? "AAAA"
+					: "A, AAAA",
 	    host, status);
 	for (size_t i = 0; i < *n; i++) {
 		netaddr_format(&out[i], text);

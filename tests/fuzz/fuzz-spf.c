@@ -128,8 +128,8 @@ give_addresses(void *context, const char *host, int family,
 		if (family == AF_INET)
 			memset(&in4->sin_addr, line[i], sizeof(in4->sin_addr));
 		else
-			memset(&in6->sin6_addr, line[i],
-			    sizeof(in6->sin6_addr));
+			memset(
+			    &in6->sin6_addr, line[i], sizeof(in6->sin6_addr));
 		++*n;
 	}
 	return *n > 0 ? DNS_FOUND : DNS_NO_DATA;

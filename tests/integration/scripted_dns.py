@@ -3,7 +3,8 @@
 
     def test_it(scripted_dns):
         server = scripted_dns({
-            "example.org": {"TXT": "v=spf1 mx -all", "MX": [(10, "mx.example.org")]},
+            "example.org": {"TXT": "v=spf1 mx -all",
+                            "MX": [(10, "mx.example.org")]},
             "mx.example.org": {"A": ["192.0.2.1"], "AAAA": SERVFAIL},
             "*.dead.example": TIMEOUT,
         })

@@ -254,7 +254,8 @@ def test_each_step_is_told(mailauth, dns):
     assert done.stdout.startswith(b"SPF pass")
     lines = done.stderr.decode().splitlines()
     assert "dns: TXT example.org: found" in lines
-    assert any(line.startswith("dns:   v=spf1 ip4:192.0.2.1") for line in lines)
+    assert any(line.startswith("dns:   v=spf1 ip4:192.0.2.1")
+               for line in lines)
     assert "spf: example.org: ip4:192.0.2.1 does not match" in lines
     assert "dns: A host.example.org: found" in lines
     assert "dns:   192.0.2.2" in lines

@@ -67,8 +67,8 @@ class Writer:
 
     def term(self):
         if self.random.random() < .03:
-            return self.pick("b", "a:", "ip4:1.2.3", "a/33", "include", "all:x",
-                             "x=%{", "a:%{z}.org", "ip6:::1/129", "exists",
+            return self.pick("b", "a:", "ip4:1.2.3", "a/33", "include",
+                             "all:x", "x=%{", "a:%{z}.org", "ip6:::1/129", "exists",
                              "redirect=", "=", "mx:org", "a:%{d0}.org")
         if self.random.random() < .08:
             return self.pick("x=y", "foo=%{d}", "z.1-2_=")

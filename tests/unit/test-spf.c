@@ -28,10 +28,11 @@ span(const char *text)
 static void
 versions(void **state)
 {
-	static const char *const good[] = {"v=spf1", "v=spf1 ", "v=spf1 -all",
-	    "V=SpF1 a", "v=spf1  "};
-	static const char *const bad[] = {"", "v=spf", "v=spf10", "v=spf1\t-all",
-	    " v=spf1", "v=spf2.0/pra -all", "spf1 -all", "v=spf1-all"};
+	static const char *const good[] = {
+	    "v=spf1", "v=spf1 ", "v=spf1 -all", "V=SpF1 a", "v=spf1  "};
+	static const char *const bad[] = {"", "v=spf", "v=spf10",
+	    "v=spf1\t-all", " v=spf1", "v=spf2.0/pra -all", "spf1 -all",
+	    "v=spf1-all"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++)
@@ -81,8 +82,8 @@ bad_records(void **state)
 	static const char *const rows[] = {"al", "all:", "all:x.org", "all/8",
 	    "-", "+-all", "--all", "*all", "b", "a:", "a:/24", "a/", "a/33",
 	    "a/024", "a/00", "a//129", "a/24/64", "a//64/24", "a///64", "a/x",
-	    "a/1000", "a/99999999999999999999", "ax", "a:org", "a:org.",
-	    "a:.", "a:example.1", "a:192.0.2.1", "a:example.-a", "a:example.a-",
+	    "a/1000", "a/99999999999999999999", "ax", "a:org", "a:org.", "a:.",
+	    "a:example.1", "a:192.0.2.1", "a:example.-a", "a:example.a-",
 	    "a:example.org:25", "a:example..", "a:%", "a:%x.org", "a:%(d).org",
 	    "a:%{}.org", "a:%{d", "a:%{x}", "a:%{d0}", "a:%{drr}", "a:%{d+r}",
 	    "a:%{d 2}", "a:%{c}", "a:%{r}.org", "a:%{t}.org", "a:%{d}org",
@@ -95,9 +96,9 @@ bad_records(void **state)
 	    "include:", "include/8", "include:example.org/24", "exists",
 	    "exists:", "exists:example.org/24", "redirect", "redirect:a.org",
 	    "redirect=", "redirect=org", "redirect=a.org/24", "exp=", "exp:a",
-	    "exp=org", "redirect=a.org redirect=b.org", "exp=a.b exp=a.b",
-	    "=", "=x", "1x=y", "-x=y", "_x=y", "x=%", "x=%{z}", "x=\x80",
-	    "x:y=z", "x/y=z", "a%{d}=b", "all all:"};
+	    "exp=org", "redirect=a.org redirect=b.org", "exp=a.b exp=a.b", "=",
+	    "=x", "1x=y", "-x=y", "_x=y", "x=%", "x=%{z}", "x=\x80", "x:y=z",
+	    "x/y=z", "a%{d}=b", "all all:"};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -193,12 +194,18 @@ targets(void **state)
 {
 	static const struct expansion rows[] = {
 	    {"%{s}", "strong-bad@email.example.com"},
-	    {"%{o}", "email.example.com"}, {"%{d}", "email.example.com"},
-	    {"%{d4}", "email.example.com"}, {"%{d3}", "email.example.com"},
-	    {"%{d2}", "example.com"}, {"%{d1}", "com"},
-	    {"%{dr}", "com.example.email"}, {"%{d2r}", "example.email"},
-	    {"%{l}", "strong-bad"}, {"%{l-}", "strong.bad"},
-	    {"%{lr}", "strong-bad"}, {"%{lr-}", "bad.strong"},
+	    {"%{o}", "email.example.com"},
+	    {"%{d}", "email.example.com"},
+	    {"%{d4}", "email.example.com"},
+	    {"%{d3}", "email.example.com"},
+	    {"%{d2}", "example.com"},
+	    {"%{d1}", "com"},
+	    {"%{dr}", "com.example.email"},
+	    {"%{d2r}", "example.email"},
+	    {"%{l}", "strong-bad"},
+	    {"%{l-}", "strong.bad"},
+	    {"%{lr}", "strong-bad"},
+	    {"%{lr-}", "bad.strong"},
 	    {"%{l1r-}", "strong"},
 	    {"%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"},
 	    {"%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com"},
@@ -209,13 +216,22 @@ targets(void **state)
 	    {"%{d2}.trusted-domains.example.net",
 		"example.com.trusted-domains.example.net"},
 	    {"%{h}.%{p}", "mx.example.org.mx.example.org"},
-	    {"%{p2}.x", "example.org.x"}, {"%{d99999999999999999}", "email.example.com"},
-	    {"%{d128}", "email.example.com"}, {"a%%b.c", "a%b.c"},
-	    {"a%_b%-c.d", "a b%20c.d"}, {"%{S}", "strong-bad%40email.example.com"},
-	    {"%{d}.", "email.example.com"}, {"%{L-}.x.", "strong.bad.x"},
-	    {"%{s@}", NULL}, {"%{dm}", NULL}, {"%{d+}", "email.example.com"},
+	    {"%{p2}.x", "example.org.x"},
+	    {"%{d99999999999999999}", "email.example.com"},
+	    {"%{d128}", "email.example.com"},
+	    {"a%%b.c", "a%b.c"},
+	    {"a%_b%-c.d", "a b%20c.d"},
+	    {"%{S}", "strong-bad%40email.example.com"},
+	    {"%{d}.", "email.example.com"},
+	    {"%{L-}.x.", "strong.bad.x"},
+	    {"%{s@}", NULL},
+	    {"%{dm}", NULL},
+	    {"%{d+}", "email.example.com"},
 	    {"%{s1+-_}", "bad@email.example.com"},
-	    {"%{D1e}", NULL}, {"a..b", NULL}, {".a.b", NULL}, {"..", NULL},
+	    {"%{D1e}", NULL},
+	    {"a..b", NULL},
+	    {".a.b", NULL},
+	    {"..", NULL},
 	};
 	static const struct expansion six[] = {
 	    {"%{ir}.%{v}._spf.%{d2}",
@@ -235,12 +251,13 @@ targets(void **state)
 static void
 explanations(void **state)
 {
-	static const struct expansion rows[] = {
-	    {"", ""}, {"See http://x.test/why?s=%{S}&i=%{i}",
+	static const struct expansion rows[] = {{"", ""},
+	    {"See http://x.test/why?s=%{S}&i=%{i}",
 		"See http://x.test/why?s=strong-bad%40email.example.com&i="
 		"192.0.2.3"},
-	    {"%{c} at %{t} by %{r}%_!", "192.0.2.3 at 1234567890 by "
-					"mx.example.net !"},
+	    {"%{c} at %{t} by %{r}%_!",
+		"192.0.2.3 at 1234567890 by "
+		"mx.example.net !"},
 	    {"100%% %{d1r}", "100% email"}, {"%{d", NULL}, {"%", NULL},
 	    {"tab\there", NULL}, {"caf\xc3\xa9", NULL}, {"\x7f", NULL}};
 	struct spf_macros m = macros("192.0.2.3");
@@ -250,17 +267,17 @@ explanations(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		const char *expected = rows[i].expected;
 
-		assert_int_equal(spf_expand_explanation(
-				     &m, rows[i].spec, all, sizeof(all)),
+		assert_int_equal(
+		    spf_expand_explanation(&m, rows[i].spec, all, sizeof(all)),
 		    expected != NULL);
 		assert_string_equal(all, expected == NULL ? "" : expected);
 	}
-	assert_true(spf_expand_explanation(
-	    &m, "%{d} is long", out, sizeof(out)));
+	assert_true(
+	    spf_expand_explanation(&m, "%{d} is long", out, sizeof(out)));
 	assert_string_equal(out, "email.e");
 	/* what is cut off is looked at as well */
-	assert_false(spf_expand_explanation(
-	    &m, "%{d} is wrong %{", out, sizeof(out)));
+	assert_false(
+	    spf_expand_explanation(&m, "%{d} is wrong %{", out, sizeof(out)));
 	assert_string_equal(out, "");
 }
 
@@ -268,8 +285,9 @@ explanations(void **state)
 static void
 local_parts_beyond_ascii(void **state)
 {
-	static const struct expansion rows[] = {{"%{s}", NULL}, {"%{l}.x", NULL},
-	    {"%{o}", "xn--fa-hia.example"}, {"x.%{L1}.y", NULL}};
+	static const struct expansion rows[] = {{"%{s}", NULL},
+	    {"%{l}.x", NULL}, {"%{o}", "xn--fa-hia.example"},
+	    {"x.%{L1}.y", NULL}};
 	struct spf_macros m = macros("192.0.2.3");
 	char out[64];
 
@@ -442,21 +460,21 @@ ten_terms(void **state)
 		assert_int_equal(result.result, rows[i].result);
 		assert_true(
 		    a.txt + a.addresses + a.mx + a.ptr <= rows[i].questions);
-		assert_int_equal(result.reason[0] == '\0',
-		    rows[i].result != AUTH_PERMERROR);
+		assert_int_equal(
+		    result.reason[0] == '\0', rows[i].result != AUTH_PERMERROR);
 	}
 }
 
 static void
 two_void_look_ups(void **state)
 {
-	struct answers a = {.record = "v=spf1 a a ?all",
-	    .address = DNS_NO_NAME};
+	struct answers a = {
+	    .record = "v=spf1 a a ?all", .address = DNS_NO_NAME};
 
 	(void)state;
 	assert_int_equal(check(&a, "a@example.org").result, AUTH_NEUTRAL);
-	a = (struct answers){.record = "v=spf1 a a a:x.test a a ?all",
-	    .address = DNS_NO_DATA};
+	a = (struct answers){
+	    .record = "v=spf1 a a a:x.test a a ?all", .address = DNS_NO_DATA};
 	assert_int_equal(check(&a, "a@example.org").result, AUTH_PERMERROR);
 	assert_int_equal(a.addresses, 3);
 	a = (struct answers){.record = "v=spf1 mx exists:x.test mx a a ?all",
@@ -499,11 +517,10 @@ senders(void **state)
 	    {"\"a b\"@Example.ORG", "a b@example.org"},
 	    {"\"a\\\"b@c\"@example.org", "a\"b@c@example.org"},
 	    {"\"\"@example.org", "postmaster@example.org"},
-	    {"ann@example.org.", "ann@example.org"},
-	    {"ann@[192.0.2.1]", NULL}, {"ann", NULL}, {"ann@org", NULL},
-	    {"ann@", NULL}, {"ann@a..org", NULL}, {"ann@.a.org", NULL},
-	    {"ann@192.0.2.1", NULL}, {"ann@a b.org", NULL},
-	    {"ann@a\x01.org", NULL}};
+	    {"ann@example.org.", "ann@example.org"}, {"ann@[192.0.2.1]", NULL},
+	    {"ann", NULL}, {"ann@org", NULL}, {"ann@", NULL},
+	    {"ann@a..org", NULL}, {"ann@.a.org", NULL}, {"ann@192.0.2.1", NULL},
+	    {"ann@a b.org", NULL}, {"ann@a\x01.org", NULL}};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -524,8 +541,8 @@ senders(void **state)
 		a.record = "v=spf1 -all exp=%{o} x=%{s}";
 		result = check(&a, rows[i].sender);
 		assert_non_null(strstr(result.explanation, " x="));
-		assert_string_equal(strstr(result.explanation, " x=") + 3,
-		    rows[i].explanation);
+		assert_string_equal(
+		    strstr(result.explanation, " x=") + 3, rows[i].explanation);
 	}
 }
 
