@@ -135,6 +135,7 @@ struct config {
 	enum failure_answer spf_fail, dmarc_reject, dmarc_quarantine;
 	struct config_list trust_from, trust_signer; /* lower case */
 	struct config_nets trust_client;
+	bool srs; /* senders of what aliases send on are rewritten */
 	bool system_users;
 	char *postmaster; /* NULL: postmaster@ the first domain */
 	uint64_t smtpd_processes, pop3d_processes, deliver_processes;

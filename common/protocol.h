@@ -47,7 +47,8 @@
  * userdb
  *
  * role-smtpd:
- *   -> recipient address=
+ *   -> recipient address= [null=1]	null: of the null sender; reports alone
+ *					go back the way of a rewritten sender
  *   <- recipient verdict= [keep=1]	recipient-ok; relay-denied when the
  *					domain is not ours; user-unknown ...
  *   <- changed				unasked, once after answers with keep=1:
@@ -86,7 +87,7 @@
  * role-queue, many outstanding, answers in any order:
  *   -> sender serial= user= address=	as for smtpd
  *   <- sender serial= verdict=
- *   -> route serial= address=
+ *   -> route serial= address= [null=1]
  *   <- route serial= kind= [target=] [more=1] [keep=1]
  *   <- changed				as above
  *	kind mailbox	target: canonical address of a virtual user
@@ -96,6 +97,13 @@
  *	kind remote	target: the domain
  *	kind unknown	target: a verdict
  *	kind later	target: a verdict
+ *   -> srs serial= address= domain=	the sender of mail that leaves for what
+ *					an alias of that domain leads to
+ *   <- srs serial= verdict= [address=] [reason=]
+ *					verdict ok, or why nobody can tell now;
+ *					address: the sender instead, absent: he
+ *					stays as he is; reason: although he is
+ *					none of ours
  * role-admin (root's alone), a request, then its answer:
  *   -> user-add address= [hash=] [scram=] [system=]
  *					hash: crypt(5); scram: a verifier,

@@ -32,7 +32,7 @@ void attempt_step(struct attempt *);
 void attempt_ask(struct attempt *, size_t index);
 void attempt_routed(void *attempt, size_t index, struct route *);
 
-/* All are routed: those outside go out, grouped by domain. */
+/* All are routed (queue/rewrite.h): those outside go out, by domain. */
 void attempt_deliver_remote(struct attempt *);
 
 #endif

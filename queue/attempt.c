@@ -13,6 +13,7 @@
 #include "queue/hold.h"
 #include "queue/load.h"
 #include "queue/queue.h"
+#include "queue/rewrite.h"
 
 enum {
 	TROUBLE_MS = 5 * 1000, /* out of memory: look again */
@@ -215,10 +216,8 @@ start(struct attempt *a)
 	for (size_t i = 0; i < a->e.n; i++)
 		if (a->e.recipients[i].state == RECIPIENT_PENDING)
 			attempt_ask(a, i);
-	if (--a->unanswered == 0) {
-		attempt_deliver_remote(a);
-		attempt_step(a);
-	}
+	if (--a->unanswered == 0)
+		attempt_leave(a);
 }
 
 void
@@ -278,6 +277,7 @@ attempt_free(struct attempt *a)
 	for (size_t i = 0; i < a->room; i++)
 		free(a->work[i].target);
 	free(a->work);
+	rewrite_free(a->rewrites);
 	buf_free(&a->lines);
 	envelope_free(&a->e);
 	unweigh(a);

@@ -42,6 +42,8 @@ struct work { /* for the recipient of the same index */
 	uint32_t hash; /* of target */
 	char *target;  /* owned: mailbox, login, or domain */
 	size_t same;   /* with WORK_SAME: whom it follows */
+	/* with WORK_REMOTE, of an alias: the sender; NULL: the envelope's */
+	struct rewrite *rewrite;
 };
 
 struct attempt {
@@ -52,7 +54,8 @@ struct attempt {
 	struct work *work; /* e.n of them */
 	size_t room;
 	size_t weight; /* of its envelope (queue/budget.h) */
-	size_t unanswered; /* routes */
+	size_t unanswered; /* routes, and senders */
+	struct rewrite *rewrites; /* queue/rewrite.h */
 	size_t unfinished; /* deliveries, local and remote */
 	int64_t began;     /* monotonic */
 	struct buf lines;  /* for the envelope, not yet there */

@@ -224,7 +224,8 @@ ask_routes(struct client *c)
 	if (sender)
 		route_ask_sender(c->login, c->facts->from, on_sender, r);
 	for (size_t i = 0; i < n; i++)
-		route_ask(c->envelope.recipients[i].address, on_route, r, i);
+		route_ask(c->envelope.recipients[i].address,
+		    c->envelope.sender[0] == '\0', on_route, r, i);
 }
 
 bool

@@ -10,6 +10,7 @@
 #include "queue/dispatch.h"
 #include "queue/queue.h"
 #include "queue/random.h"
+#include "queue/rewrite.h"
 
 enum {
 	TROUBLE_MS = 1000,
@@ -51,7 +52,9 @@ log_result(const struct attempt *a, size_t index, const struct result *result)
 	    result->delays != NULL ? "/" : "",
 	    result->delays != NULL ? result->delays : "");
 	log_event(LEVEL_INFO, events[result->state], log_text("id", a->id),
-	    log_address("from", a->e.sender), log_address("to", r->address),
+	    log_address("from", a->e.sender),
+	    log_address("srs", attempt_sender(a, index)),
+	    log_address("to", r->address),
 	    log_address("orig_to", original != r ? original->address : NULL),
 	    log_text("relay", result->relay),
 	    log_text("folder", result->folder), log_text("tls", result->tls),

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "queue/queue.h"
+#include "queue/rewrite.h"
 
 /* RFC 3461 section 5.2.1 */
 static void
@@ -23,10 +24,12 @@ static void
 add_head(struct packet *p, const struct job *job)
 {
 	const struct attempt *a = job->a;
+	/* The same for all of them. */
+	const char *sender = attempt_sender(a, job->recipients[0].index);
 
 	packet_start(p, "job");
 	packet_text(p, "id", a->id);
-	packet_text(p, "sender", a->e.sender);
+	packet_text(p, "sender", sender != NULL ? sender : a->e.sender);
 	packet_text(p, "domain", job->domain->name);
 	packet_number(p, "start", a->e.start);
 	packet_number(p, "size", a->e.content);

@@ -20,6 +20,13 @@ enum {
 	TRIES = 2
 };
 
+/* What is asked about the address, and with which other word. */
+enum about {
+	ABOUT_ROUTE,  /* where does it lead? */
+	ABOUT_LOGIN,  /* may this login send as it? */
+	ABOUT_REWRITE /* what instead of it, for an alias of this domain? */
+};
+
 struct question {
 	struct question *next;
 	route_answered *answered;
@@ -29,7 +36,9 @@ struct question {
 	int64_t deadline;
 	uint64_t serial;
 	struct route route; /* an alias's targets, as they come */
-	char *login;        /* of a question about a sender; in address */
+	enum about about;
+	bool null;   /* as route_ask() has it */
+	char *other; /* a login or a domain, behind the address; or NULL */
 	char address[];
 };
 
@@ -51,6 +60,7 @@ route_free(struct route *route)
 	for (size_t i = 0; i < route->n; i++)
 		free(route->targets[i]);
 	free(route->targets);
+	free(route->reason);
 	*route = (struct route){0};
 }
 
@@ -163,6 +173,24 @@ note_answer(struct route *route, const char *kind, const char *target)
 	return true;
 }
 
+/* NULL: nobody has asked that. */
+static struct question *
+find_question(uint64_t serial, enum about about)
+{
+	struct question *q = userdb.slots[serial % WINDOW];
+
+	return q != NULL && q->serial == serial && q->about == about ? q
+								     : NULL;
+}
+
+static void
+end_question(struct question *q)
+{
+	take_slot(q->serial);
+	answer(q);
+	send_some();
+}
+
 static bool
 on_sender(struct packet *p)
 {
@@ -172,16 +200,39 @@ on_sender(struct packet *p)
 	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &verdict)};
 	struct question *q;
 
-	if (!packet_read(p, "sender", set, 2, 0))
+	if (!packet_read(p, "sender", set, 2, 0) ||
+	    (q = find_question(serial, ABOUT_LOGIN)) == NULL)
 		return false;
-	q = userdb.slots[serial % WINDOW];
-	if (q == NULL || q->serial != serial || q->login == NULL)
-		return false;
-	take_slot(serial);
 	q->route.kind = ROUTE_SENDER;
 	q->route.verdict = verdict_named(verdict);
-	answer(q);
-	send_some();
+	end_question(q);
+	return true;
+}
+
+static bool
+on_srs(struct packet *p)
+{
+	const char *verdict, *address, *reason;
+	uint64_t serial;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
+	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &verdict),
+	    ATTRIBUTE_TEXT_OPTIONAL("address", PROTOCOL_ADDRESS_MAX, &address),
+	    ATTRIBUTE_TEXT_OPTIONAL("reason", PROTOCOL_TEXT_MAX, &reason)};
+	struct question *q;
+	struct route *r;
+
+	if (!packet_read(p, "srs", set, 4, 0) ||
+	    (q = find_question(serial, ABOUT_REWRITE)) == NULL)
+		return false;
+	r = &q->route;
+	r->kind = ROUTE_SENDER;
+	r->verdict = verdict_named(verdict);
+	if (r->verdict != VERDICT_OK && !verdict_is_temporary(r->verdict))
+		r->verdict = VERDICT_INTERNAL;
+	if (address != NULL && !add_target(r, address))
+		r->verdict = VERDICT_BUSY;
+	r->reason = reason != NULL ? strdup(reason) : NULL;
+	end_question(q);
 	return true;
 }
 
@@ -206,10 +257,10 @@ on_packet(struct peer *peer, struct packet *p)
 	}
 	if (packet_is(p, "sender"))
 		return on_sender(p);
-	if (!packet_read(p, "route", set, 5, 0))
-		return false;
-	q = userdb.slots[serial % WINDOW];
-	if (q == NULL || q->serial != serial || q->login != NULL)
+	if (packet_is(p, "srs"))
+		return on_srs(p);
+	if (!packet_read(p, "route", set, 5, 0) ||
+	    (q = find_question(serial, ABOUT_ROUTE)) == NULL)
 		return false;
 	if (!note_answer(&q->route, kind, target))
 		return false;
@@ -217,12 +268,10 @@ on_packet(struct peer *peer, struct packet *p)
 		q->deadline = clock_monotonic_ms() + ANSWER_MS;
 		return true;
 	}
-	take_slot(serial);
 	if (keep == 1 &&
 	    (q->route.kind == ROUTE_MAILBOX || q->route.kind == ROUTE_REMOTE))
 		kept_add(q->address, &q->route);
-	answer(q);
-	send_some();
+	end_question(q);
 	return true;
 }
 
@@ -279,6 +328,9 @@ connect_userdb(void)
 static void
 send_question(struct question *q)
 {
+	static const char *const verbs[] = {[ABOUT_ROUTE] = "route",
+	    [ABOUT_LOGIN] = "sender",
+	    [ABOUT_REWRITE] = "srs"};
 	static struct packet p;
 
 	while (userdb.slots[userdb.serial % WINDOW] != NULL)
@@ -288,11 +340,15 @@ send_question(struct question *q)
 	q->deadline = clock_monotonic_ms() + ANSWER_MS;
 	userdb.slots[q->serial % WINDOW] = q;
 	userdb.asked++;
-	packet_start(&p, q->login != NULL ? "sender" : "route");
+	packet_start(&p, verbs[q->about]);
 	packet_number(&p, "serial", q->serial);
-	if (q->login != NULL)
-		packet_text(&p, "user", q->login);
+	if (q->about == ABOUT_LOGIN)
+		packet_text(&p, "user", q->other);
 	packet_text(&p, "address", q->address);
+	if (q->about == ABOUT_REWRITE)
+		packet_text(&p, "domain", q->other);
+	if (q->null)
+		packet_number(&p, "null", 1);
 	peer_send(&userdb.peer, &p);
 }
 
@@ -365,13 +421,13 @@ is_kept(const char *address, struct route *route)
 	    kept_find(address, route);
 }
 
-/* login NULL: where does it lead? */
-static void
-ask(const char *login, const char *address, route_answered *answered,
+/* NULL without memory: it is answered. */
+static struct question *
+question_new(const char *address, const char *other, route_answered *answered,
     void *asker, size_t index)
 {
 	size_t n = strlen(address) + 1;
-	size_t more = login != NULL ? strlen(login) + 1 : 0;
+	size_t more = other != NULL ? strlen(other) + 1 : 0;
 	struct question *q = calloc(1, sizeof(*q) + n + more);
 
 	if (q == NULL) {
@@ -380,37 +436,66 @@ ask(const char *login, const char *address, route_answered *answered,
 		    .no_answer = true};
 
 		answered(asker, index, &none);
-		return;
+		return NULL;
 	}
 	q->answered = answered;
 	q->asker = asker;
 	q->index = index;
 	memcpy(q->address, address, n);
-	if (login != NULL) {
-		q->login = q->address + n;
-		memcpy(q->login, login, more);
+	if (other != NULL) {
+		q->other = q->address + n;
+		memcpy(q->other, other, more);
 	}
+	return q;
+}
+
+static void
+ask(struct question *q)
+{
 	wait_in_line(q);
 	ask_soon();
 }
 
 void
-route_ask(
-    const char *address, route_answered *answered, void *asker, size_t index)
+route_ask(const char *address, bool null, route_answered *answered,
+    void *asker, size_t index)
 {
+	struct question *q;
 	struct route kept;
 
 	if (is_kept(address, &kept)) {
 		answered(asker, index, &kept);
 		route_free(&kept);
-	} else {
-		ask(NULL, address, answered, asker, index);
+		return;
 	}
+	q = question_new(address, NULL, answered, asker, index);
+	if (q == NULL)
+		return;
+	q->null = null;
+	ask(q);
 }
 
 void
 route_ask_sender(const char *login, const char *address,
     route_answered *answered, void *asker)
 {
-	ask(login, address, answered, asker, 0);
+	struct question *q = question_new(address, login, answered, asker, 0);
+
+	if (q == NULL)
+		return;
+	q->about = ABOUT_LOGIN;
+	ask(q);
+}
+
+void
+route_ask_srs(const char *sender, const char *domain,
+    route_answered *answered, void *asker, size_t index)
+{
+	struct question *q =
+	    question_new(sender, domain, answered, asker, index);
+
+	if (q == NULL)
+		return;
+	q->about = ABOUT_REWRITE;
+	ask(q);
 }

@@ -19,12 +19,13 @@ enum route_kind {
 	ROUTE_REMOTE,  /* target: domain */
 	ROUTE_UNKNOWN, /* verdict */
 	ROUTE_LATER,   /* verdict */
-	ROUTE_SENDER   /* none: the verdict of route_ask_sender() */
+	ROUTE_SENDER   /* none: of route_ask_sender() or route_ask_srs() */
 };
 
 struct route {
 	enum route_kind kind;
 	enum verdict verdict;
+	char *reason;   /* of a sender that stays; NULL: none */
 	bool no_answer; /* LATER because userdb is away, not by its word */
 	size_t n;
 	char **targets; /* freed after the answer; who keeps one sets it NULL */
@@ -39,8 +40,9 @@ void route_free(struct route *);
  */
 typedef void route_answered(void *asker, size_t index, struct route *);
 
-void route_ask(
-    const char *address, route_answered *, void *asker, size_t index);
+/* null: of mail without a sender, which alone leads back (SRS). */
+void route_ask(const char *address, bool null, route_answered *, void *asker,
+    size_t index);
 
 /*
  * May this login send as that address?  The same way, but never from within
@@ -48,5 +50,12 @@ void route_ask(
  */
 void route_ask_sender(const char *login, const char *address, route_answered *,
     void *asker);
+
+/*
+ * Under whose name mail of this sender leaves for an alias of that domain of
+ * ours: targets[0], or none for his own; verdict: OK, or why nobody can tell.
+ */
+void route_ask_srs(const char *sender, const char *domain, route_answered *,
+    void *asker, size_t index);
 
 #endif

@@ -12,13 +12,15 @@
 #include "queue/dispatch.h"
 #include "queue/local.h"
 #include "queue/remote.h"
+#include "queue/rewrite.h"
 
 void
 attempt_ask(struct attempt *a, size_t index)
 {
 	a->work[index].stage = WORK_ROUTING;
 	a->unanswered++;
-	route_ask(a->e.recipients[index].address, attempt_routed, a, index);
+	route_ask(a->e.recipients[index].address, a->e.sender[0] == '\0',
+	    attempt_routed, a, index);
 }
 
 /* All of them or none. */
@@ -232,11 +234,24 @@ follow(struct attempt *a, size_t index, struct route *route)
 
 static const struct attempt *sorted;
 
+/* By domain, and then by sender: a transaction has one. */
+static int
+compare(const struct attempt *a, size_t i, size_t j)
+{
+	int order = strcmp(a->work[i].target, a->work[j].target);
+	const char *mine = attempt_sender(a, i), *other = attempt_sender(a, j);
+
+	if (order != 0)
+		return order;
+	return strcmp(
+	    mine != NULL ? mine : "", other != NULL ? other : "");
+}
+
 static int
 by_domain(const void *left, const void *right)
 {
 	size_t i = *(const size_t *)left, j = *(const size_t *)right;
-	int order = strcmp(sorted->work[i].target, sorted->work[j].target);
+	int order = compare(sorted, i, j);
 
 	return order != 0 ? order : i < j ? -1 : 1;
 }
@@ -286,16 +301,28 @@ deliver_domain(struct attempt *a, const size_t *index, size_t n, bool alone)
 		domain_release(domain);
 }
 
-/* The recipients of that domain, from the first on. */
+/* The recipients of that domain and sender, from the first on. */
 static size_t
 group(const struct attempt *a, const size_t *index, size_t n)
 {
-	const char *domain = a->work[index[0]].target;
 	size_t i = 1;
 
-	while (i < n && strcmp(a->work[index[i]].target, domain) == 0)
+	while (i < n && compare(a, index[0], index[i]) == 0)
 		i++;
 	return i;
+}
+
+/* Nobody can say under whose name it is to leave. */
+static void
+put_off(struct attempt *a)
+{
+	for (size_t i = 0; i < a->e.n; i++) {
+		const struct rewrite *r = a->work[i].rewrite;
+
+		if (a->work[i].stage == WORK_REMOTE && r != NULL &&
+		    r->verdict != VERDICT_OK)
+			attempt_settle_verdict(a, i, r->verdict, true);
+	}
 }
 
 void
@@ -304,6 +331,7 @@ attempt_deliver_remote(struct attempt *a)
 	size_t n = 0, part;
 	size_t *index = reallocarray(NULL, a->e.n, sizeof(*index));
 
+	put_off(a);
 	for (size_t i = 0; i < a->e.n; i++)
 		if (a->work[i].stage == WORK_REMOTE && index != NULL)
 			index[n++] = i;
@@ -331,6 +359,5 @@ attempt_routed(void *asker, size_t index, struct route *route)
 	follow(a, index, route);
 	if (--a->unanswered > 0)
 		return;
-	attempt_deliver_remote(a);
-	attempt_step(a);
+	attempt_leave(a);
 }

@@ -144,7 +144,8 @@ take_recipient(
 	if (t->nrecipients >= s->config->max_recipients)
 		facts.known = VERDICT_RECIPIENT_OK; /* not worth a look-up */
 	else
-		facts.known = owners_recipient(s->owners, text);
+		facts.known = owners_recipient(
+		    s->owners, text, address_is_null(&t->sender));
 	verdict = policy_recipient(&s->facts, &facts);
 	if (verdict_is_success(verdict) && !add_recipient(t, text, rcpt))
 		return VERDICT_INTERNAL;

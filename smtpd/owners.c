@@ -191,7 +191,7 @@ read_answer(struct owners *o, struct packet *answer, const char *verb,
 }
 
 enum verdict
-owners_recipient(struct owners *o, const char *address)
+owners_recipient(struct owners *o, const char *address, bool null)
 {
 	struct packet request, answer;
 
@@ -199,6 +199,8 @@ owners_recipient(struct owners *o, const char *address)
 		return VERDICT_RECIPIENT_OK;
 	packet_start(&request, "recipient");
 	packet_text(&request, "address", address);
+	if (null)
+		packet_number(&request, "null", 1);
 	if (!ask(o, &request, &answer))
 		return VERDICT_INTERNAL;
 	return read_answer(o, &answer, "recipient", address);

@@ -38,7 +38,8 @@ void owners_close(struct owners *);
 void owners_keep_nothing(struct owners *);
 
 /* userdb does not answer, or nonsense: VERDICT_INTERNAL. */
-enum verdict owners_recipient(struct owners *, const char *address);
+enum verdict owners_recipient(
+    struct owners *, const char *address, bool null); /* null: no sender */
 enum verdict owners_may_send(
     struct owners *, const char *login, const char *address);
 

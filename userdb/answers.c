@@ -8,6 +8,7 @@
 #include "userdb/jwks.h"
 #include "userdb/login.h"
 #include "userdb/resolve.h"
+#include "userdb/rewrite.h"
 
 static struct directory *directory;
 static struct admin *admin;
@@ -47,16 +48,40 @@ answer_verdict(
 	return true;
 }
 
+/* A look-up that fails ends in the next one, which does as well. */
+static bool
+leads_back(const char *address, char back[PROTOCOL_ADDRESS_MAX + 1])
+{
+	return rewrite_back(directory, address, back) == FOUND;
+}
+
+/* The original sender: most often somebody elsewhere. */
+static enum verdict
+check_back(const char *back)
+{
+	struct resolution r;
+
+	resolve(directory, back, &r);
+	return r.kind == RESOLVED_REMOTE ? VERDICT_RECIPIENT_OK
+					 : resolve_check(directory, back);
+}
+
 static bool
 recipient(struct peer *peer, struct packet *p)
 {
 	const char *address;
+	uint64_t null;
 	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
+	    ATTRIBUTE_NUMBER_OPTIONAL("null", &null)};
+	char back[PROTOCOL_ADDRESS_MAX + 1];
 	struct resolution r;
 
-	if (!packet_read(p, "recipient", set, 1, 0))
+	if (!packet_read(p, "recipient", set, 2, 0))
 		return false;
+	if (null == 1 && leads_back(address, back))
+		return answer_verdict(
+		    peer, "recipient", check_back(back), false);
 	resolve(directory, address, &r);
 	if (r.kind == RESOLVED_MAILBOX)
 		return answer_verdict(
@@ -186,13 +211,19 @@ route(struct peer *peer, struct packet *p)
 	    [RESOLVED_NOT] = "unknown",
 	};
 	const char *address;
-	uint64_t serial;
+	uint64_t serial, null;
 	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
-	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address)};
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
+	    ATTRIBUTE_NUMBER_OPTIONAL("null", &null)};
+	char back[PROTOCOL_ADDRESS_MAX + 1];
 	struct resolution r;
 
-	if (!packet_read(p, "route", set, 2, 0))
+	if (!packet_read(p, "route", set, 3, 0))
 		return false;
+	if (null == 1 && leads_back(address, back)) {
+		(void)answer_step(peer, serial, "alias", back, false);
+		return true;
+	}
 	resolve(directory, address, &r);
 	if (r.kind == RESOLVED_NOT)
 		answer_not(peer, serial, r.verdict);
@@ -202,6 +233,35 @@ route(struct peer *peer, struct packet *p)
 		answer_not(peer, serial, VERDICT_LOOP);
 	else
 		answer_targets(peer, serial, &r);
+	return true;
+}
+
+/* Under which sender's name mail leaves for an alias of ours. */
+static bool
+srs(struct peer *peer, struct packet *p)
+{
+	static struct packet answer;
+	const char *address, *domain, *why;
+	uint64_t serial;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
+	    ATTRIBUTE_TEXT("domain", ADDRESS_DOMAIN_MAX, &domain)};
+	char made[PROTOCOL_ADDRESS_MAX + 1];
+	enum found found;
+
+	if (!packet_read(p, "srs", set, 3, 0))
+		return false;
+	found = rewrite_sender(directory, address, domain, made, &why);
+	packet_start(&answer, "srs");
+	packet_number(&answer, "serial", serial);
+	packet_text(&answer, "verdict",
+	    verdict_row(found == FAILED ? VERDICT_LOOKUP_FAILED : VERDICT_OK)
+		->name);
+	if (found == FOUND)
+		packet_text(&answer, "address", made);
+	if (found == ABSENT && why != NULL)
+		packet_text(&answer, "reason", why);
+	(void)peer_answer(peer, &answer);
 	return true;
 }
 
@@ -244,6 +304,7 @@ static const struct {
     {ROLE_FETCH, NULL, fetching_hear},
     {ROLE_QUEUE, "route", route},
     {ROLE_QUEUE, "sender", sender_of_queue},
+    {ROLE_QUEUE, "srs", srs},
     {ROLE_ADMIN, "check", login_check},
     {ROLE_ADMIN, NULL, administer},
 };

@@ -26,6 +26,7 @@ struct directory {
 	char pending[FS_ID_SIZE]; /* the batch under way, "" none */
 	bool importing;		  /* it is this batch that looks */
 	char secret[DIRECTORY_SECRET + 1]; /* salt.h's */
+	char srs_key[DIRECTORY_SECRET + 1]; /* rewrite.h's */
 };
 
 enum found { FOUND, ABSENT, FAILED };

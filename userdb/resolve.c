@@ -9,6 +9,7 @@
 
 #include "common/privileges.h"
 #include "userdb/name.h"
+#include "userdb/srs.h"
 
 /* Answer with this verdict: true, "that was it". */
 static bool
@@ -19,9 +20,8 @@ refuse(struct resolution *r, enum verdict verdict)
 	return true;
 }
 
-/* An address of ours: its domain as the database has it. */
-static enum found
-find_place(struct directory *d, struct address *name)
+enum found
+resolve_place(struct directory *d, struct address *name)
 {
 	bool host = strcasecmp(name->domain, d->config->hostname) == 0;
 	char first[ADDRESS_DOMAIN_MAX + 1];
@@ -191,7 +191,7 @@ forwards_to(struct directory *d, const struct address *name, const char *text,
 
 	if (address_parse(text, ADDRESS_UTF8, &candidate) != NULL)
 		return false;
-	switch (find_place(d, &candidate)) {
+	switch (resolve_place(d, &candidate)) {
 	case FAILED:
 		return refuse(r, VERDICT_LOOKUP_FAILED);
 	case FOUND:
@@ -248,7 +248,7 @@ resolve(struct directory *d, const char *address, struct resolution *r)
 		refuse(r, VERDICT_BAD_RECIPIENT);
 		return;
 	}
-	switch (find_place(d, &name)) {
+	switch (resolve_place(d, &name)) {
 	case FAILED:
 		refuse(r, VERDICT_LOOKUP_FAILED);
 		return;
@@ -260,7 +260,12 @@ resolve(struct directory *d, const char *address, struct resolution *r)
 		break;
 	}
 	name_lower(name.local);
-	if (!is_named(d, &name, r) && !is_of_system(d, &name, r) &&
+	if (is_named(d, &name, r))
+		return;
+	/* A report on its way back that is none, or comes too late. */
+	if (d->config->srs && srs_is(&name))
+		refuse(r, VERDICT_USER_UNKNOWN);
+	else if (!is_of_system(d, &name, r) &&
 	    !is_for_postmaster(d, &name, r) && !catches_all(d, &name, r))
 		refuse(r, VERDICT_USER_UNKNOWN);
 }
@@ -297,5 +302,5 @@ resolve_login(struct directory *d, const char *login, struct address *name)
 {
 	if (name_parse(login, name) != NULL || name->local[0] == '\0')
 		return ABSENT;
-	return find_place(d, name);
+	return resolve_place(d, name);
 }

@@ -36,7 +36,13 @@ struct resolution {
 	struct address alias;
 };
 
-/* One step. */
+/*
+ * Is an address ours?  FOUND: its domain is then as the database has it,
+ * which for none and for the host's own name may be the first one.
+ */
+enum found resolve_place(struct directory *, struct address *);
+
+/* One step.  What leads reports back (rewrite.h) leads nowhere here. */
 void resolve(struct directory *, const char *address, struct resolution *);
 
 /* The addresses behind an alias or forward, in order, until false. */

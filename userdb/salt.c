@@ -3,58 +3,19 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "common/log.h"
 #include "userdb/name.h"
 #include "userdb/password.h"
 #include "userdb/resolve.h"
-
-static const char note[] = "salt-key";
-
-/* One that cannot be stored, on a full disk, is good until the next start. */
-static enum found
-make_secret(struct directory *d)
-{
-	unsigned char random[DIRECTORY_SECRET / 2];
-	enum store_result result;
-
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return FAILED;
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(d->secret + 2 * i, 3, "%02x", random[i]);
-	if ((result = store_begin(d->store)) == STORE_OK) {
-		if ((result = directory_set_note(d, note, d->secret)) ==
-		    STORE_OK)
-			result = store_commit(d->store, true);
-		else
-			store_abort(d->store);
-	}
-	if (result != STORE_OK)
-		log_event(LEVEL_WARNING, "cannot record",
-		    log_text("what", note),
-		    log_text("reason", store_reason(result)));
-	return FOUND;
-}
+#include "userdb/secret.h"
 
 enum found
 salt_begin(struct directory *d)
 {
-	char text[PROTOCOL_ADDRESS_MAX + 1];
-	enum found found;
-
-	if (d->secret[0] != '\0')
-		return FOUND;
-	found = directory_note(d, note, text);
-	if (found == ABSENT)
-		return make_secret(d);
-	if (found == FOUND)
-		snprintf(d->secret, sizeof(d->secret), "%.*s", DIRECTORY_SECRET,
-		    text);
-	return found;
+	return secret_keep(d, "salt-key", d->secret);
 }
 
 bool

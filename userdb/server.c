@@ -19,6 +19,7 @@
 #include "userdb/login.h"
 #include "userdb/peer.h"
 #include "userdb/pool.h"
+#include "userdb/rewrite.h"
 #include "userdb/salt.h"
 
 enum {
@@ -240,7 +241,8 @@ server_run(struct service *service, int channel)
 	admin_begin(&server.admin, &server.directory);
 	if (cache_begin() == -1)
 		log_errno(LEVEL_WARNING, "no login cache", "getrandom");
-	if (salt_begin(&server.directory) != FOUND)
+	if (salt_begin(&server.directory) != FOUND ||
+	    rewrite_begin(&server.directory) != FOUND)
 		return EX_IOERR;
 	pool_begin(service->check_ends[0], service->checkers);
 	jwks_begin(&service->config);

@@ -217,11 +217,12 @@ owners_keep_nothing(struct owners *o)
 }
 
 enum verdict
-owners_recipient(struct owners *o, const char *address)
+owners_recipient(struct owners *o, const char *address, bool null)
 {
 	const char *domain = strrchr(address, '@');
 
 	(void)o;
+	(void)null;
 	if (strcmp(address, "ann@example.test") == 0)
 		return VERDICT_RECIPIENT_OK;
 	return domain != NULL && strcmp(domain, "@example.test") == 0

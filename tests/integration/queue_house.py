@@ -202,6 +202,8 @@ class House:
         self.extra = list(extra)
         self.routes = {}
         self.asked = queue.Queue()
+        self.srs = {}  # {sender: what is said of him}; he stays otherwise
+        self.senders = queue.Queue()  # (sender, domain) as asked
         self.mailbox = queue.Queue()
         self.silent_userdb = False
         self.keep = False  # let queue keep userdb's answers
@@ -276,6 +278,13 @@ class House:
         while True:
             verb, attributes, _ = peer.hear()
             attributes = dict(attributes)
+            if verb == "srs":
+                self.senders.put((attributes["address"],
+                                  attributes["domain"]))
+                more = self.srs.get(attributes["address"], {})
+                peer.say("srs", serial=attributes["serial"],
+                         **{"verdict": "ok", **more})
+                continue
             assert verb == "route"
             self.asked.put(attributes["address"])
             if self.silent_userdb:

@@ -99,6 +99,7 @@ test_defaults(void **state)
 	assert_int_equal(c.dmarc_quarantine, FAILURE_QUARANTINE);
 	assert_int_equal(
 	    c.trust_from.n + c.trust_signer.n + c.trust_client.n, 0);
+	assert_true(c.srs);
 	assert_false(c.system_users);
 	assert_int_equal(c.spare_processes, 2);
 	assert_int_equal(c.password_cost, 5);
@@ -190,7 +191,7 @@ static const char full[] =
     "smtp-timeout 90\nqueue-lifetime 2w\nretry-maximum 1h\n"
     "destination-concurrency 7\n"
     "log-file /var/log/x\nsource-address 192.0.2.7 2001:db8::7\n"
-    "address-family ipv6\nminimum-uid 500\ndkim-sign no\njunk folder\nsystem-users yes\n"
+    "address-family ipv6\nminimum-uid 500\ndkim-sign no\njunk folder\nsrs no\nsystem-users yes\n"
     "postmaster root@example.org\n"
     "offer-dsn nobody\ndelay-warning 0\nbounce-copy copy@example.org\n"
     "bounce-size-limit 1M\n"
@@ -256,6 +257,7 @@ test_everything(void **state)
 	assert_string_equal(c.trust_from.items[0], "example.org");
 	assert_int_equal(c.trust_client.items[0].prefix, 24);
 	assert_string_equal(c.trust_signer.items[0], "list.example");
+	assert_false(c.srs);
 	assert_int_equal(c.offer_dsn, OFFER_DSN_NOBODY);
 	assert_int_equal(c.delay_warning, 0);
 	assert_string_equal(c.bounce_copy, "copy@example.org");
@@ -477,6 +479,7 @@ static const struct {
     {"dkim-sign never", "test.conf:1: \"dkim-sign\": \"never\" is none"},
     {"junk trash", "test.conf:1: \"junk\": \"trash\" is none of inbox|folder"},
     {"junk inbox|folder", "test.conf:1: \"junk\": \"inbox|folder\" is none"},
+    {"srs maybe", "test.conf:1: \"srs\": \"maybe\" is none of no|yes"},
     {"system-users true", "test.conf:1: \"system-users\": \"true\" is none"},
     {"offer-dsn all", "test.conf:1: \"offer-dsn\": \"all\" is none of"},
     {"delay-warning 31d", "test.conf:1: \"delay-warning\": 31d is not"},
