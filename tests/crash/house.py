@@ -340,10 +340,10 @@ class Mailboxes:
         return self.names.get((address, token), [])
 
 
-def send(suite, entry, size=0, options=()):
-    """By SMTP; acknowledged when the 250 came."""
+def send(suite, entry, size=0, options=(), **connect):
+    """By SMTP; acknowledged when the 250 came.  connect: for smtplib."""
     try:
-        client = suite.smtp()
+        client = suite.smtp(**connect)
     except (smtplib.SMTPException, OSError):
         return
     try:

@@ -76,6 +76,16 @@ class Virtual(Scenario):
     recipients = (BOB,)
 
 
+class Stranger(Scenario):
+    """Judged, and longer than what waits for its headers in memory."""
+
+    recipients = (BOB,)
+
+    def act(self):
+        send(self.suite, self.entries[0], 400000,
+             source_address=("127.0.0.2", 0))
+
+
 class System(Scenario):
     recipients = (SYS,)
 
@@ -326,5 +336,5 @@ class Start(Scenario):
             super().finish()
 
 
-SCENARIOS = (Virtual, System, Remote, Later, Never, Success, Mixed, Sendmail,
+SCENARIOS = (Virtual, Stranger, System, Remote, Later, Never, Success, Mixed, Sendmail,
              Pop3, Read, Held, Start)
