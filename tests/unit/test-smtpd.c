@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE /* memfd_create */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "smtpd/command.h"
+#include "smtpd/content.h"
 #include "smtpd/policy.h"
 
 #define SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -535,6 +540,91 @@ spf_is_asked_where_dmarc_does_not_pass(void **state)
 	assert_int_equal(ask(facts).verdict, VERDICT_OK);
 }
 
+/* -- content -- */
+
+static int
+new_file(void *context)
+{
+	int *made = context, fd = memfd_create("scratch", MFD_CLOEXEC);
+
+	++*made;
+	return fd;
+}
+
+static int
+no_file(void *context)
+{
+	(void)context;
+	errno = ENOSPC;
+	return -1;
+}
+
+/* Headers and n octets, in pieces, of a file that is written at the end. */
+static void
+write_and_compare(size_t n, size_t piece, bool waits)
+{
+	static char wanted[700000], got[sizeof(wanted)];
+	struct buf headers = BUF_INIT(100);
+	struct content c;
+	int fd = memfd_create("content", MFD_CLOEXEC), made = 0;
+
+	for (size_t i = 0; i < n; i++)
+		wanted[i + 5] = (char)('a' + i % 23);
+	content_init(&c, fd, &headers);
+	if (waits)
+		content_wait_for_headers(&c, new_file, &made);
+	else
+		buf_adds(&headers, "A: b\n");
+	for (size_t i = 0; i < n; i += piece)
+		content_add(
+		    &c, wanted + 5 + i, piece < n - i ? piece : n - i);
+	if (waits)
+		buf_adds(&headers, "A: b\n");
+	memcpy(wanted, "A: b\n", 5);
+	assert_int_equal(content_finish(&c), 0);
+	assert_int_equal(pread(fd, got, sizeof(got), 0), n + 5);
+	assert_memory_equal(got, wanted, n + 5);
+	assert_int_equal(made, waits && n > CONTENT_MEMORY + piece);
+	content_free(&c);
+	buf_free(&headers);
+	close(fd);
+}
+
+static void
+content_stands_behind_its_headers(void **state)
+{
+	static const size_t sizes[] = {
+	    0, 1, 4096, CONTENT_MEMORY - 1, CONTENT_MEMORY, 600000};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(sizes); i++)
+		for (size_t piece = 1000; piece <= 64000; piece += 63000) {
+			write_and_compare(sizes[i], piece, false);
+			write_and_compare(sizes[i], piece, true);
+		}
+}
+
+static void
+content_without_a_place_to_wait_fails(void **state)
+{
+	static const char octets[60000];
+	struct buf headers = BUF_INIT(100);
+	struct content c;
+	int fd = memfd_create("content", MFD_CLOEXEC);
+
+	(void)state;
+	content_init(&c, fd, &headers);
+	content_wait_for_headers(&c, no_file, NULL);
+	for (int i = 0; i < 10; i++)
+		content_add(&c, octets, sizeof(octets));
+	assert_int_equal(content_finish(&c), -1);
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 0);
+	content_free(&c);
+	buf_free(&headers);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -554,6 +644,8 @@ main(void)
 	    cmocka_unit_test(only_strangers_are_asked_who_they_are),
 	    cmocka_unit_test(dmarc_is_followed),
 	    cmocka_unit_test(spf_is_asked_where_dmarc_does_not_pass),
+	    cmocka_unit_test(content_stands_behind_its_headers),
+	    cmocka_unit_test(content_without_a_place_to_wait_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
