@@ -113,6 +113,10 @@ check_dkim(struct check *c)
 	bool signing = false;
 
 	snprintf(subject, sizeof(subject), "DKIM %s", c->domain);
+	if (!c->request->config->dkim_sign)
+		report_add(&c->report, FINDING_WARNING, subject,
+		    "\"dkim-sign no\": nothing is signed here, whatever the "
+		    "sample says");
 	if (c->keys_unknown[0] != '\0') {
 		report_add(&c->report, FINDING_NOTE, subject,
 		    "the keys were not looked at: %s", c->keys_unknown);

@@ -88,6 +88,23 @@ check_web_server(struct check *c, const char *subject)
 		    "%s, which should serve the policy, has no address", name);
 }
 
+/* Who honours a policy wants a certificate that an authority vouches for. */
+static void
+check_vouched(struct check *c, const char *subject)
+{
+	for (size_t i = 0; i < c->ncertificates; i++) {
+		const struct house_certificate *one = &c->certificates[i];
+
+		if (one->chain != NULL &&
+		    certificate_covers(one->chain, c->host) &&
+		    house_is_self_signed(one))
+			report_add(&c->report, FINDING_WARNING, subject,
+			    "%s signs itself: with a policy of enforce others "
+			    "deliver nothing here",
+			    one->path);
+	}
+}
+
 static bool
 has_record(char **texts, size_t n, const char *version)
 {
@@ -120,6 +137,7 @@ check_sts(struct check *c)
 		    "section 3.1)");
 	} else {
 		check_web_server(c, subject);
+		check_vouched(c, subject);
 		check_policy(c, subject, id);
 	}
 	if (status == DNS_FOUND)

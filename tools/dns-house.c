@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,4 +134,10 @@ house_free_certificate(struct house_certificate *c)
 {
 	certificate_free_chain(c->chain);
 	c->chain = NULL;
+}
+
+bool
+house_is_self_signed(const struct house_certificate *c)
+{
+	return X509_self_signed(sk_X509_value(c->chain, 0), 1) == 1;
 }

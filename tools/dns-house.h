@@ -53,4 +53,7 @@ bool house_read_certificate(
     const struct config_certificate *, struct house_certificate *);
 void house_free_certificate(struct house_certificate *);
 
+/* Nobody vouches for it but itself. */
+bool house_is_self_signed(const struct house_certificate *);
+
 #endif

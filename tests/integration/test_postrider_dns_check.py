@@ -9,7 +9,7 @@ import pytest
 
 from scripted_dns import SERVFAIL, Raw, ScriptedDns
 from signed import SignedDns
-from suite import Suite
+from suite import Suite, has
 
 DOMAIN, HOST, ADDRESS = "example.test", "mail.example.test", "192.0.2.10"
 REVERSE = ipaddress.ip_address(ADDRESS).reverse_pointer
@@ -430,6 +430,26 @@ def test_others_words_drive_no_terminal(check, published):
     assert "rua=mailto:?[31ma@b.test" in findings.stdout
 
 
+# -- other configs --
+
+def other_config(house, drop, *lines):
+    """The house's config without the lines that begin so, and with these."""
+    path = house.path("other.conf")
+    with open(house.config) as f:
+        kept = [l for l in f.read().split("\n") if not l.startswith(drop)]
+    with open(path, "w") as f:
+        f.write("\n".join([*kept, *lines, ""]))
+    os.chmod(path, 0o644)
+    return path
+
+
+def check_other(house, path, zone, *words, domain=DOMAIN):
+    with ScriptedDns(zone) as dns:
+        return house.run("postrider-dns", "-c", path, "check", "--dns",
+                         dns.address, *words, domain, config=False,
+                         check=False)
+
+
 # -- a signed zone --
 
 def test_tlsa_needs_a_signed_zone(house, published):
@@ -437,18 +457,12 @@ def test_tlsa_needs_a_signed_zone(house, published):
     words = bytes(published["_25._tcp." + HOST]["TLSA"][0])
     records = (f"mail A {ADDRESS}\n_25._tcp.mail TLSA {words[0]} {words[1]} "
                f"{words[2]} {words[3:].hex()}")
-    path = house.path("signed.conf")
     for signed in (True, False):
         with SignedDns() as dns:
             dns.zone(DOMAIN, records, signed=signed)
             dns.start()
-            with open(house.config) as f:
-                lines = [l for l in f.read().split("\n")
-                         if not l.startswith("dns-server")]
-            with open(path, "w") as f:
-                f.write("\n".join(
-                    lines + [f"dns-server {dns.address} trusted", ""]))
-            os.chmod(path, 0o644)
+            path = other_config(house, "dns-server",
+                                f"dns-server {dns.address} trusted")
             done = house.run("postrider-dns", "-c", path, "check", "--json",
                              "--ip", ADDRESS, DOMAIN, config=False,
                              check=False)
@@ -459,6 +473,53 @@ def test_tlsa_needs_a_signed_zone(house, published):
         assert [t for t in texts if t[0] == "ok"]
 
 
+def test_a_certificate_that_signs_itself(house, published):
+    """It will do for DANE, not for MTA-STS."""
+    certificate, key = house.path("own.pem"), house.path("own.key")
+    path = other_config(house, "tls-", f"tls-certificate {certificate}",
+                        f"tls-key {key}")
+    house.run("postrider-key", "-c", path, "tls", "--self-signed",
+              config=False)
+    done = check_other(house, path, published, "--ip", ADDRESS)
+    assert f"warning: MTA-STS {DOMAIN}: {certificate} signs itself" in \
+        done.stdout
+
+
+def test_mail_that_leaves_by_a_relay(house, published):
+    """Its addresses are what counts; they can be said."""
+    path = other_config(house, "relay-", "relay-host smtp.relay.test")
+    done = check_other(house, path, published)
+    assert "note: PTR: mail leaves by the relay host" in done.stdout
+    assert "note: SPF: the addresses of the relay host" in done.stdout
+    done = check_other(house, path, published, "--ip", "198.51.100.4")
+    assert f"error: SPF {DOMAIN}: 198.51.100.4: fail" in done.stdout
+    done = check_other(house, path, published, "--ip", ADDRESS)
+    assert f"ok: SPF {DOMAIN}: {ADDRESS} passes" in done.stdout
+
+
+def test_signing_that_is_switched_off(house, published):
+    path = other_config(house, "dkim-sign", "dkim-sign no")
+    done = check_other(house, path, published, "--ip", ADDRESS)
+    assert f'warning: DKIM {DOMAIN}: "dkim-sign no"' in done.stdout
+    assert done.returncode == WARNINGS
+
+
+@pytest.mark.skipif(not has("IDN2"), reason="built without libidn2")
+def test_internationalised_domain(house, published):
+    name = "xn--mller-kva.test"
+    done = check_other(house, house.config, {
+        **published, name: {"MX": [(10, HOST)]}}, "--ip", ADDRESS,
+        domain="M\u00fcller.test")
+    assert f"ok: MX {name}: leads to {HOST}" in done.stdout
+    assert f"error: DKIM {name}: no key" in done.stdout
+    assert f"note: domain: {name} is not in the config" in done.stdout
+
+
+def test_postrider_check_points_here(house):
+    done = house.run("postrider", "check", check=False)
+    assert f"\"postrider-dns check {DOMAIN}\"" in done.stdout
+
+
 def test_wrong_certificates(house):
     """Expired, of another host, not to be read."""
     for options, names, words in (
@@ -467,16 +528,8 @@ def test_wrong_certificates(house):
             ({"begin": 5}, [HOST], "not valid yet"),
             ({}, ["other.test"], "none covers")):
         certificate, key = house.issue(*names, stem="wrong", **options)
-        with open(house.config) as f:
-            lines = [l for l in f.read().split("\n")
-                     if not l.startswith("tls-")]
-        path = house.path("wrong.conf")
-        with open(path, "w") as f:
-            f.write("\n".join(lines + [f"tls-certificate {certificate}",
-                                       f"tls-key {key}", ""]))
-        os.chmod(path, 0o644)
-        with ScriptedDns() as dns:
-            done = house.run("postrider-dns", "-c", path, "check", "--dns",
-                             dns.address, DOMAIN, config=False, check=False)
+        path = other_config(house, "tls-", f"tls-certificate {certificate}",
+                            f"tls-key {key}")
+        done = check_other(house, path, {})
         assert [l for l in done.stdout.splitlines()
                 if ": certificate: " in l and words in l], done
