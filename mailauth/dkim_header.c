@@ -11,6 +11,7 @@
 struct hashing {
 	const struct header_section *section;
 	bool taken[HEADER_FIELDS_MAX];
+	uint32_t hashes[HEADER_FIELDS_MAX]; /* of the fields' names */
 	EVP_MD_CTX *hash;
 	bool ok;
 };
@@ -24,14 +25,29 @@ update(void *context, const char *octets, size_t n)
 		h->ok = false;
 }
 
+/* Alike for names that differ in case: many are compared with many. */
+static uint32_t
+name_hash(struct span name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < name.len; i++)
+		hash =
+		    (hash ^ (unsigned char)(name.data[i] | 0x20)) * 16777619u;
+	return hash;
+}
+
 /* The last one that was not taken yet; NULL: "the null string". */
 static const struct header_field *
 take_last(struct hashing *h, struct span name)
 {
+	const uint32_t hash = name_hash(name);
+
 	for (size_t i = h->section->n; i-- > 0;) {
 		const struct header_field *f = &h->section->fields[i];
 
-		if (f->name.len == name.len && !h->taken[i] &&
+		if (h->hashes[i] == hash && !h->taken[i] &&
+		    f->name.len == name.len &&
 		    strncasecmp(f->name.data, name.data, name.len) == 0) {
 			h->taken[i] = true;
 			return f;
@@ -47,6 +63,8 @@ hash_fields(struct hashing *h, const struct header_field *own,
 	struct span rest = s->names, name, none = {"", 0};
 	struct dkim_canon canon;
 
+	for (size_t i = 0; i < h->section->n; i++)
+		h->hashes[i] = name_hash(h->section->fields[i].name);
 	dkim_canon_init(&canon, s->relaxed_header, update, h);
 	h->taken[own - h->section->fields] = true;
 	while (tags_next(&rest, &name)) {
