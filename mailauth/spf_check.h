@@ -49,8 +49,15 @@ enum spf_match spf_match(
 /* False: that is one term too many that looks something up. */
 bool spf_count_term(struct spf_check *);
 
-/* What it leads to, or false: a name that nobody can have. */
-bool spf_target(struct spf_check *, const char *domain, struct span, char *out);
+/*
+ * The name that a term leads to, which counts as one that looks something up.
+ * SPF_MATCH: it is in out; SPF_NO_MATCH: it is a name that nobody can have.
+ */
+enum spf_match spf_target(
+    struct spf_check *, const char *domain, struct span, char *out);
+
+/* SPF_MATCH_TEMPERROR, and says so. */
+enum spf_match spf_names_unknown(struct spf_check *);
 
 /*
  * The client's names that have its address (section 5.5), asked for once:

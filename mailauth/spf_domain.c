@@ -11,6 +11,7 @@ struct asking {
 	struct spf_check *check;
 	const char *domain;
 	bool counts;
+	bool unsure; /* the DNS does not tell the client's names */
 };
 
 /* In place, so that a terminal or a log takes no harm. */
@@ -43,11 +44,14 @@ spf_reason(struct spf_check *c, const char *format, ...)
 static const char *
 best_name(void *context)
 {
-	const struct asking *a = context;
+	struct asking *a = context;
+	const char *name;
 
 	if (a->counts && !a->check->named && !spf_count_term(a->check))
 		return "unknown";
-	return spf_best_name(a->check, a->domain);
+	name = spf_best_name(a->check, a->domain);
+	a->unsure = a->check->nnames == 0 && a->check->name_trouble;
+	return name;
 }
 
 static struct spf_macros
@@ -61,17 +65,25 @@ macros_of(struct spf_check *c, struct asking *a)
 	return m;
 }
 
-bool
+enum spf_match
 spf_target(struct spf_check *c, const char *domain, struct span spec, char *out)
 {
-	struct asking a = {c, domain, true};
+	struct asking a = {c, domain, true, false};
 	struct spf_macros m = macros_of(c, &a);
+	bool is_name;
 
-	if (spec.len > 0)
-		return spf_expand_target(&m, spec, out) &&
-		    c->terms <= SPF_TERMS_MAX;
-	snprintf(out, DNS_NAME_MAX + 1, "%s", domain);
-	return true;
+	if (!spf_count_term(c))
+		return SPF_MATCH_PERMERROR;
+	if (spec.len == 0) {
+		snprintf(out, DNS_NAME_MAX + 1, "%s", domain);
+		return SPF_MATCH;
+	}
+	is_name = spf_expand_target(&m, spec, out);
+	if (c->terms > SPF_TERMS_MAX)
+		return SPF_MATCH_PERMERROR;
+	if (a.unsure)
+		return spf_names_unknown(c);
+	return is_name ? SPF_MATCH : SPF_NO_MATCH;
 }
 
 /* Section 6.2: whatever goes wrong, there is just no explanation. */
@@ -79,7 +91,7 @@ static void
 explain(struct spf_check *c, const char *domain, struct span spec)
 {
 	const struct resolver *r = c->mailauth->resolver;
-	struct asking a = {c, domain, false};
+	struct asking a = {c, domain, false, false};
 	struct spf_macros m = macros_of(c, &a);
 	char name[DNS_NAME_MAX + 1], **texts = NULL;
 	size_t n = 0;
@@ -101,9 +113,12 @@ redirect(
 	char name[DNS_NAME_MAX + 1];
 	enum auth_result result;
 
-	if (!spf_count_term(c))
-		return AUTH_PERMERROR;
-	if (!spf_target(c, domain, spec, name)) {
+	switch (spf_target(c, domain, spec, name)) {
+	case SPF_MATCH:
+		break;
+	case SPF_MATCH_TEMPERROR:
+		return AUTH_TEMPERROR;
+	default:
 		spf_reason(c, "%s: redirect leads to no domain", domain);
 		return AUTH_PERMERROR;
 	}

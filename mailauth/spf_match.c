@@ -127,9 +127,16 @@ match_exists(struct spf_check *c, const char *name)
 }
 
 /*
- * Section 5.5 lets a DNS that does not answer stand for "no match", which
- * can end in a fail: here it is what it is, temporary.
+ * Sections 5.5 and 7.3 let a DNS that does not answer stand for "no match" and
+ * "unknown", which can end in a fail: here it is what it is, temporary.
  */
+enum spf_match
+spf_names_unknown(struct spf_check *c)
+{
+	spf_reason(c, "the client's names: %s", dns_status_text(DNS_TEMPORARY));
+	return SPF_MATCH_TEMPERROR;
+}
+
 static enum spf_match
 match_ptr(struct spf_check *c, const char *name)
 {
@@ -137,10 +144,7 @@ match_ptr(struct spf_check *c, const char *name)
 	for (size_t i = 0; i < c->nnames; i++)
 		if (spf_is_within(c->names[i], name))
 			return SPF_MATCH;
-	if (!c->name_trouble)
-		return SPF_NO_MATCH;
-	spf_reason(c, "the client's names: %s", dns_status_text(DNS_TEMPORARY));
-	return SPF_MATCH_TEMPERROR;
+	return c->name_trouble ? spf_names_unknown(c) : SPF_NO_MATCH;
 }
 
 /* Section 5.2 */
@@ -167,12 +171,10 @@ match_by_look_up(
     struct spf_check *c, const char *domain, const struct spf_term *t)
 {
 	char name[DNS_NAME_MAX + 1];
+	enum spf_match target = spf_target(c, domain, t->target, name);
 
-	if (!spf_count_term(c))
-		return SPF_MATCH_PERMERROR;
-	if (!spf_target(c, domain, t->target, name))
-		return c->terms > SPF_TERMS_MAX ? SPF_MATCH_PERMERROR
-						: SPF_NO_MATCH;
+	if (target != SPF_MATCH)
+		return target;
 	switch (t->kind) {
 	case SPF_INCLUDE:
 		return match_include(c, name);

@@ -205,10 +205,13 @@ def test_all_questions_together_have_a_time(spf, scripted_dns):
     assert time.monotonic() - began < 6
 
 
+@pytest.mark.parametrize("record", [
+    "ptr -all", "exists:%{p}.x.example -all", "a:%{P} -all"])
 def test_a_client_without_names_is_refused_one_in_trouble_is_not(
-        spf, scripted_dns):
-    """Of ptr, RFC 7208 section 5.5 would have either end in a fail."""
-    server = scripted_dns({"example.org": {"TXT": "v=spf1 ptr -all"}})
+        spf, scripted_dns, record):
+    """RFC 7208, sections 5.5 and 7.3, would have either end in a fail."""
+    server = scripted_dns({"example.org": {"TXT": f"v=spf1 {record}"},
+                           "*.example.org.x.example": {"A": "192.0.2.9"}})
     assert spf(server)["result"] == "fail"
     server.update({"1.2.0.192.in-addr.arpa": SERVFAIL})
     assert spf(server)["result"] == "temperror"
