@@ -21,7 +21,8 @@ from suite import SECONDS
 
 dkim = pytest.importorskip("dkim")
 
-AUTHOR_IP, LIST_IP, US = "127.0.0.10", "127.0.0.2", "127.0.0.3"
+AUTHOR_IP, LIST_IP, US, SRS_IP = \
+    "127.0.0.10", "127.0.0.2", "127.0.0.3", "127.0.0.4"
 ANN, AUTHOR = "ann@example.test", "joe@author.example"
 CHANGES = {"prefix": "[news]", "footer": "-- \nnews, a list"}
 MUNGED = {"customheaders": "From: Joe via news <news@list.example>\n"
@@ -52,6 +53,7 @@ def dns(scripted_dns, key):  # noqa: F811
         "list.example": spf(LIST_IP), "s._domainkey.list.example": record,
         "forward.example": {
             "MX": [(10, "mx.forward.example")], **spf(LIST_IP)},
+        "srs.example": spf(SRS_IP),
         "example.test": {"MX": [(10, "mail.example.test")]},
         "mail.example.test": {"A": US}})
 
@@ -234,3 +236,34 @@ def test_a_forwarder_of_what_nobody_signed(us, dns):
         send(message(), (postfix.address, postfix.port),
              "bob@forward.example")
         refused(postfix, us)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_we_are_the_forwarder(us, make_suite, dns, key, signed):
+    """The reverse-path becomes one of ours (SRS): SPF passes.  That is not
+    the author's, so without a signature it does not help."""
+    publish(dns, "reject")
+    us = us()
+    forwarder = make_suite(
+        hostname="mx.srs.example", domains=["srs.example"],
+        listen=[("smtp", SRS_IP), "submission"], dns_server=dns.address,
+        smtp_port=us.ports["smtp"], extra=[f"source-address {SRS_IP}"])
+    forwarder.start()
+    forwarder.add_alias("bob@srs.example", ANN)
+    send(message(key if signed else None), address_of(forwarder),
+         "bob@srs.example")
+    if not signed:
+        line = forwarder.wait_log(
+            lambda l: l.get("to") == f"<{ANN}>" and "status" in l)
+        assert (line["status"], line["dsn"]) == ("failed", "5.7.1")
+        line = us.wait_log(lambda l: "refused" in l.text)
+        assert line["from"].startswith("<SRS0=")
+        assert (line["spf"], line["dmarc"]) == ("pass", "fail")
+        assert us.messages(ANN) == []
+        return
+    found = arrived(us)
+    assert re.match(r"<SRS0=.*=author\.example=joe@srs\.example>",
+                    found["Return-Path"])
+    assert found.results["spf"][-1] == ("pass", "smtp.mailfrom=srs.example")
+    assert found.results["dkim"][0][0] == "pass"
+    assert found.results["dmarc"][0][0] == "pass"
