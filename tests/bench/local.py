@@ -158,7 +158,7 @@ def makers(options, relay=None):
     made = {
         "postrider": lambda: Ours(extra=(
             f"relay-host [{relay[0]}]:{relay[1]}",
-            "relay-from 127.0.0.1") if relay else ()),
+            "relay-from 127.0.0.1") if relay else ("mail-auth no",)),
         "postfix": lambda: TunedPostfix(main=(
             f"relayhost = [{relay[0]}]:{relay[1]}\nmynetworks = 127.0.0.0/8"
             ) if relay else "")}
