@@ -81,7 +81,8 @@ is_one_of(const char *word, const char *choices)
 static char *
 take(char **rest, char separator)
 {
-	char *text = *rest, *end = text != NULL ? strchr(text, separator) : NULL;
+	char *text = *rest,
+	     *end = text != NULL ? strchr(text, separator) : NULL;
 
 	*rest = NULL;
 	if (end != NULL) {
@@ -97,9 +98,10 @@ take_signature(char *text, struct report_signature *s)
 	s->domain = take(&text, ' ');
 	s->selector = take(&text, ' ');
 	s->result = text;
-	return s->result != NULL && *s->domain != '\0' && *s->selector != '\0' &&
-	    is_one_of(s->result,
-		"none pass fail policy neutral temperror permerror");
+	return s->result != NULL && *s->domain != '\0' &&
+	    *s->selector != '\0' &&
+	    is_one_of(
+		s->result, "none pass fail policy neutral temperror permerror");
 }
 
 static bool

@@ -49,7 +49,7 @@ bool report_row_read(char *text, struct report_row_text *);
 
 /* The policy that was published, with every default. */
 struct report_policy {
-	const char *p, *sp, *np; /* none|quarantine|reject */
+	const char *p, *sp, *np;  /* none|quarantine|reject */
 	const char *adkim, *aspf; /* r|s */
 	const char *testing;      /* y|n */
 };

@@ -30,8 +30,8 @@ is_day_over(uint32_t day, time_t now)
 }
 
 static int
-compare_keys(uint32_t day, const char *key, uint32_t other_day,
-    const char *other_key)
+compare_keys(
+    uint32_t day, const char *key, uint32_t other_day, const char *other_key)
 {
 	if (day != other_day)
 		return day < other_day ? -1 : 1;

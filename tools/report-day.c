@@ -16,7 +16,7 @@
 
 enum {
 	DAY_S = 86400,
-	DNS_MS = 15000,  /* about one domain */
+	DNS_MS = 15000,    /* about one domain */
 	PATIENCE_DAYS = 5, /* with name servers */
 	RECORDS_OCTETS_MAX = 16 << 20,
 	MAIL_OCTETS_MAX = 32 << 20
@@ -220,8 +220,7 @@ static bool
 find_destinations(struct day *d, uint32_t age)
 {
 	dns_deadline(d->s->dns, clock_monotonic_ms() + DNS_MS);
-	destinations_find(
-	    &d->s->mailauth, d->of->domain, d->of->rua, &d->to);
+	destinations_find(&d->s->mailauth, d->of->domain, d->of->rua, &d->to);
 	if (d->to.refused > 0)
 		say(d, "not sent to", d->to.reason);
 	if (!d->to.trouble || age >= PATIENCE_DAYS)

@@ -54,8 +54,8 @@ read_options(struct selection *s, struct sending *out, int argc, char **argv)
 	int option;
 
 	optind = 0;
-	while (good &&
-	    (option = getopt_long(argc, argv, "nv", known, NULL)) != -1)
+	while (
+	    good && (option = getopt_long(argc, argv, "nv", known, NULL)) != -1)
 		if (option == 'n')
 			s->dry_run = out->dry_run = true;
 		else if (option == 'v')

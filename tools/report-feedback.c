@@ -26,11 +26,7 @@ feedback_free(struct feedback *f)
 #include <expat.h>
 #include <stdio.h>
 
-enum {
-	TEXTS_MAX = 32 << 20,
-	PATH_MAX_OCTETS = 200,
-	WRONG_MAX = 200
-};
+enum { TEXTS_MAX = 32 << 20, PATH_MAX_OCTETS = 200, WRONG_MAX = 200 };
 
 /* Of messages and seconds; sums of it fit anywhere. */
 static const uint64_t NUMBER_MAX = 1000000000000;
@@ -116,8 +112,8 @@ begin_record(struct feedback_reader *r)
 		refuse(r, "it has too many records");
 		return;
 	}
-	grown = grow(r->f.records, r->f.nrecords, &r->record_room,
-	    sizeof(*grown));
+	grown =
+	    grow(r->f.records, r->f.nrecords, &r->record_room, sizeof(*grown));
 	if (grown == NULL) {
 		refuse(r, "out of memory");
 		return;
@@ -138,8 +134,8 @@ begin_result(struct feedback_reader *r, enum feedback_kind kind)
 		refuse(r, "it has too many results");
 		return;
 	}
-	grown = grow(r->f.results, r->f.nresults, &r->result_room,
-	    sizeof(*grown));
+	grown =
+	    grow(r->f.results, r->f.nresults, &r->result_room, sizeof(*grown));
 	if (grown == NULL) {
 		refuse(r, "out of memory");
 		return;

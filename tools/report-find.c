@@ -39,7 +39,8 @@ skip_blanks(const char *octets, size_t n)
 
 	if (n >= 3 && memcmp(octets, "\xef\xbb\xbf", 3) == 0)
 		i = 3;
-	while (i < n && octets[i] != '\0' && strchr(" \t\r\n", octets[i]) != NULL)
+	while (
+	    i < n && octets[i] != '\0' && strchr(" \t\r\n", octets[i]) != NULL)
 		i++;
 	return i;
 }
@@ -131,7 +132,6 @@ find_reports(struct find *f, const char *octets, size_t n)
 {
 	f->reports = 0;
 	f->reason[0] = '\0';
-	if (!take_packed(f, octets, n) &&
-	    !mime_each(octets, n, take_part, f))
+	if (!take_packed(f, octets, n) && !mime_each(octets, n, take_part, f))
 		note(f, "out of memory");
 }

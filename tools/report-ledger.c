@@ -68,9 +68,8 @@ ledger_next(struct ledger_link *l, struct ledger_day *d)
 	packet_text(&l->packet, "domain", d->domain);
 	if (!ask(l) || packet_is(&l->packet, "none"))
 		return false;
-	if (!packet_read(&l->packet, "report", set, 6, 0) ||
-	    day > UINT32_MAX || day < d->day ||
-	    (day == d->day && strcmp(domain, d->domain) <= 0))
+	if (!packet_read(&l->packet, "report", set, 6, 0) || day > UINT32_MAX ||
+	    day < d->day || (day == d->day && strcmp(domain, d->domain) <= 0))
 		return malformed(l);
 	d->day = (uint32_t)day;
 	d->reported = reported != 0;

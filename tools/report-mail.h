@@ -22,7 +22,7 @@ void report_id(char out[REPORT_ID_SIZE], const char *hostname,
 struct report_mail {
 	const struct config *config;
 	const struct report_facts *facts;
-	const char *from, *to; /* addresses */
+	const char *from, *to;          /* addresses */
 	const struct buf *xml, *packed; /* packed: NULL without zlib */
 	time_t now;
 };

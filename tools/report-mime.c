@@ -84,8 +84,7 @@ field(const struct header_section *s, const char *name)
 {
 	const struct header_field *f;
 
-	return header_count(s, name, &f) > 0 ? f->value
-					     : (struct span){"", 0};
+	return header_count(s, name, &f) > 0 ? f->value : (struct span){"", 0};
 }
 
 static size_t

@@ -60,8 +60,8 @@ is_seen(struct reading *r, const struct feedback *f)
 
 	if (f->id == 0 ||
 	    asprintf(&key, "%s\n%s\n%s", feedback_text_of(f, f->organization),
-		feedback_text_of(f, f->domain), feedback_text_of(f, f->id)) ==
-		-1)
+		feedback_text_of(f, f->domain),
+		feedback_text_of(f, f->id)) == -1)
 		return false;
 	if (tfind(key, &r->seen, compare_texts) != NULL) {
 		free(key);
@@ -80,8 +80,8 @@ is_seen(struct reading *r, const struct feedback *f)
 static int
 compare_domains(const void *a, const void *b)
 {
-	return strcmp(((const struct domain *)a)->name,
-	    ((const struct domain *)b)->name);
+	return strcmp(
+	    ((const struct domain *)a)->name, ((const struct domain *)b)->name);
 }
 
 static void
@@ -230,8 +230,8 @@ show_end(struct reading *r)
 	if (r->ndomains != 1)
 		show_totals("total", &r->totals);
 	if (r->duplicates > 0)
-		printf("%" PRIu64 " came again and counted once\n",
-		    r->duplicates);
+		printf(
+		    "%" PRIu64 " came again and counted once\n", r->duplicates);
 	if (r->others > 0)
 		printf("%" PRIu64 " files without a report\n", r->others);
 }
@@ -263,7 +263,8 @@ read_all(struct reading *r, struct source *source)
 	tdestroy(r->domains, free);
 	tdestroy(r->seen, free);
 	if (!source_end(source))
-		return report_fail(EX_OSERR, "files", "not all could be opened");
+		return report_fail(
+		    EX_OSERR, "files", "not all could be opened");
 	return r->failed > 0 ? EX_DATAERR : EX_OK;
 }
 

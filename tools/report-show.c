@@ -97,8 +97,8 @@ show_policy(const struct feedback *f)
 static void
 show_results(const struct feedback *f, const struct feedback_record *r)
 {
-	static const char *const names[] = {
-	    [FEEDBACK_DKIM] = "DKIM ", [FEEDBACK_SPF] = "SPF ",
+	static const char *const names[] = {[FEEDBACK_DKIM] = "DKIM ",
+	    [FEEDBACK_SPF] = "SPF ",
 	    [FEEDBACK_REASON] = ""};
 	const char *between = "";
 
@@ -166,7 +166,8 @@ show_report(const struct feedback *f)
 	show_text(f, f->organization);
 	fputs(": ", stdout);
 	show_time(f->begin);
-	/* The last second of a day is the day's end, by the next one's begin. */
+	/* The last second of a day is the day's end, by the next one's begin.
+	 */
 	if (f->end > f->begin + 86400 || f->begin % 86400 != 0) {
 		fputs(" to ", stdout);
 		show_time(f->end % 86400 == 86399 ? f->end - 86399 : f->end);

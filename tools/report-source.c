@@ -206,8 +206,8 @@ read_file(struct source *s, struct source_file *f)
 	memcpy(f->name, name, strlen(name) + 1);
 	f->in_folder = folder != 0;
 	f->fd = nfds == 1 ? packet_detach(&s->packet, 0) : -1;
-	snprintf(f->reason, sizeof(f->reason), "%s",
-	    reason != NULL ? reason : "");
+	snprintf(
+	    f->reason, sizeof(f->reason), "%s", reason != NULL ? reason : "");
 	return true;
 }
 

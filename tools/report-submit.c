@@ -119,8 +119,8 @@ connect_to_queue(const struct config *config, const char **why)
 }
 
 enum verdict
-mail_submit(const struct report_mail *m, const struct buf *message,
-    const char **why)
+mail_submit(
+    const struct report_mail *m, const struct buf *message, const char **why)
 {
 	int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
 	enum verdict verdict = VERDICT_INTERNAL;

@@ -46,12 +46,11 @@ hand_on(struct room *room, const char *octets, size_t n)
 
 /* One stream; *used: its octets of the input. */
 static const char *
-inflate_stream(
-    struct room *room, struct span in, int form, size_t *used)
+inflate_stream(struct room *room, struct span in, int form, size_t *used)
 {
 	static char piece[PIECE];
-	z_stream z = {.next_in = (Bytef *)(uintptr_t)in.data,
-	    .avail_in = (uInt)in.len};
+	z_stream z = {
+	    .next_in = (Bytef *)(uintptr_t)in.data, .avail_in = (uInt)in.len};
 	const char *wrong = NULL;
 	int rc = Z_OK;
 
@@ -62,8 +61,8 @@ inflate_stream(
 		z.avail_out = sizeof(piece);
 		rc = inflate(&z, Z_NO_FLUSH);
 		if (rc == Z_OK || rc == Z_STREAM_END)
-			wrong = hand_on(
-			    room, piece, sizeof(piece) - z.avail_out);
+			wrong =
+			    hand_on(room, piece, sizeof(piece) - z.avail_out);
 		else
 			wrong = broken;
 	}
@@ -91,8 +90,8 @@ unpack_gzip(const char *octets, size_t n, unpack_sink *sink, void *context)
 bool
 pack_gzip(const char *octets, size_t n, struct buf *out)
 {
-	z_stream z = {.next_in = (Bytef *)(uintptr_t)octets,
-	    .avail_in = (uInt)n};
+	z_stream z = {
+	    .next_in = (Bytef *)(uintptr_t)octets, .avail_in = (uInt)n};
 	int rc;
 
 	if (n > UINT_MAX ||
@@ -152,7 +151,8 @@ find_end(const char *octets, size_t n)
 	struct cursor c = cursor_over(octets, n);
 	size_t at = n;
 
-	while (at >= END_SIZE && n - (at - END_SIZE) <= END_SIZE + COMMENT_MAX) {
+	while (
+	    at >= END_SIZE && n - (at - END_SIZE) <= END_SIZE + COMMENT_MAX) {
 		struct cursor here = c;
 
 		cursor_seek(&here, at - END_SIZE);

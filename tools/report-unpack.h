@@ -22,8 +22,7 @@ enum {
  * Octets of one document; with NULL it is at its end.  NULL, or why there
  * need be no more (a static phrase).
  */
-typedef const char *unpack_sink(
-    void *context, const char *octets, size_t n);
+typedef const char *unpack_sink(void *context, const char *octets, size_t n);
 
 bool is_gzip(const char *octets, size_t n);
 bool is_zip(const char *octets, size_t n);

@@ -142,8 +142,7 @@ is_at_home(struct search *s, const char *host)
 
 /* Its rua instead: other mailboxes, but of no other host. */
 static bool
-take_override(
-    struct destinations *d, struct span value, const char *host)
+take_override(struct destinations *d, struct span value, const char *host)
 {
 	char *text = strndup(value.data, value.len), *rest;
 	struct address all[URIS_SENT_TO_MAX], address;
@@ -221,7 +220,8 @@ ask_host(struct search *s, const struct address *address, const char *host)
 	if (dns_is_trouble(status))
 		s->out->trouble = true;
 	else
-		take_answer(s, address, host, texts, status == DNS_FOUND ? n : 0);
+		take_answer(
+		    s, address, host, texts, status == DNS_FOUND ? n : 0);
 	free(texts);
 }
 
@@ -245,8 +245,8 @@ look_at(struct search *s, const struct address *address)
 }
 
 void
-destinations_find(const struct mailauth *m, const char *domain,
-    const char *rua, struct destinations *out)
+destinations_find(const struct mailauth *m, const char *domain, const char *rua,
+    struct destinations *out)
 {
 	struct search s = {.mailauth = m,
 	    .walker = {.mailauth = m},

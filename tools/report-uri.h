@@ -21,8 +21,8 @@ enum {
 struct destinations {
 	size_t n;
 	char address[URIS_SENT_TO_MAX][ADDRESS_TEXT_MAX + 1];
-	bool trouble;           /* the DNS did not tell about all of them */
-	size_t refused;         /* so many agree to nothing */
+	bool trouble;   /* the DNS did not tell about all of them */
+	size_t refused; /* so many agree to nothing */
 	char reason[URI_REASON_MAX]; /* of the first that does not; "" */
 };
 

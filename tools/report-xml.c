@@ -117,7 +117,8 @@ add_row(struct buf *out, uint64_t count, const struct report_row_text *r)
 {
 	buf_adds(out, "<row>\n");
 	xml_element(out, "source_ip", r->client);
-	buf_addf(out, "<count>%" PRIu64 "</count>\n<policy_evaluated>\n", count);
+	buf_addf(
+	    out, "<count>%" PRIu64 "</count>\n<policy_evaluated>\n", count);
 	xml_element(out, "disposition", r->disposition);
 	xml_element(out, "dkim", r->dkim);
 	xml_element(out, "spf", r->spf);

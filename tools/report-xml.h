@@ -18,8 +18,7 @@ struct report_facts {
 
 /* All in front of the records, then those, then the end. */
 void xml_begin(struct buf *, const struct report_facts *);
-void xml_record(
-    struct buf *, uint64_t count, const struct report_row_text *);
+void xml_record(struct buf *, uint64_t count, const struct report_row_text *);
 void xml_end(struct buf *);
 
 /* "<name>text</name>"; what may not stand in XML becomes "?". */

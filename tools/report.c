@@ -13,11 +13,13 @@
 const char report_usage[] =
     "usage: postrider-report [-c FILE] COMMAND ...\n"
     "\n"
-    "  read [--json] FILE|FOLDER...  show reports that came in: XML, gzip, ZIP,\n"
+    "  read [--json] FILE|FOLDER...  show reports that came in: XML, gzip, "
+    "ZIP,\n"
     "                                messages with such parts, a Maildir of\n"
     "                                them; - is standard input\n"
     "  dmarc [-nv] [--day YYYY-MM-DD]\n"
-    "                                send the reports of finished days; with -n\n"
+    "                                send the reports of finished days; with "
+    "-n\n"
     "                                only show what would be sent\n";
 
 static const struct {
@@ -51,8 +53,8 @@ main(int argc, char **argv)
 	struct program_options options = {
 	    .program = "postrider-report", .usage = report_usage};
 	int first = program_options(&options, argc, argv), code;
-	struct report_tool tool = {.program = options.program,
-	    .config_path = options.config_path};
+	struct report_tool tool = {
+	    .program = options.program, .config_path = options.config_path};
 
 	signal(SIGPIPE, SIG_IGN);
 	log_to_stderr(options.program);

@@ -91,7 +91,7 @@ ids_are_letters_and_digits(void **state)
 static void
 a_message(void **state)
 {
-	struct config config = {.hostname = (char *)(uintptr_t)"mx.test"};
+	struct config config = {.hostname = (char *)(uintptr_t) "mx.test"};
 	struct report_facts facts = {.id = "20000x1",
 	    .domain = "a.test",
 	    .begin = 1728000000,

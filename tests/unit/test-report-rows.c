@@ -75,8 +75,8 @@ a_policy_that_changes(void **state)
 	(void)state;
 	fresh();
 	count("a.test", "one", 1, NOON);
-	reports_count("a.test", "none none none s s y", "mailto:b@a.test",
-	    "one", NOON);
+	reports_count(
+	    "a.test", "none none none s s y", "mailto:b@a.test", "one", NOON);
 	d = reports_find(TODAY, "a.test");
 	assert_string_equal(d->policy, "none none none s s y");
 	assert_string_equal(d->rua, "mailto:b@a.test");
@@ -135,8 +135,7 @@ a_flood_of_rows(void **state)
 	assert_int_equal(d->n, REPORTS_DAY_ROWS_MAX);
 	assert_int_equal(d->messages, 50 + 3 * REPORTS_DAY_ROWS_MAX);
 	assert_int_equal(counted(d, "often"), 50);
-	assert_int_equal(
-	    counted(reports_find(TODAY, "b.test"), "other"), 1);
+	assert_int_equal(counted(reports_find(TODAY, "b.test"), "other"), 1);
 }
 
 /* A18: the same of domains, of which a stranger has as many as he likes. */
@@ -288,7 +287,8 @@ policies(void **state)
 	static const char *const bad[] = {"", "reject", "reject none none r r",
 	    "reject none none r r n n", "reject none maybe r r n",
 	    "reject  none r r n", "s none none r r n"};
-	struct report_policy p = {"reject", "none", "quarantine", "r", "s", "y"};
+	struct report_policy p = {
+	    "reject", "none", "quarantine", "r", "s", "y"};
 	struct buf out = BUF_INIT(REPORT_POLICY_MAX);
 	char text[100];
 
