@@ -33,6 +33,7 @@ def test_what_smtpd_says_goes_on_to_mailbox(house):
         delivery = house.delivery()
         assert delivery.attributes["junk"] == "folder"
         delivery.answer()
+        house.wait_log("queued", id=ident)
         (line,) = house.log_lines("queued", id=ident)
         assert line["junk"] == "dmarc-2"
     house.send("x@remote.test", [BOB])
