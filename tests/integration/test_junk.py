@@ -9,6 +9,7 @@ import stat
 
 import pytest
 
+from dnsserver import dns  # noqa: F401
 from internal import Peer, Service, record
 from queue_house import Closed, House
 from suite import Suite, maildir_messages
@@ -311,6 +312,28 @@ def test_by_the_config_and_by_pop3():
         suite.reload()
         suite.sendmail(ANN, message="Subject: four\n\n")
         suite.wait_maildir(ANN, 3)
+
+
+def test_from_the_judgement_to_the_folder(make_suite, dns):
+    dns.add_zone("test", "elsewhere A 127.0.0.9\n"
+                 '_dmarc.elsewhere TXT "v=DMARC1; p=quarantine"').start()
+    suite = make_suite(users=[ANN], dns_server=dns.address,
+                       extra=["junk folder"])
+    suite.start()
+    for author, folder in (("elsewhere", "Junk"), ("harmless", None)):
+        with suite.smtp() as client:
+            client.sendmail(
+                "x@elsewhere.test", [ANN],
+                f"From: x@{author}.test\r\nSubject: {author}\r\n\r\n")
+        line = suite.wait_log(lambda li: li.text.count(" queued ")
+                              and "x@elsewhere.test" in li["from"]
+                              and (li.get("junk") == "dmarc") == bool(folder))
+        line = suite.wait_log(f"delivered id={line['id']}")
+        assert line.get("folder") == folder
+    password = suite.passwords[ANN]
+    assert subjects(pop3(suite, "ann+Junk", password)) == [
+        b"Subject: elsewhere"]
+    assert subjects(pop3(suite, "ann", password)) == [b"Subject: harmless"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
