@@ -126,6 +126,7 @@ junk_place(const struct target *inbox, bool into_folder,
     const struct placement *p, const char **folder, const char **why)
 {
 	struct target junk;
+	const struct target *wanted = inbox, *other = NULL;
 	enum verdict verdict;
 	bool is_in_other, has_junk = false;
 
@@ -134,11 +135,13 @@ junk_place(const struct target *inbox, bool into_folder,
 		if (!has_junk && (into_folder || !is_absent(errno)))
 			return fail(why);
 	}
-	verdict = place_in_one(into_folder ? &junk : inbox,
-	    into_folder	   ? inbox
-		: has_junk ? &junk
-			   : NULL,
-	    p, &is_in_other, why);
+	if (has_junk)
+		other = &junk;
+	if (into_folder) {
+		wanted = &junk;
+		other = inbox;
+	}
+	verdict = place_in_one(wanted, other, p, &is_in_other, why);
 	*folder = into_folder != is_in_other ? JUNK_NAME : NULL;
 	if (has_junk)
 		end(&junk);

@@ -179,8 +179,7 @@ find_question(uint64_t serial, enum about about)
 {
 	struct question *q = userdb.slots[serial % WINDOW];
 
-	return q != NULL && q->serial == serial && q->about == about ? q
-								     : NULL;
+	return q != NULL && q->serial == serial && q->about == about ? q : NULL;
 }
 
 static void
@@ -457,8 +456,8 @@ ask(struct question *q)
 }
 
 void
-route_ask(const char *address, bool null, route_answered *answered,
-    void *asker, size_t index)
+route_ask(const char *address, bool null, route_answered *answered, void *asker,
+    size_t index)
 {
 	struct question *q;
 	struct route kept;
@@ -488,8 +487,8 @@ route_ask_sender(const char *login, const char *address,
 }
 
 void
-route_ask_srs(const char *sender, const char *domain,
-    route_answered *answered, void *asker, size_t index)
+route_ask_srs(const char *sender, const char *domain, route_answered *answered,
+    void *asker, size_t index)
 {
 	struct question *q =
 	    question_new(sender, domain, answered, asker, index);

@@ -22,8 +22,7 @@ find_domain(struct directory *d, const char *domain, struct address *place)
 
 	*place = (struct address){.local = "x"};
 	if (domain[0] != '\0') {
-		snprintf(
-		    place->domain, sizeof(place->domain), "%s", domain);
+		snprintf(place->domain, sizeof(place->domain), "%s", domain);
 		found = resolve_place(d, place);
 	}
 	if (found != ABSENT)
@@ -48,8 +47,7 @@ rewrite_sender(struct directory *d, const char *sender, const char *domain,
 		return found == FAILED ? FAILED : ABSENT;
 	if (find_domain(d, domain, &place) == FAILED)
 		return FAILED;
-	if (srs_forward(
-		d->srs_key, clock_now(), &name, place.domain, &made)) {
+	if (srs_forward(d->srs_key, clock_now(), &name, place.domain, &made)) {
 		address_format(&made, out);
 		return FOUND;
 	}

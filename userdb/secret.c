@@ -43,7 +43,7 @@ secret_keep(
 	if (found == ABSENT)
 		return make_secret(d, note, out);
 	if (found == FOUND)
-		snprintf(out, DIRECTORY_SECRET + 1, "%.*s", DIRECTORY_SECRET,
-		    text);
+		snprintf(
+		    out, DIRECTORY_SECRET + 1, "%.*s", DIRECTORY_SECRET, text);
 	return found;
 }

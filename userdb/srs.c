@@ -62,8 +62,7 @@ begin(const struct address *name, char digit, struct cursor *c)
 {
 	if (!has_tag(name->local, digit))
 		return false;
-	*c = cursor_over(
-	    name->local + TAG + 1, strlen(name->local + TAG + 1));
+	*c = cursor_over(name->local + TAG + 1, strlen(name->local + TAG + 1));
 	return true;
 }
 
@@ -127,8 +126,7 @@ hash_of(const char *key, const char *tag, const struct span *parts, size_t n,
 	}
 	good = buf_ok(&text) &&
 	    HMAC(EVP_sha256(), key, (int)strlen(key),
-		(const unsigned char *)text.data, text.len, made,
-		NULL) != NULL;
+		(const unsigned char *)text.data, text.len, made, NULL) != NULL;
 	buf_free(&text);
 	for (size_t i = 0; i < 5 && good; i++)
 		bits = bits << 8 | made[i];

@@ -124,8 +124,8 @@ days(void **state)
 	for (int64_t age = -3; age < 2000; age++) {
 		const char *back = reverse_at(made, NOW + age * DAY);
 		/* Days come round again after 1,024. */
-		bool good = (age + 1) % 1024 >= 0 &&
-		    (age + 1) % 1024 <= SRS_DAYS + 1;
+		bool good =
+		    (age + 1) % 1024 >= 0 && (age + 1) % 1024 <= SRS_DAYS + 1;
 
 		assert_string_equal(back, good ? "ann@a.example" : "");
 	}
