@@ -122,7 +122,8 @@ parse_line(struct span line, struct selector *s)
 	if (!take_word(line, &at, s->name, SELECTOR_NAME_MAX) ||
 	    !take_word(line, &at, kind, sizeof(kind) - 1) ||
 	    !take_word(line, &at, state, sizeof(state) - 1) ||
-	    !take_word(line, &at, since, sizeof(since) - 1) || at != line.len ||
+	    !take_word(line, &at, since, sizeof(since) - 1) ||
+	    at != line.len || line.data[at - 1] == ' ' ||
 	    !selector_is_name(s->name) || !find_word(kind, kinds, 2, &number))
 		return false;
 	s->kind = (enum selector_kind)number;
@@ -142,7 +143,7 @@ selectors_parse(const char *text, size_t n, struct selectors *out)
 	*out = (struct selectors){0};
 	while (cursor_left(&c) > 0) {
 		struct span line = cursor_until(&c, '\n');
-		struct selector s;
+		struct selector s = {.since = 0};
 
 		if (!cursor_ok(&c) || out->n == SELECTORS_MAX ||
 		    !parse_line(line, &s) ||
