@@ -187,12 +187,17 @@ static void
 answer_for(const char *keys_dir, const struct dkim_facts *facts,
     const char *domain, struct dkim_answer *a)
 {
-	int dkim = selectors_open(keys_dir, false);
+	static int dkim = -1;
 	const struct slot *slot = NULL;
 
-	if (dkim != -1) {
+	if (dkim == -1)
+		dkim = selectors_open(keys_dir, false);
+	if (dkim != -1)
 		slot = find(dkim, domain, &a->failed);
+	/* Another may stand there by now. */
+	if (dkim != -1 && slot == NULL) {
 		close(dkim);
+		dkim = -1;
 	}
 	if (a->failed)
 		a->reason = "a key cannot be read";
