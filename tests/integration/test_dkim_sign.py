@@ -16,6 +16,7 @@ import dkim
 import pytest
 
 from deliverer import SmtpServer
+from dnsserver import dns  # noqa: F401
 from internal import Peer
 from scripted_dns import SERVFAIL, ScriptedDns
 
@@ -480,7 +481,60 @@ def test_what_leaves_verifies(house, body):
     assert {verdict for verdict, *_ in opendkim(octets, records)} == {"pass"}
 
 
+WIRE = [b"", b"\r\n", b"\r\n\r\n\r\n", b"..\r\n...\r\n.x\r\n",
+        b"\xfc \xff\t\r\n", b" \r\n\t\r\n \t \r\n", b"x" * 998 + b"\r\n",
+        "\u00fc\u263a\r\n".encode(), b"a  b\t\tc \r\n\r\n \r\n",
+        bytes(c for c in range(1, 256) if c not in b"\r\n") + b"\r\n"]
+HEADS = [b"", b"X-Odd: \xfc\r\n", b"Subject:\r\n a\r\n\t b \r\n",
+         b"To:\r\n", b"Cc: a@b.test,\r\n\tc@d.test\r\n",
+         b"Reply-To: x@y.test\r\nReply-To: z@y.test\r\n",
+         b"List-Unsubscribe: <mailto:x@y.test>\r\n"]
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 16])
+def test_what_leaves_verifies_however_it_came(house, piece):
+    """By SMTP, in any pieces: our hash is that of the octets on the wire."""
+    records = house.make()
+    with house.suite.submission(ANN) as smtp:
+        for i, (head, body) in enumerate(
+                [(head, WIRE[3]) for head in HEADS] +
+                [(HEADS[1], body) for body in WIRE]):
+            smtp.mail(ANN)
+            smtp.rcpt(AWAY)
+            assert smtp.docmd("DATA")[0] == 354
+            octets = (b"From: ann@example.test\r\n" + head + b"\r\n" +
+                      re.sub(rb"(?m)^\.", b"..", body) + b".\r\n")
+            for at in range(0, len(octets), piece):
+                smtp.sock.sendall(octets[at:at + piece])
+            assert smtp.getreply()[0] == 250, i
+    house.suite.wait_queue_empty()
+    assert len(house.server.messages) == len(HEADS) + len(WIRE)
+    for _, _, octets in house.server.messages:
+        assert len(house.verify(octets)) == 2
+        assert {verdict for verdict, *_ in opendkim(octets, records)} == {
+            "pass"}
+
+
 # -- keys --
+
+
+def test_the_printed_zone_is_one(house, dns):
+    """As a name server reads it, and the tool finds it there."""
+    text = house.key("dkim", DOMAIN).stdout
+    dns.add_zone(DOMAIN, text)
+    dns.start()
+    house.suite.dns_server = dns.address
+    house.suite.write_config()
+    check = house.key("dkim", "--check", DOMAIN)
+    assert check.stdout.count("in use from now on") == 2
+
+
+def test_started_by_an_ordinary_user(make_house):
+    house = make_house(root=False)
+    house.suite.start()
+    house.make()
+    house.submit(message(ANN, *DATED))
+    assert len(house.verify(house.arrived())) == 2
 
 def test_selectors_change_when_the_new_ones_are_in_the_dns(house):
     old = house.make()
