@@ -211,6 +211,15 @@ def test_our_own_reader_reads_it(reporting):
     assert report["records"][0]["count"] == 3
 
 
+@pytest.mark.skipif(has("EXPAT"), reason="built with expat")
+def test_reading_without_expat(make_suite, tmp_path):
+    (tmp_path / "report").write_text("<feedback/>")
+    done = make_suite().run("postrider-report", "read",
+                            tmp_path / "report", config=False, check=False,
+                            user=None, group=None, extra_groups=None)
+    assert done.returncode == 65 and "without expat" in done.stderr
+
+
 def test_the_mail_is_not_answered(reporting):
     """A report that cannot be delivered makes no report of its own."""
     house = reporting({**AGREES, "far.test": {"MX": [(0, ".")]}})
