@@ -25,8 +25,8 @@ read_hash(const char *hex, unsigned char *hash)
 		const char *high = strchr(digits, hex[2 * i]);
 		const char *low = strchr(digits, hex[2 * i + 1]);
 
-		hash[i] = (unsigned char)((high - digits) << 4 |
-		    (low - digits));
+		hash[i] =
+		    (unsigned char)((high - digits) << 4 | (low - digits));
 	}
 	return true;
 }

@@ -25,7 +25,7 @@ bool signature_is_field(const char *text);
  * The value of a tag of it ("d"), without blanks and folds; "" when it is not
  * there or too long.
  */
-void signature_tag(const char *field, const char *tag,
-    char out[SIGNATURE_TAG_MAX + 1]);
+void signature_tag(
+    const char *field, const char *tag, char out[SIGNATURE_TAG_MAX + 1]);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -102,21 +103,43 @@ read_slot(struct slot *slot, int dkim, const char *domain)
 	return rc;
 }
 
+/* Is what was read of this domain still so? */
+static bool
+is_current(const struct slot *slot, int dkim, const char *domain)
+{
+	char path[DNS_NAME_MAX + 16];
+	struct stat now;
+
+	snprintf(path, sizeof(path), "%s/selectors", domain);
+	return strcmp(slot->domain, domain) == 0 &&
+	    fstatat(dkim, path, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    is_same_file(&now, &slot->list);
+}
+
+/* A message names several domains, and few have keys: those keep theirs. */
+static bool
+has_list(int dkim, const char *domain)
+{
+	char path[DNS_NAME_MAX + 16];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "%s/selectors", domain);
+	return fstatat(dkim, path, &status, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    errno != ENOENT;
+}
+
 /* The domain's keys in use; NULL: none, or *failed, which is logged. */
 static const struct slot *
 look(int dkim, const char *domain, bool *failed)
 {
 	struct slot *slot = &slots[hash_text(domain) % SLOTS];
-	char path[DNS_NAME_MAX + 16];
-	struct stat now;
+	bool mine = strcmp(slot->domain, domain) == 0;
 
-	strcpy(path, domain);
-	strcat(path, "/selectors");
-	if (fstatat(dkim, path, &now, AT_SYMLINK_NOFOLLOW) == -1 &&
-	    errno == ENOENT)
+	if (is_current(slot, dkim, domain))
+		return slot->n > 0 ? slot : NULL;
+	if (!mine && !has_list(dkim, domain))
 		return NULL;
-	if (strcmp(slot->domain, domain) != 0 || !is_same_file(&now, &slot->list))
-		*failed = read_slot(slot, dkim, domain) == -1;
+	*failed = read_slot(slot, dkim, domain) == -1;
 	if (*failed)
 		log_event(LEVEL_ERROR, "no key", log_text("domain", domain),
 		    log_text("reason",
@@ -127,22 +150,17 @@ look(int dkim, const char *domain, bool *failed)
 
 /* -- whose -- */
 
-const char *
-dkim_domain_above(const char *domain)
-{
-	const char *dot = strchr(domain, '.');
-
-	return dot != NULL ? dot + 1 : NULL;
-}
-
 static const struct slot *
 find(int dkim, const char *domain, bool *failed)
 {
-	const struct slot *found = NULL;
+	const struct slot *found = look(dkim, domain, failed);
+	const char *dot;
 
-	for (; domain != NULL && found == NULL && !*failed;
-	     domain = dkim_domain_above(domain))
+	while (
+	    found == NULL && !*failed && (dot = strchr(domain, '.')) != NULL) {
+		domain = dot + 1;
 		found = look(dkim, domain, failed);
+	}
 	return found;
 }
 
@@ -210,8 +228,8 @@ answer_for(const char *keys_dir, const struct dkim_facts *facts,
 }
 
 void
-dkim_answer(const char *keys_dir, const struct dkim_facts *facts,
-    struct dkim_answer *a)
+dkim_answer(
+    const char *keys_dir, const struct dkim_facts *facts, struct dkim_answer *a)
 {
 	char domain[DNS_NAME_MAX + 1];
 	const char *at = strrchr(facts->from, '@');

@@ -25,7 +25,4 @@ struct dkim_answer {
 void dkim_answer(
     const char *keys_dir, const struct dkim_facts *, struct dkim_answer *);
 
-/* The domains to look at for From: its own, then those above.  NULL: no more. */
-const char *dkim_domain_above(const char *domain);
-
 #endif

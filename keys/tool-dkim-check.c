@@ -165,8 +165,8 @@ static const struct meaning {
 };
 
 static int
-check_selector(struct checking *c, struct dkim_place *p, struct selector *s,
-    bool *changed)
+check_selector(
+    struct checking *c, struct dkim_place *p, struct selector *s, bool *changed)
 {
 	const char *word = ask(c, p, s);
 	const struct meaning *m = meanings;
@@ -200,8 +200,8 @@ check_domain(struct dkim_place *p, void *context)
 	for (size_t i = 0; i < p->selectors.n; i++)
 		if (p->selectors.items[i].state != SELECTOR_RETIRED)
 			worst = worse(worst,
-			    check_selector(context, p, &p->selectors.items[i],
-				&changed));
+			    check_selector(
+				context, p, &p->selectors.items[i], &changed));
 	code = changed ? dkim_save(p) : EX_OK;
 	return code != EX_OK ? code : worst;
 }

@@ -168,8 +168,8 @@ make_one(struct dkim_place *p, const char *base, enum selector_kind kind)
 		ERR_clear_error();
 		return tool_fail(EX_OSERR, "cannot make a key");
 	}
-	snprintf(s.name, sizeof(s.name), "%s-%s", base,
-	    selector_kind_name(kind));
+	snprintf(
+	    s.name, sizeof(s.name), "%s-%s", base, selector_kind_name(kind));
 	code = store(p, &s, key);
 	EVP_PKEY_free(key);
 	return code;
@@ -315,7 +315,7 @@ dkim_activate(struct request *r)
 
 /* The list first: nobody looks for a file that it does not name. */
 static int
-delete(struct dkim_place *p, struct request *r)
+remove_keys(struct dkim_place *p, struct request *r)
 {
 	struct selector *s, was;
 	int code = EX_OK;
@@ -345,7 +345,7 @@ delete(struct dkim_place *p, struct request *r)
 int
 dkim_delete(struct request *r)
 {
-	return run_for(r, false, delete);
+	return run_for(r, false, remove_keys);
 }
 
 /* -- keys of another program -- */
@@ -386,7 +386,8 @@ dkim_import(struct request *r)
 {
 	int code;
 
-	import_fd = open(r->import, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	import_fd =
+	    open(r->import, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (import_fd == -1)
 		return tool_fail(
 		    EX_NOINPUT, "%s: %s", r->import, strerror(errno));

@@ -10,7 +10,7 @@
 
 enum { WINDOW = 32, PARTS_MAX = 8, TRIES = 2, CHECK_MS = 500 };
 
-_Static_assert(PARTS_MAX * DKIM_FIELDS_PART >= DKIM_FIELDS_MAX,
+_Static_assert(PARTS_MAX *DKIM_FIELDS_PART >= DKIM_FIELDS_MAX,
     "what may wait in the socket is enough for a window of the largest");
 
 struct question {

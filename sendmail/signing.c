@@ -23,7 +23,8 @@ message_collect_facts(struct message *m)
 	signer = dkim_sign_begin();
 	if (signer != NULL) {
 		dkim_sign_body(signer, m->body, m->body_len);
-		m->unsigned_because = dkim_sign_end(signer, &section, &m->facts);
+		m->unsigned_because =
+		    dkim_sign_end(signer, &section, &m->facts);
 		m->has_facts = true;
 		dkim_sign_free(signer);
 	}

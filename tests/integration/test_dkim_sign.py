@@ -600,6 +600,16 @@ def test_dead_dns_changes_nothing(house):
     assert b"DKIM-Signature" not in house.arrived()
 
 
+def test_deleted_keys_sign_no_more(house):
+    names = house.make()
+    house.suite.sendmail("-f", ANN, AWAY, message=message())
+    assert len(house.verify(house.arrived())) == 2
+    house.key("dkim", "--delete", DOMAIN, *(n.split(".")[0] for n in names))
+    assert json.loads(house.key("dkim", "list", "--json").stdout) == []
+    house.suite.sendmail("-f", ANN, AWAY, message=message())
+    assert b"DKIM-Signature" not in house.arrived(2)
+
+
 def test_keys_are_made_once_and_shown_again(house):
     first = house.key("dkim", DOMAIN).stdout
     assert house.key("dkim", DOMAIN.upper()).stdout == first

@@ -25,11 +25,11 @@ parse(const char *text, struct selectors *s)
 static void
 lists(void **state)
 {
-	static const char *const bad[] = {"a rsa active 1",
-	    "a rsa active\n", "a dsa active 1\n", "a rsa used 1\n",
-	    "a rsa active -1\n", "a rsa active 1 \n", "a  rsa active 1\n",
-	    "A rsa active 1\n", "../a rsa active 1\n", "-a rsa active 1\n",
-	    "a.b rsa active 1\n", "\n", "a rsa active 99999999999999999999\n",
+	static const char *const bad[] = {"a rsa active 1", "a rsa active\n",
+	    "a dsa active 1\n", "a rsa used 1\n", "a rsa active -1\n",
+	    "a rsa active 1 \n", "a  rsa active 1\n", "A rsa active 1\n",
+	    "../a rsa active 1\n", "-a rsa active 1\n", "a.b rsa active 1\n",
+	    "\n", "a rsa active 99999999999999999999\n",
 	    "a rsa active 1\na rsa waiting 1\n",
 	    "a rsa active 1\nb rsa active 1\n"};
 	struct selectors s;
@@ -138,14 +138,15 @@ static void
 facts_in_packets(void **state)
 {
 	static struct packet p;
-	const size_t sizes[] = {1, DKIM_FIELDS_PART, DKIM_FIELDS_PART + 1,
-	    DKIM_FIELDS_MAX};
+	const size_t sizes[] = {
+	    1, DKIM_FIELDS_PART, DKIM_FIELDS_PART + 1, DKIM_FIELDS_MAX};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct dkim_facts f = {.from = "a@b.test",
-		    .body = {0, 255, 16},
-		    .fields = BUF_INIT(DKIM_FIELDS_MAX)}, again;
+				      .body = {0, 255, 16},
+				      .fields = BUF_INIT(DKIM_FIELDS_MAX)},
+				  again;
 		const char *from, *body, *fields;
 		uint64_t more;
 		size_t at, parts = 1;
@@ -186,8 +187,9 @@ facts_in_packets(void **state)
 static void
 tags_of_a_signature(void **state)
 {
-	static const char field[] = "DKIM-Signature: v=1; a=rsa-sha256; ad=no;\n"
-				    "\td =\n b.test ; s=x y; b=d=e;h";
+	static const char field[] =
+	    "DKIM-Signature: v=1; a=rsa-sha256; ad=no;\n"
+	    "\td =\n b.test ; s=x y; b=d=e;h";
 	char out[SIGNATURE_TAG_MAX + 1];
 
 	(void)state;
