@@ -13,6 +13,7 @@ struct check {
 	struct dmarc_result *result;
 	struct dmarc_walker walker;
 	struct dmarc_walk author; /* the walk from the domain in From */
+	bool walked;
 };
 
 static void conclude(struct dmarc_result *r, enum auth_result result,
@@ -28,6 +29,25 @@ conclude(
 	va_start(arguments, format);
 	vsnprintf(r->reason, sizeof(r->reason), format, arguments);
 	va_end(arguments);
+}
+
+/*
+ * The walk up to the organization takes a question or more that most messages
+ * can do without: it is made once something depends on it.
+ */
+static const struct dmarc_walk *
+author(struct check *c)
+{
+	struct dmarc_result *r = c->result;
+
+	if (c->walked)
+		return &c->author;
+	c->walked = true;
+	dmarc_walk_from(&c->walker, r->domain, &c->author);
+	if (!c->author.trouble)
+		snprintf(r->organization, sizeof(r->organization), "%s",
+		    dmarc_walk_organization(&c->author));
+	return &c->author;
 }
 
 /* -- the policy -- */
@@ -80,8 +100,10 @@ static bool
 find_policy(struct check *c)
 {
 	struct dmarc_result *r = c->result;
-	const struct dmarc_place *place = dmarc_walk_policy(&c->author);
+	const struct dmarc_place *place = dmarc_place_at(&c->walker, r->domain);
 
+	if (place == NULL || !place->found)
+		place = dmarc_walk_policy(author(c));
 	if (place == NULL) {
 		if (c->author.trouble)
 			conclude(r, AUTH_TEMPERROR,
@@ -123,7 +145,7 @@ relaxed(struct check *c, const char *domain)
 	const char *top = strrchr(r->domain, '.');
 	struct dmarc_walk walk;
 
-	if (c->author.trouble)
+	if (author(c)->trouble)
 		return dmarc_is_within(
 			   domain, top == NULL ? r->domain : top + 1)
 		    ? UNKNOWN
@@ -236,14 +258,21 @@ dmarc_check(const struct mailauth *m, const struct dmarc_query *query,
 		conclude(result, AUTH_PERMERROR, "no domain name in From");
 		return;
 	}
-	dmarc_walk_from(&c.walker, result->domain, &c.author);
-	if (!c.author.trouble)
-		snprintf(result->organization, sizeof(result->organization),
-		    "%s", dmarc_walk_organization(&c.author));
 	if (find_policy(&c)) {
 		settle_policy(&c, &trouble);
 		judge(&c, trouble);
 	}
+	dmarc_walker_free(&c.walker);
+}
+
+void
+dmarc_find_organization(const struct mailauth *m, struct dmarc_result *result)
+{
+	struct check c = {
+	    .mailauth = m, .result = result, .walker = {.mailauth = m}};
+
+	if (result->domain[0] != '\0' && result->organization[0] == '\0')
+		(void)author(&c);
 	dmarc_walker_free(&c.walker);
 }
 

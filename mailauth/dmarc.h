@@ -61,7 +61,8 @@ struct dmarc_result {
 	enum auth_result result;
 	char domain[DNS_NAME_MAX + 1]; /* in From, A-labels, lower case */
 	char policy_domain[DNS_NAME_MAX + 1]; /* where the record is; "" */
-	char organization[DNS_NAME_MAX + 1];  /* "": not known */
+	char organization[DNS_NAME_MAX + 1];  /* "": not needed, or not
+					       * known */
 	struct dmarc_record record;           /* as published */
 	/*
 	 * That applies to this domain (p, sp, np).  Of a temperror, where
@@ -78,6 +79,12 @@ struct dmarc_result {
 void dmarc_check(
     const struct mailauth *, const struct dmarc_query *, struct dmarc_result *);
 void dmarc_result_free(struct dmarc_result *);
+
+/*
+ * The organizational domain, where the check could do without: up to
+ * DMARC_WALK_MAX questions more.
+ */
+void dmarc_find_organization(const struct mailauth *, struct dmarc_result *);
 
 /*
  * The domain that a reader is made to believe in: NULL and *domain, or why

@@ -142,9 +142,8 @@ ask(const struct mailauth *m, struct dmarc_place *place)
 				       : "a DMARC record");
 }
 
-/* NULL without memory. */
-static const struct dmarc_place *
-look_at(struct dmarc_walker *walker, const char *domain)
+const struct dmarc_place *
+dmarc_place_at(struct dmarc_walker *walker, const char *domain)
 {
 	struct dmarc_place *place;
 
@@ -183,7 +182,7 @@ dmarc_walk_from(
 
 	*walk = (struct dmarc_walk){.start = start};
 	while (*target != '\0' && walk->n < DMARC_WALK_MAX) {
-		const struct dmarc_place *place = look_at(walker, target);
+		const struct dmarc_place *place = dmarc_place_at(walker, target);
 
 		walk->trouble = place == NULL || place->trouble;
 		if (walk->trouble)

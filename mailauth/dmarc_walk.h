@@ -36,6 +36,10 @@ struct dmarc_walk {
  */
 bool dmarc_normalise(const char *domain, char out[DNS_NAME_MAX + 1]);
 
+/* What stands there; domain is normalised.  NULL without memory. */
+const struct dmarc_place *dmarc_place_at(
+    struct dmarc_walker *, const char *domain);
+
 /* start is normalised, and stays the caller's as long as the walk. */
 void dmarc_walk_from(
     struct dmarc_walker *, const char *start, struct dmarc_walk *);

@@ -85,6 +85,7 @@ tool_all(struct request *r)
 	if (code == EX_OK) {
 		tool_start_clock(r);
 		judge_end(judge, &judgement);
+		dmarc_find_organization(&r->mailauth, &judgement.dmarc);
 		code = tell(r, &judgement);
 		judgement_free(&judgement);
 	}

@@ -103,6 +103,7 @@ tool_dmarc(struct request *r)
 
 	memcpy(query.dkim, r->dkim, sizeof(query.dkim));
 	check(r, &query, &result);
+	dmarc_find_organization(&r->mailauth, &result);
 	if (r->json) {
 		putchar('{');
 		print_pair(&first, "result", auth_result_name(result.result));

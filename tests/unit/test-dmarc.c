@@ -135,6 +135,7 @@ struct zone {
 struct fake {
 	const struct zone *zone; /* ends without a name */
 	char asked[1024];        /* each name and a blank */
+	size_t heard;            /* of it when the check was done */
 };
 
 static enum dns_status
@@ -189,6 +190,9 @@ check(const struct zone *zone, const struct dmarc_query *query)
 	fake = (struct fake){.zone = zone};
 	dmarc_result_free(&result);
 	dmarc_check(&m, query, &result);
+	fake.heard = strlen(fake.asked);
+	dmarc_find_organization(&m, &result);
+	fake.asked[fake.heard] = '\0';
 }
 
 /* identities: NULL, or "domain" that passed. */
@@ -280,6 +284,29 @@ examples(void **state)
 	    DMARC_QUARANTINE);
 	assert_true(result.spf_aligned && !result.dkim_aligned);
 	assert_null(strstr(fake.asked, "_dmarc.example "));
+}
+
+static void
+no_walk_where_nothing_depends_on_it(void **state)
+{
+	static const struct zone zone[] = {
+	    {"_dmarc.mail.example.com", "v=DMARC1; p=reject"}, {NULL, NULL}};
+
+	(void)state;
+	check_passed(
+	    zone, "mail.example.com", "mail.example.com", "mail.example.com");
+	expect(AUTH_PASS, "mail.example.com", "mail.example.com",
+	    DMARC_REJECT);
+	assert_string_equal(fake.asked, "_dmarc.mail.example.com ");
+	check_passed(zone, "mail.example.com", NULL, NULL);
+	expect(AUTH_FAIL, "mail.example.com", "mail.example.com",
+	    DMARC_REJECT);
+	assert_string_equal(fake.asked, "_dmarc.mail.example.com ");
+	check_passed(zone, "mail.example.com", "example.com", NULL);
+	expect(AUTH_FAIL, "mail.example.com", "mail.example.com",
+	    DMARC_REJECT);
+	assert_string_equal(fake.asked,
+	    "_dmarc.mail.example.com _dmarc.example.com _dmarc.com ");
 }
 
 static void
@@ -528,6 +555,7 @@ main(void)
 	    cmocka_unit_test(other_tags),
 	    cmocka_unit_test(at_most_eight_questions),
 	    cmocka_unit_test(examples),
+	    cmocka_unit_test(no_walk_where_nothing_depends_on_it),
 	    cmocka_unit_test(where_the_record_is),
 	    cmocka_unit_test(below_a_suffix_that_is_far_up),
 	    cmocka_unit_test(strict_alignment),
