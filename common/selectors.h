@@ -14,13 +14,14 @@
  * with
  *
  *	SELECTOR.pem	a private key
+ *	SELECTOR.txt	what is to be published of it
  *	selectors	what they are for: a line each, in the order made,
  *			SELECTOR rsa|ed25519 waiting|active|retired SECONDS
  *
  * waiting: until its record is in the DNS; active: signs, at most one of each
  * kind; retired: signs no more, its record stays for what is on its way;
- * SECONDS: since when.  postrider-key writes them, each at one stroke; keys
- * reads them.
+ * SECONDS: since when.  postrider-key writes them, each at one stroke, while
+ * it has a lock on the folder (flock(2)); keys reads them.
  */
 enum {
 	SELECTORS_MAX = 16, /* of a domain */

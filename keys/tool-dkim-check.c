@@ -119,6 +119,8 @@ start_looker(const struct config *config)
 
 struct checking {
 	int fd;
+	size_t nseen; /* of the domain's that wait */
+	char seen[SELECTORS_MAX][SELECTOR_NAME_MAX + 1];
 };
 
 /* seen, missing, other or unknown */
@@ -166,7 +168,7 @@ static const struct meaning {
 
 static int
 check_selector(
-    struct checking *c, struct dkim_place *p, struct selector *s, bool *changed)
+    struct checking *c, const struct dkim_place *p, const struct selector *s)
 {
 	const char *word = ask(c, p, s);
 	const struct meaning *m = meanings;
@@ -174,10 +176,8 @@ check_selector(
 
 	while (m->word != NULL && strcmp(m->word, word) != 0)
 		m++;
-	if (state == SELECTOR_WAITING && m->of[state].code == EX_OK) {
-		dkim_use(p, s);
-		*changed = true;
-	}
+	if (state == SELECTOR_WAITING && m->of[state].code == EX_OK)
+		memcpy(c->seen[c->nseen++], s->name, sizeof(s->name));
 	printf("%s %s: %s\n", p->name, s->name, m->of[state].text);
 	return m->of[state].code;
 }
@@ -190,19 +190,36 @@ worse(int a, int b)
 	return a == EX_OK || b == EX_DATAERR ? b : a;
 }
 
-/* Newer ones of a kind stand behind older ones, and are used instead. */
+/*
+ * The DNS takes its time, and somebody may have changed the list meanwhile.
+ * Newer ones of a kind stand behind older ones, and are used instead.
+ */
+static int
+use_seen(const struct checking *c, struct dkim_place *p)
+{
+	int code = dkim_hold(p);
+
+	for (size_t i = 0; i < c->nseen && code == EX_OK; i++) {
+		struct selector *s = selectors_find(&p->selectors, c->seen[i]);
+
+		if (s != NULL && s->state == SELECTOR_WAITING)
+			dkim_use(p, s);
+	}
+	return code == EX_OK ? dkim_save(p) : code;
+}
+
 static int
 check_domain(struct dkim_place *p, void *context)
 {
-	bool changed = false;
+	struct checking *c = context;
 	int worst = EX_OK, code;
 
+	c->nseen = 0;
 	for (size_t i = 0; i < p->selectors.n; i++)
 		if (p->selectors.items[i].state != SELECTOR_RETIRED)
 			worst = worse(worst,
-			    check_selector(
-				context, p, &p->selectors.items[i], &changed));
-	code = changed ? dkim_save(p) : EX_OK;
+			    check_selector(c, p, &p->selectors.items[i]));
+	code = c->nseen > 0 ? use_seen(c, p) : EX_OK;
 	return code != EX_OK ? code : worst;
 }
 

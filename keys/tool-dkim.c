@@ -7,6 +7,7 @@
 #include <openssl/rsa.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,6 +61,21 @@ dkim_open_domain(struct dkim_place *p, const char *domain, bool make)
 }
 
 int
+dkim_hold(struct dkim_place *p)
+{
+	int rc;
+
+	do
+		rc = flock(p->domain, LOCK_EX);
+	while (rc == -1 && errno == EINTR);
+	if (rc == -1)
+		return fail_domain(p, EX_OSERR);
+	return selectors_read(p->domain, &p->selectors) == 0
+	    ? EX_OK
+	    : fail_domain(p, EX_DATAERR);
+}
+
+int
 dkim_save(struct dkim_place *p)
 {
 	return selectors_write(p->domain, &p->selectors) == 0
@@ -100,6 +116,8 @@ run_for(struct request *r, bool make,
 
 	if (code == EX_OK)
 		code = dkim_open_domain(&p, r->argv[0], make);
+	if (code == EX_OK)
+		code = dkim_hold(&p);
 	if (code == EX_OK)
 		code = run(&p, r);
 	dkim_close(&p);

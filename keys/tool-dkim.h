@@ -22,7 +22,13 @@ int dkim_open(struct dkim_place *, const struct config *);
 /* A domain there; make: if it is not. */
 int dkim_open_domain(struct dkim_place *, const char *domain, bool make);
 
-int dkim_save(struct dkim_place *); /* its list */
+/*
+ * Nobody else changes its keys from now on, until it is closed; what somebody
+ * has changed since it was opened is read.
+ */
+int dkim_hold(struct dkim_place *);
+
+int dkim_save(struct dkim_place *); /* its list; of one that is held */
 
 /* It signs from now on, and what did of its kind is retired. */
 void dkim_use(struct dkim_place *, struct selector *);

@@ -18,7 +18,8 @@ import pytest
 from deliverer import SmtpServer
 from dnsserver import dns  # noqa: F401
 from internal import Peer
-from scripted_dns import SERVFAIL, ScriptedDns
+from scripted_dns import (SERVFAIL, ScriptedDns, encode_data, encode_name,
+                          record)
 
 DOMAIN = "example.test"
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -581,6 +582,30 @@ def test_selectors_change_when_the_new_ones_are_in_the_dns(house):
         house.dns.update({name: {}})
     house.key("dkim", "--check")
     assert used() == set(new)
+
+
+def test_what_is_changed_while_the_dns_is_asked_stays(house):
+    """A look-up takes its time, and a key that is deleted meanwhile does not
+    come back without its file."""
+    old = [name.split(".")[0] for name in house.make()]
+    new = house.publish(house.key("dkim", "--rotate", DOMAIN).stdout)
+    name, text = [(n, r) for n, r in new.items()
+                  if n.split(".")[0] not in old][0]
+    done = []
+
+    def answer(query):
+        if not done:
+            done.append(house.key("dkim", "--delete", DOMAIN, *old))
+        return query.reply(record(encode_name(name), "TXT",
+                                  encode_data("TXT", text)))
+    house.dns.update({name: answer})
+    house.key("dkim", "--check", check=False)
+    assert done
+    listed = house.key("dkim", "list").stdout
+    assert not [one for one in old if f" {one} " in listed], listed
+    house.key("dkim", "--check")
+    house.suite.sendmail("-f", ANN, AWAY, message=message())
+    assert len(house.verify(house.arrived())) == 2
 
 
 def test_a_record_that_has_gone_is_told(house):
