@@ -128,6 +128,14 @@ has_list(int dkim, const char *domain)
 	    errno != ENOENT;
 }
 
+static void
+tell_failure(const char *domain)
+{
+	log_event(LEVEL_ERROR, "no key", log_text("domain", domain),
+	    log_text("reason",
+		errno == EBADMSG ? "cannot be understood" : strerror(errno)));
+}
+
 /* The domain's keys in use; NULL: none, or *failed, which is logged. */
 static const struct slot *
 look(int dkim, const char *domain, bool *failed)
@@ -141,11 +149,8 @@ look(int dkim, const char *domain, bool *failed)
 		return NULL;
 	*failed = read_slot(slot, dkim, domain) == -1;
 	if (*failed)
-		log_event(LEVEL_ERROR, "no key", log_text("domain", domain),
-		    log_text("reason",
-			errno == EBADMSG ? "cannot be understood"
-					 : strerror(errno)));
-	return slot->n > 0 ? slot : NULL;
+		tell_failure(domain);
+	return !*failed && slot->n > 0 ? slot : NULL;
 }
 
 /* -- whose -- */
@@ -210,8 +215,12 @@ answer_for(const char *keys_dir, const struct dkim_facts *facts,
 
 	if (dkim == -1)
 		dkim = selectors_open(keys_dir, false);
-	if (dkim != -1)
+	if (dkim != -1) {
 		slot = find(dkim, domain, &a->failed);
+	} else if (errno != ENOENT) {
+		tell_failure(domain);
+		a->failed = true;
+	}
 	/* Another may stand there by now. */
 	if (dkim != -1 && slot == NULL) {
 		close(dkim);

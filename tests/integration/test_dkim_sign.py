@@ -749,6 +749,24 @@ def test_a_broken_key_puts_mail_off(house):
     assert len(house.verify(house.arrived())) == 2
 
 
+@pytest.mark.parametrize("name", ["dkim", f"dkim/{DOMAIN}"])
+def test_a_folder_that_cannot_be_read_puts_mail_off(house, name):
+    house.make()
+    folder = os.path.join(house.suite.path("database-keys"), name)
+    os.rename(folder, folder + ".away")
+    with open(folder, "w"):
+        pass
+    done = house.suite.sendmail("-f", ANN, AWAY, message=message(),
+                                check=False)
+    assert done.returncode == 75
+    house.suite.wait_log(lambda line: "no key" in line.text and
+                         line.get("domain") == DOMAIN)
+    os.unlink(folder)
+    os.rename(folder + ".away", folder)
+    house.suite.sendmail("-f", ANN, AWAY, message=message())
+    assert len(house.verify(house.arrived())) == 2
+
+
 def test_the_same_signature_after_a_restart(house):
     house.make()
     house.server.reply = lambda session, command: (
