@@ -107,9 +107,9 @@ take_packed(struct find *f, const char *octets, size_t n)
 	const char *wrong;
 
 	if (is_gzip(octets, n))
-		wrong = unpack_gzip(octets, n, take_xml, &d);
+		wrong = unpack_gzip(octets, n, &f->left, take_xml, &d);
 	else if (is_zip(octets, n))
-		wrong = unpack_zip(octets, n, take_xml, &d);
+		wrong = unpack_zip(octets, n, &f->left, take_xml, &d);
 	else if (!is_xml(octets, n))
 		return false;
 	else if ((wrong = take_xml(&d, octets, n)) == NULL)
@@ -131,6 +131,7 @@ void
 find_reports(struct find *f, const char *octets, size_t n)
 {
 	f->reports = 0;
+	f->left = UNPACKED_MAX;
 	f->reason[0] = '\0';
 	if (!take_packed(f, octets, n) && !mime_each(octets, n, take_part, f))
 		note(f, "out of memory");

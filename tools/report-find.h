@@ -18,6 +18,7 @@ struct find {
 	void (*report)(const struct feedback *, void *context);
 	void *context;
 	unsigned reports;             /* out: so many */
+	size_t left;                  /* that may come out of what is packed */
 	char reason[FIND_REASON_MAX]; /* out: what is wrong; "": nothing */
 };
 

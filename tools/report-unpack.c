@@ -28,9 +28,9 @@ enum { PIECE = 1 << 16, RAW = -MAX_WBITS, GZIP = 16 + MAX_WBITS };
 static const char too_big[] = "it unpacks to too much";
 static const char broken[] = "what is packed is broken";
 
-/* How much may still come out, of all documents. */
+/* Where it goes, and how much may still come out. */
 struct room {
-	size_t left;
+	size_t *left;
 	unpack_sink *sink;
 	void *context;
 };
@@ -38,9 +38,11 @@ struct room {
 static const char *
 hand_on(struct room *room, const char *octets, size_t n)
 {
-	if (n > room->left)
+	if (n > *room->left) {
+		*room->left = 0;
 		return too_big;
-	room->left -= n;
+	}
+	*room->left -= n;
 	return n > 0 ? room->sink(room->context, octets, n) : NULL;
 }
 
@@ -72,9 +74,10 @@ inflate_stream(struct room *room, struct span in, int form, size_t *used)
 }
 
 const char *
-unpack_gzip(const char *octets, size_t n, unpack_sink *sink, void *context)
+unpack_gzip(const char *octets, size_t n, size_t *left, unpack_sink *sink,
+    void *context)
 {
-	struct room room = {UNPACKED_MAX, sink, context};
+	struct room room = {left, sink, context};
 	const char *wrong = NULL;
 	size_t at = 0, used;
 
@@ -220,9 +223,10 @@ unpack_entry(
 }
 
 const char *
-unpack_zip(const char *octets, size_t n, unpack_sink *sink, void *context)
+unpack_zip(const char *octets, size_t n, size_t *left, unpack_sink *sink,
+    void *context)
 {
-	struct room room = {UNPACKED_MAX, sink, context};
+	struct room room = {left, sink, context};
 	struct cursor end = find_end(octets, n), c = cursor_over(octets, n);
 	const char *wrong = NULL;
 	unsigned entries;
@@ -249,19 +253,22 @@ unpack_zip(const char *octets, size_t n, unpack_sink *sink, void *context)
 static const char without[] = "Postrider was built without zlib";
 
 const char *
-unpack_gzip(const char *octets, size_t n, unpack_sink *sink, void *context)
+unpack_gzip(const char *octets, size_t n, size_t *left, unpack_sink *sink,
+    void *context)
 {
 	(void)octets;
 	(void)n;
+	(void)left;
 	(void)sink;
 	(void)context;
 	return without;
 }
 
 const char *
-unpack_zip(const char *octets, size_t n, unpack_sink *sink, void *context)
+unpack_zip(const char *octets, size_t n, size_t *left, unpack_sink *sink,
+    void *context)
 {
-	return unpack_gzip(octets, n, sink, context);
+	return unpack_gzip(octets, n, left, sink, context);
 }
 
 bool

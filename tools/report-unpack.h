@@ -10,11 +10,11 @@
 /*
  * What reports are packed in: gzip (RFC 1952), and ZIP, which is read here
  * since a few of its features are all that reports use.  What comes out is
- * handed on in pieces and is never more than UNPACKED_MAX in all, however
- * little went in (A18).
+ * handed on in pieces and is never more than *left in all, which it is taken
+ * from, however little went in (A18).
  */
 enum {
-	UNPACKED_MAX = 64 << 20,
+	UNPACKED_MAX = 64 << 20, /* what there is of it for a file */
 	UNPACK_FILES_MAX = 16 /* of a ZIP; the rest is not looked at */
 };
 
@@ -28,11 +28,11 @@ bool is_gzip(const char *octets, size_t n);
 bool is_zip(const char *octets, size_t n);
 
 /* NULL, or what is wrong. */
-const char *unpack_gzip(
-    const char *octets, size_t n, unpack_sink *, void *context);
+const char *unpack_gzip(const char *octets, size_t n, size_t *left,
+    unpack_sink *, void *context);
 /* Each file in it is a document. */
-const char *unpack_zip(
-    const char *octets, size_t n, unpack_sink *, void *context);
+const char *unpack_zip(const char *octets, size_t n, size_t *left,
+    unpack_sink *, void *context);
 
 /* Append it as gzip, without a name and a time. */
 bool pack_gzip(const char *octets, size_t n, struct buf *out);

@@ -409,6 +409,18 @@ def limited():
 
 
 BOMB = b" " * (1 << 20)
+
+
+def mail_of_many():
+    """None of them is too much."""
+    m = message(b"")
+    for i in range(40):
+        m.add_attachment(gzip.compress(
+            report(id=str(i))[:-13] + BOMB * 30 + report()[-13:]),
+            maintype="application", subtype="gzip")
+    return bytes(m)
+
+
 BOMBS = {
     "gzip": lambda: gzip.compress(report()[:-13] + BOMB * 200 +
                                   report()[-13:]),
@@ -419,6 +431,7 @@ BOMBS = {
                                     report()[-13:] for i in range(16)]),
     "in a mail": lambda: bytes(message(gzip.compress(
         report()[:-13] + BOMB * 200))),
+    "a mail of many": mail_of_many,
 }
 
 
