@@ -55,13 +55,6 @@ dkim_facts_write(struct packet *p, const struct dkim_facts *f, size_t at)
 }
 
 bool
-dkim_facts_fit(const struct dkim_facts *f)
-{
-	return f->fields.len > 0 && f->fields.len <= DKIM_FIELDS_MAX &&
-	    memchr(f->fields.data, '\0', f->fields.len) == NULL;
-}
-
-bool
 dkim_facts_begin(struct dkim_facts *f, const char *from, const char *body,
     const char *fields)
 {

@@ -39,10 +39,9 @@ struct dkim_facts {
  *	more fields= [more=1]
  *
  * Write the part that begins at that octet, at the end of a packet; where the
- * next one begins, 0: there is none.  Not with a NUL in them.
+ * next one begins, 0: there is none.  There is no NUL in them.
  */
 size_t dkim_facts_write(struct packet *, const struct dkim_facts *, size_t at);
-bool dkim_facts_fit(const struct dkim_facts *);
 
 /*
  * Read them: the first part, then others.  False: malformed, or no memory.

@@ -84,6 +84,13 @@ const char *dkim_sign_end(struct dkim_signer *, const struct header_section *,
 void dkim_sign_free(struct dkim_signer *);
 
 /*
+ * The same of a message at hand, in one piece (more is NULL) or in two, the
+ * header section all in the first one.
+ */
+const char *dkim_sign_text(const char *text, size_t n, const char *more,
+    size_t nmore, struct dkim_facts *facts);
+
+/*
  * Are these facts of the form above, with From exactly once as a field, its
  * mailbox facts->from, and From oversigned?  NULL, or what is wrong.
  */

@@ -154,6 +154,30 @@ dkim_sign_end(struct dkim_signer *s, const struct header_section *h,
 	return dkim_facts_check(facts);
 }
 
+const char *
+dkim_sign_text(const char *text, size_t n, const char *more, size_t nmore,
+    struct dkim_facts *facts)
+{
+	struct dkim_signer *s = dkim_sign_begin();
+	struct header_section header;
+	const char *wrong;
+	size_t used;
+
+	*facts = (struct dkim_facts){.fields = BUF_INIT(0)};
+	if (s == NULL)
+		return "out of memory";
+	header_init(&header);
+	used = header_take(&header, text, n);
+	header_end(&header);
+	dkim_sign_body(s, text + used, n - used);
+	if (nmore > 0)
+		dkim_sign_body(s, more, nmore);
+	wrong = dkim_sign_end(s, &header, facts);
+	header_free(&header);
+	dkim_sign_free(s);
+	return wrong;
+}
+
 /* -- what others say are facts -- */
 
 /* A value in the relaxed form: single blanks, none at the ends. */

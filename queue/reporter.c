@@ -71,29 +71,6 @@ read_message(int fd, const struct envelope *e, uint64_t limit, struct report *r,
 	return true;
 }
 
-/* What DKIM signs of the report: the part that may leave the house. */
-static const char *
-collect_facts(const struct report *r, struct dkim_facts *facts)
-{
-	struct header_section section;
-	struct dkim_signer *signer = dkim_sign_begin();
-	const char *text = r->text.data + r->start, *why = "no memory";
-	size_t n = r->text.len - r->start, at;
-
-	header_init(&section);
-	at = header_take(&section, text, n);
-	header_end(&section);
-	if (signer != NULL) {
-		dkim_sign_body(signer, text + at, n - at);
-		why = dkim_sign_end(signer, &section, facts);
-		dkim_sign_free(signer);
-	}
-	header_free(&section);
-	return why != NULL || dkim_facts_fit(facts)
-	    ? why
-	    : "a header that cannot be signed";
-}
-
 /*
  * Nobody is told of a copy that cannot be delivered, by its protocol
  * (queue/tell.c): so there is an end to reports about reports.
@@ -129,7 +106,9 @@ hand_in(struct submission *s, struct report *r)
 	envelope.wire = r->wire;
 	envelope.eight_bit = r->eight_bit;
 	envelope.utf8 = r->utf8;
-	envelope.unsigned_because = collect_facts(r, &facts);
+	/* The part that may leave the house. */
+	envelope.unsigned_because = dkim_sign_text(r->text.data + r->start,
+	    r->text.len - r->start, NULL, 0, &facts);
 	if (envelope.unsigned_because == NULL)
 		envelope.facts = &facts;
 	verdict = submit_commit(s, &envelope, deadline);

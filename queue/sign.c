@@ -48,7 +48,6 @@ weigh(struct client *c, size_t n)
 	c->weight += n;
 }
 
-/* Those who will not have them signed need not keep them. */
 static bool
 keep_facts(struct client *c, const char *from, const char *body,
     const char *fields, bool more)

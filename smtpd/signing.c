@@ -82,8 +82,6 @@ signing_end(struct signing *s, const struct header_section *h,
 	const char *why = collect(s, h, fields, n);
 
 	*facts = NULL;
-	if (why == NULL && !dkim_facts_fit(&s->facts))
-		why = "a header that cannot be signed";
 	if (why == NULL)
 		*facts = &s->facts;
 	return why;

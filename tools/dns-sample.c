@@ -33,25 +33,6 @@ write_message(const struct request *r, struct buf *out)
 
 /* -- having it signed -- */
 
-static const char *
-find_facts(const struct buf *message, struct dkim_facts *facts)
-{
-	struct header_section header;
-	struct dkim_signer *signer = dkim_sign_begin();
-	const char *why = "no memory";
-	size_t n;
-
-	header_init(&header);
-	n = header_take(&header, message->data, message->len);
-	if (signer != NULL) {
-		dkim_sign_body(signer, message->data + n, message->len - n);
-		why = dkim_sign_end(signer, &header, facts);
-	}
-	dkim_sign_free(signer);
-	header_free(&header);
-	return why;
-}
-
 /* The question may take several packets. */
 static bool
 ask(int fd, const struct dkim_facts *facts, struct packet *p)
@@ -104,7 +85,7 @@ have_signed(const struct request *r, const struct buf *message, struct buf *out)
 
 	if (fd == -1)
 		return "keys does not run here, or you may not ask it";
-	why = find_facts(message, &facts);
+	why = dkim_sign_text(message->data, message->len, NULL, 0, &facts);
 	if (why == NULL && !ask(fd, &facts, &p))
 		why = "no answer from keys";
 	if (why == NULL)

@@ -41,31 +41,6 @@ add_trace(const struct report_mail *m, const struct submission *s,
 	    m->config->hostname, s->id, (unsigned long)getuid(), date);
 }
 
-/*
- * What is signed when it leaves.  NULL, or why it cannot be (for the log);
- * facts->fields is the caller's to free.
- */
-static const char *
-collect_facts(const struct buf *message, struct dkim_facts *facts)
-{
-	struct dkim_signer *signer = dkim_sign_begin();
-	struct header_section section;
-	const char *wrong = "no memory";
-	size_t used;
-
-	header_init(&section);
-	used = header_take(&section, message->data, message->len);
-	header_end(&section);
-	if (signer != NULL) {
-		dkim_sign_body(
-		    signer, message->data + used, message->len - used);
-		wrong = dkim_sign_end(signer, &section, facts);
-		dkim_sign_free(signer);
-	}
-	header_free(&section);
-	return wrong;
-}
-
 /* No report about a report: who cannot be reached is not told of. */
 static enum verdict
 commit(const struct report_mail *m, struct submission *s,
@@ -84,7 +59,8 @@ commit(const struct report_mail *m, struct submission *s,
 	enum verdict verdict = VERDICT_INTERNAL;
 
 	if (m->config->dkim_sign)
-		e.unsigned_because = collect_facts(message, &facts);
+		e.unsigned_because = dkim_sign_text(
+		    message->data, message->len, NULL, 0, &facts);
 	if (m->config->dkim_sign && e.unsigned_because == NULL)
 		e.facts = &facts;
 	add_trace(m, s, &e.start, &trace);
