@@ -22,7 +22,8 @@ enum dns_status {
 
 enum {
 	DNS_NAME_MAX = 255,
-	DNS_RECORDS_MAX = 64, /* of one answer; the rest is not looked at */
+	/* Of one answer, but for TXT; the rest is not looked at. */
+	DNS_RECORDS_MAX = 64,
 	DNS_TEXT_MAX = 8192,  /* of one TXT record, strings joined */
 	DNS_TEXT_NUL = 0x7f
 };
@@ -68,6 +69,7 @@ enum dns_status dns_addresses(struct dns *, const char *host, int family,
 /*
  * Each record's strings joined, NUL-terminated; *texts is one free().  A NUL
  * in them is given as DNS_TEXT_NUL, which no protocol has in its records.
+ * Behind 256 records the rest is not looked at.
  */
 enum dns_status dns_txt(
     struct dns *, const char *name, char ***texts, size_t *n);

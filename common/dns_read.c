@@ -199,7 +199,10 @@ static void
 read_records(struct dns_answer *a, struct cursor *c, size_t count,
     uint16_t type, struct aliases *aliases)
 {
-	for (size_t i = 0; i < count && i < DNS_RECORDS_MAX; i++) {
+	const size_t most =
+	    type == DNS_TYPE_TXT ? DNS_TEXTS_MAX : DNS_RECORDS_MAX;
+
+	for (size_t i = 0; i < count && i < most; i++) {
 		struct dns_record *r = &a->records[a->n];
 		bool named = dns_read_name(c, r->owner);
 		uint16_t class;

@@ -13,10 +13,12 @@
  * Reading the answers of RFC 1035 section 4.  Pure: octets in, records out.
  * Whatever the octets say, the work is bounded (A14): a compression pointer
  * only ever leads backwards, a name has at most 255 octets, an answer at
- * most DNS_RECORDS_MAX records, a chain of aliases at most DNS_CHAIN_MAX.
+ * most DNS_RECORDS_MAX records, of texts DNS_TEXTS_MAX, a chain of aliases at
+ * most DNS_CHAIN_MAX.
  */
 enum {
 	DNS_CHAIN_MAX = 8,
+	DNS_TEXTS_MAX = 256, /* a large domain proves its name to many */
 	DNS_TYPE_A = 1,
 	DNS_TYPE_CNAME = 5,
 	DNS_TYPE_PTR = 12,
@@ -45,7 +47,7 @@ struct dns_answer {
 	/* AD: the server says that it has validated all of it (RFC 4035) */
 	bool authentic;
 	size_t n; /* records of the type asked for, owned by name */
-	struct dns_record records[DNS_RECORDS_MAX];
+	struct dns_record records[DNS_TEXTS_MAX];
 };
 
 /*

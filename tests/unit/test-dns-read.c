@@ -363,6 +363,12 @@ records_are_bounded(void **state)
 		record("a.org", DNS_TYPE_MX, "\0\1\1a\0", 5);
 	assert_int_equal(read_as("a.org", DNS_TYPE_MX), DNS_FOUND);
 	assert_int_equal(answer.n, DNS_RECORDS_MAX);
+	/* one among a hundred and more is what somebody looks for */
+	begin(OK, 1000, "a.org", DNS_TYPE_TXT);
+	for (int i = 0; i < 1000; i++)
+		record("a.org", DNS_TYPE_TXT, "\1a", 2);
+	assert_int_equal(read_as("a.org", DNS_TYPE_TXT), DNS_FOUND);
+	assert_int_equal(answer.n, DNS_TEXTS_MAX);
 	begin(OK, 65535, "a.org", DNS_TYPE_MX); /* a count that lies */
 	record("a.org", DNS_TYPE_MX, "\0\1\1a\0", 5);
 	assert_int_equal(read_as("a.org", DNS_TYPE_MX), DNS_BROKEN);
