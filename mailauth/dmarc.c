@@ -242,6 +242,20 @@ judge(struct check *c, bool policy_unknown)
 		conclude(r, AUTH_FAIL, "nothing that passed is aligned");
 }
 
+/* The very domain is aligned whatever the policy would say. */
+static void
+look_for_the_very_domain(struct check *c)
+{
+	const struct dmarc_query *q = c->query;
+	struct dmarc_result *r = c->result;
+	bool unsure = false;
+
+	r->spf_aligned =
+	    any_aligned(c, &q->spf, 1, true, AUTH_PASS, &unsure);
+	r->dkim_aligned =
+	    any_aligned(c, q->dkim, q->ndkim, true, AUTH_PASS, &unsure);
+}
+
 void
 dmarc_check(const struct mailauth *m, const struct dmarc_query *query,
     struct dmarc_result *result)
@@ -261,6 +275,8 @@ dmarc_check(const struct mailauth *m, const struct dmarc_query *query,
 	if (find_policy(&c)) {
 		settle_policy(&c, &trouble);
 		judge(&c, trouble);
+	} else if (result->result == AUTH_TEMPERROR) {
+		look_for_the_very_domain(&c);
 	}
 	dmarc_walker_free(&c.walker);
 }

@@ -72,7 +72,11 @@ struct dmarc_result {
 	enum dmarc_policy policy;
 	/* What its owner asks for: with t=y one step less than that. */
 	enum dmarc_policy disposition;
-	bool spf_aligned, dkim_aligned;    /* and passed */
+	/*
+	 * And passed.  Of a temperror: the very domain did, so that the
+	 * policy, were it told, would ask for nothing.
+	 */
+	bool spf_aligned, dkim_aligned;
 	char reason[DMARC_REASON_MAX + 1]; /* for people; "" */
 };
 

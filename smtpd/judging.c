@@ -129,6 +129,7 @@ decide(struct judging *j)
 	    .dmarc = dmarc->result,
 	    .disposition = dmarc->disposition,
 	    .nothing_known = dmarc->policy_domain[0] == '\0',
+	    .aligned = dmarc->spf_aligned || dmarc->dkim_aligned,
 	    .spf_fail = config->spf_fail,
 	    .dmarc_reject = config->dmarc_reject,
 	    .dmarc_quarantine = config->dmarc_quarantine};

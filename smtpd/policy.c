@@ -127,7 +127,7 @@ set_aside(struct policy_outcome *out, const char *word)
 static bool
 depends_on_dns(const struct policy_authentic *a)
 {
-	if (a->from != FROM_CLEAR || a->dmarc != AUTH_TEMPERROR)
+	if (a->from != FROM_CLEAR || a->dmarc != AUTH_TEMPERROR || a->aligned)
 		return false;
 	if (a->nothing_known)
 		return a->dmarc_reject != FAILURE_MARK ||

@@ -84,7 +84,9 @@ struct policy_authentic {
 	enum auth_result dmarc;
 	/* What From's domain asks for; of a temperror the most it may ask. */
 	enum dmarc_policy disposition;
-	bool nothing_known; /* of a temperror: it may ask for anything */
+	/* of a temperror: */
+	bool nothing_known; /* it may ask for anything */
+	bool aligned;       /* and yet of nothing about this message */
 	/* the config's */
 	enum failure_answer spf_fail, dmarc_reject, dmarc_quarantine;
 };

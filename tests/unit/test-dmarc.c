@@ -453,8 +453,14 @@ dns_trouble(void **state)
 	(void)state;
 	check_passed(zone, "dead.test", "dead.test", "dead.test");
 	expect(AUTH_TEMPERROR, "", "", DMARC_NONE);
+	assert_true(result.spf_aligned && result.dkim_aligned);
 	check_passed(zone, "a.dead.test", NULL, NULL);
 	expect(AUTH_TEMPERROR, "", "", DMARC_NONE);
+	assert_false(result.spf_aligned || result.dkim_aligned);
+	/* one that is not the very domain depends on the policy */
+	check_passed(zone, "a.dead.test", "b.dead.test", "dead.test");
+	expect(AUTH_TEMPERROR, "", "", DMARC_NONE);
+	assert_false(result.spf_aligned || result.dkim_aligned);
 	/* above the author's own record it matters to relaxed alignment */
 	check_passed(zone, "own.org", NULL, "own.org");
 	expect(AUTH_PASS, "own.org", "", DMARC_QUARANTINE);
