@@ -49,7 +49,7 @@ add_room(struct header_section *h)
 
 /*
  * "name:" at the start of the field, blanks before the colon allowed
- * (RFC 5322 section 4.5).  False: this is no field.
+ * (RFC 5322 section 4.5), and a fold among them.  False: this is no field.
  */
 static bool
 split(struct span text, struct header_field *f)
@@ -59,7 +59,8 @@ split(struct span text, struct header_field *f)
 	while (n < text.len && text.data[n] > ' ' && text.data[n] < 0x7f &&
 	    text.data[n] != ':')
 		n++;
-	for (colon = n; colon < text.len && is_blank(text.data[colon]);)
+	for (colon = n; colon < text.len &&
+	     (is_blank(text.data[colon]) || text.data[colon] == '\n');)
 		colon++;
 	if (n == 0 || colon == text.len || text.data[colon] != ':')
 		return false;
@@ -84,6 +85,14 @@ is_mailbox_line(struct span line)
 	}
 	return line.len >= 5 && memcmp(line.data, "From ", 5) == 0 &&
 	    memchr(line.data, '\n', line.len) == NULL;
+}
+
+/* Who unfolds lines first sees a field, who reads lines sees none. */
+static bool
+is_folded_before_colon(const struct header_field *f)
+{
+	return memchr(f->name.data, '\n',
+		   (size_t)(f->value.data - f->name.data)) != NULL;
 }
 
 /* With the lines that continue it, without its last line end. */
@@ -126,6 +135,8 @@ cut_into_fields(struct header_section *h)
 			if (!add_room(h))
 				return;
 			h->fields[h->n++] = field;
+			h->malformed =
+			    h->malformed || is_folded_before_colon(&field);
 		} else if (p != h->text.data || !is_mailbox_line(text)) {
 			h->malformed = true;
 		}

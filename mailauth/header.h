@@ -20,9 +20,10 @@
  * there, another passes over it.  The fields up to the empty line are there,
  * and nobody may call them authentic either.  Such are a line without a colon
  * or with a blank, a control or an 8-bit octet in the name, one without a
- * name, and a continuation line before the first field.  Not so "From " of a
- * mailbox file as the very first line, with or without a ">": it is in the
- * text, and no field.
+ * name, and a continuation line before the first field.  A name whose colon
+ * is behind a fold is one as well, and a field: somebody may take it for one.
+ * Not so "From " of a mailbox file as the very first line, with or without a
+ * ">": it is in the text, and no field.
  */
 enum { HEADER_SECTION_MAX = 256 * 1024, HEADER_FIELDS_MAX = 2000 };
 

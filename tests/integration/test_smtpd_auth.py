@@ -404,7 +404,8 @@ CLAIMS = [b"Authentication-Results: mail.example.test; dmarc=pass\r\n",
           b"Authentication-Results: (a (b)) \"mail.example.test\"\r\n ;\r\n"
           b"\tdkim=pass\r\n",
           b"Authentication-Results:\r\n mail.example.test; none\r\n",
-          b"Authentication-Results: (never ends; dkim=pass\r\n"]
+          b"Authentication-Results: (never ends; dkim=pass\r\n",
+          b"Authentication-Results\r\n : mail.example.test; dkim=pass\r\n"]
 OTHERS = [b"Authentication-Results: sub.mail.example.test; dmarc=pass\r\n",
           b"Authentication-Results: mail.example.org;\r\n\tspf=pass\r\n",
           b"X-Authentication-Results: mail.example.test; spf=pass\r\n"]

@@ -136,7 +136,7 @@ which_field(void **state)
 	    ROW(" From: v@victim.test\nTo: a@b.test\n",
 		"From that is no field"),
 	    ROW("To: a@b.test\nFrom\n : v@victim.test\n",
-		"From that is no field"),
+		"blank before the colon of From"),
 	    ROW("no field\nFrom: a@b.test\n",
 		"From behind a line that is no field"),
 	    ROW("From x\nno field\nFrom: a@b.test\n",
