@@ -104,6 +104,7 @@ def test_header_forms(parts, form, headers, wanted):
 
 # -- signatures and key records --
 
+SIGNATURES, RECORDS = table("mox", "sig.jsonl"), table("mox", "record.jsonl")
 SIGNATURES_OTHERWISE = {
     102: "i= may have UTF-8 in a message of SMTPUTF8 (RFC 8616), and a "
          "signature does not tell which kind its message is of",
@@ -115,7 +116,7 @@ RECORDS_OTHERWISE = {
 
 
 @pytest.mark.parametrize(
-    "row", table("mox", "sig.jsonl"), ids=lambda row: str(row["line"]))
+    "row", SIGNATURES, ids=[str(row["line"]) for row in SIGNATURES])
 def test_signatures(parts, row):
     text = "".join(row["strings"]).replace("\r\n", "\n")
     code, out = parts("signature", octets=text.encode())
@@ -124,7 +125,7 @@ def test_signatures(parts, row):
 
 
 @pytest.mark.parametrize(
-    "row", table("mox", "record.jsonl"), ids=lambda row: str(row["line"]))
+    "row", RECORDS, ids=[str(row["line"]) for row in RECORDS])
 def test_key_records(parts, row):
     code, out = parts("key", octets="".join(row["strings"]).encode())
     good = row["rest"].split(", ")[2] == "nil"

@@ -120,7 +120,8 @@ def holds(what, how, wanted, result):
 
 
 @pytest.mark.skipif(not cases(), reason="no test data")
-@pytest.mark.parametrize("case", cases(), ids=lambda c: c["test"][-40:])
+@pytest.mark.parametrize("case", cases(),
+                         ids=[case["test"][-40:] for case in cases()])
 def test_suite(case, scripted_dns, dmarc, judge):
     server = scripted_dns(zone_of(case))
     sender = case["header_from"]
