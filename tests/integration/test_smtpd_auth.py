@@ -14,7 +14,7 @@ from internal import children
 from scripted_dns import (NXDOMAIN, SERVFAIL, TIMEOUT,  # noqa: F401
                           scripted_dns)
 from smtpd_fakes import ANN, BOB, Smtpd
-from suite import SECONDS
+from suite import SECONDS, sanitized
 from test_inetd import Tcpserver
 
 dkim = pytest.importorskip("dkim")
@@ -517,7 +517,7 @@ def test_large_message(make_smtpd, dns, key, report):
     assert message.content.endswith(large[-1000:].replace(b"\r\n", b"\n"))
     assert int(message["wire"]) == len(message.content) + \
         message.content.count(b"\n")
-    assert more <= 1024
+    assert sanitized() or more <= 1024  # they have memory of their own
 
 
 def peak(smtpd):
@@ -542,6 +542,20 @@ def test_silent_servers_of_a_sender(make_smtpd, dns):
     start = time.monotonic()
     assert send(smtpd)[0] == 250
     assert time.monotonic() - start < 2
+
+
+def test_policy_that_cannot_be_read(make_smtpd, dns, key):
+    """Where the very domain passes no policy could ask for anything."""
+    dns.update({f"_dmarc.{AUTHOR}": SERVFAIL,
+                f"s._domainkey.sub.{AUTHOR}": {"TXT": key.record}})
+    smtpd = make_smtpd(dns)
+    elsewhere = {"sender": "x@elsewhere.test"}
+    *_, message = send(smtpd, key.sign(TEXT), **elsewhere)
+    assert "dmarc=temperror" in results(message)
+    assert send(smtpd)[0] == 250
+    assert send(smtpd, **elsewhere)[0] == 451
+    octets = key.sign(TEXT, domain=f"sub.{AUTHOR}")
+    assert send(smtpd, octets, **elsewhere)[0] == 451  # strict or not?
 
 
 def test_dead_dns_is_waited_for_once(make_smtpd, dns, scripted_dns):  # noqa: F811
