@@ -119,6 +119,7 @@ start_looker(const struct config *config)
 
 struct checking {
 	int fd;
+	bool quiet;   /* nothing about what is and was as it should be */
 	size_t nseen; /* of the domain's that wait */
 	char seen[SELECTORS_MAX][SELECTOR_NAME_MAX + 1];
 };
@@ -178,7 +179,9 @@ check_selector(
 		m++;
 	if (state == SELECTOR_WAITING && m->of[state].code == EX_OK)
 		memcpy(c->seen[c->nseen++], s->name, sizeof(s->name));
-	printf("%s %s: %s\n", p->name, s->name, m->of[state].text);
+	if (!c->quiet || m->of[state].code != EX_OK ||
+	    state == SELECTOR_WAITING)
+		printf("%s %s: %s\n", p->name, s->name, m->of[state].text);
 	return m->of[state].code;
 }
 
@@ -226,7 +229,8 @@ check_domain(struct dkim_place *p, void *context)
 int
 dkim_check(struct request *r)
 {
-	struct checking c = {.fd = start_looker(r->config)};
+	struct checking c = {
+	    .fd = start_looker(r->config), .quiet = r->quiet};
 	struct dkim_place p;
 	int worst, code;
 

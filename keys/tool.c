@@ -24,7 +24,7 @@ static const char usage[] =
     "  relay --delete host ...\n"
     "  dkim domain\n"
     "  dkim list [--json]\n"
-    "  dkim --check [domain ...]\n"
+    "  dkim --check [--quiet] [domain ...]\n"
     "  dkim --rotate domain\n"
     "  dkim --activate domain selector ...\n"
     "  dkim --import file domain selector\n"
@@ -88,7 +88,8 @@ enum options {
 	OPTION_CHECK = 32,
 	OPTION_ROTATE = 64,
 	OPTION_ACTIVATE = 128,
-	OPTION_IMPORT = 256
+	OPTION_IMPORT = 256,
+	OPTION_QUIET = 512
 };
 
 static const struct command {
@@ -104,7 +105,7 @@ static const struct command {
     {"relay", NULL, 0, OPTION_PASSWORD_STDIN | OPTION_TOKEN_FILE, 2, 2,
 	relay_set},
     {"dkim", "list", 0, OPTION_JSON, 0, -1, dkim_list},
-    {"dkim", NULL, OPTION_CHECK, 0, 0, 0, dkim_check},
+    {"dkim", NULL, OPTION_CHECK, OPTION_QUIET, 0, 0, dkim_check},
     {"dkim", NULL, OPTION_ROTATE, 0, 1, 1, dkim_rotate},
     {"dkim", NULL, OPTION_ACTIVATE, 0, 2, 0, dkim_activate},
     {"dkim", NULL, OPTION_IMPORT, 0, 2, 2, dkim_import},
@@ -141,7 +142,8 @@ read_options(struct request *r, unsigned *options)
 	    {"check", no_argument, NULL, OPTION_CHECK},
 	    {"rotate", no_argument, NULL, OPTION_ROTATE},
 	    {"activate", no_argument, NULL, OPTION_ACTIVATE},
-	    {"import", required_argument, NULL, OPTION_IMPORT}, {0}};
+	    {"import", required_argument, NULL, OPTION_IMPORT},
+	    {"quiet", no_argument, NULL, OPTION_QUIET}, {0}};
 	int option;
 
 	optind = 0;
@@ -156,6 +158,7 @@ read_options(struct request *r, unsigned *options)
 			r->import = optarg;
 	}
 	r->json = (*options & OPTION_JSON) != 0;
+	r->quiet = (*options & OPTION_QUIET) != 0;
 	r->password_stdin = (*options & OPTION_PASSWORD_STDIN) != 0;
 	r->argc -= optind;
 	r->argv += optind;

@@ -10,7 +10,7 @@
 /* postrider-key's commands.  Each returns an exit code of sysexits.h. */
 struct request {
 	const struct config *config;
-	bool json, password_stdin;
+	bool json, quiet, password_stdin;
 	const char *token_file; /* of --token-file, or NULL */
 	const char *import;     /* of --import, or NULL */
 	int argc;               /* what is left */

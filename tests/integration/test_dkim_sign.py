@@ -537,6 +537,7 @@ def test_started_by_an_ordinary_user(make_house):
     house.submit(message(ANN, *DATED))
     assert len(house.verify(house.arrived())) == 2
 
+
 def test_selectors_change_when_the_new_ones_are_in_the_dns(house):
     old = house.make()
 
@@ -572,7 +573,8 @@ def test_selectors_change_when_the_new_ones_are_in_the_dns(house):
     half = {rsa} | {n for n in old if "ed25519" in n}
     assert used() == half
     house.publish(text)
-    house.key("dkim", "--check")
+    check = house.key("dkim", "--check", "--quiet")
+    assert check.stdout.count("in use from now on") == 1
     assert used() == set(new)
     assert states() == {**{n: "retired" for n in old},
                         **{n: "active" for n in new}}
@@ -609,10 +611,15 @@ def test_what_is_changed_while_the_dns_is_asked_stays(house):
 
 
 def test_a_record_that_has_gone_is_told(house):
+    """From cron, too, where no news is good news."""
     names = list(house.make())
+    check = house.key("dkim", "--check", "--quiet")
+    assert check.stdout == check.stderr == ""
     house.dns.update({name: {} for name in names})
     check = house.key("dkim", "--check", check=False)
     assert check.returncode == 65 and check.stdout.count("is gone") == 2
+    assert house.key("dkim", "--check", "--quiet",
+                     check=False).stdout == check.stdout
 
 
 def test_dead_dns_changes_nothing(house):
@@ -687,6 +694,7 @@ def test_a_key_of_opendkim_is_taken_over(house):
     (["../x"], 65), (["a..b"], 65), ([""], 65), (["a/b.test"], 65),
     (["--delete", DOMAIN, "nothing"], 65), (["--rotate", "none.test"], 68),
     (["--activate", DOMAIN], 64), (["--check", "none.test"], 68),
+    (["--quiet", DOMAIN], 64),
     (["--import", "/dev/null", DOMAIN, "x"], 65), ([], 64)])
 def test_bad_arguments(house, arguments, code):
     house.make()

@@ -57,7 +57,8 @@ def test_sample_unit_and_examples(installed):
     _, folder = installed
     assert os.listdir(os.path.join(folder("sysconfdir"), "postrider")) == [
         "postrider.conf.sample"]
-    for unit in ("postrider.service", "postrider-report.service",
+    for unit in ("postrider.service", "postrider-dkim.service",
+                 "postrider-dkim.timer", "postrider-report.service",
                  "postrider-report.timer"):
         assert os.path.exists(os.path.join(
             folder("prefix"), "lib/systemd/system", unit))
