@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/idn.h"
 #include "common/print.h"
 #include "tools/report-mail.h"
 #include "tools/report-unpack.h"
@@ -18,7 +19,9 @@ enum {
 	DAY_S = 86400,
 	DNS_MS = 15000,    /* about one domain */
 	PATIENCE_DAYS = 5, /* with name servers */
+	RECORD_OCTETS_MAX = 6 * REPORT_ROW_MAX + 4096, /* &quot; */
 	RECORDS_OCTETS_MAX = 16 << 20,
+	XML_OCTETS_MAX = RECORDS_OCTETS_MAX + 65536,
 	MAIL_OCTETS_MAX = 32 << 20
 };
 
@@ -68,18 +71,28 @@ say(const struct day *d, const char *what, const char *about)
 
 /* -- the report -- */
 
-/* Who the reports are from; the default is whom postmaster's mail goes to. */
+/*
+ * Who the reports are from; the default is whom postmaster's mail goes to.
+ * Not every host takes names of domains but in ASCII.
+ */
 static void
 find_sender(const struct config *c, char out[ADDRESS_TEXT_MAX + 1])
 {
+	char text[ADDRESS_TEXT_MAX + 1], domain[DNS_NAME_MAX + 1], *at;
 	const char *address =
 	    c->dmarc_report_from != NULL ? c->dmarc_report_from : c->postmaster;
 
 	if (address != NULL)
-		snprintf(out, ADDRESS_TEXT_MAX + 1, "%s", address);
+		snprintf(text, sizeof(text), "%s", address);
 	else
-		snprintf(out, ADDRESS_TEXT_MAX + 1, "postmaster@%s",
+		snprintf(text, sizeof(text), "postmaster@%s",
 		    c->domains.n > 0 ? c->domains.items[0] : c->hostname);
+	at = strrchr(text, '@');
+	if (!idn_to_ascii(at + 1, domain))
+		snprintf(domain, sizeof(domain), "%s", c->hostname);
+	*at = '\0';
+	snprintf(out, ADDRESS_TEXT_MAX + 1, "%.*s@%s", ADDRESS_LOCAL_MAX, text,
+	    domain);
 }
 
 static void
@@ -88,8 +101,9 @@ take_row(void *context, uint64_t count, char *text)
 	struct day *d = context;
 	struct report_row_text row;
 
-	/* One that is broken is missing, and so counted as that. */
-	if (!report_row_read(text, &row))
+	/* One that is broken, or too much, is missing and counted as that. */
+	if (!report_row_read(text, &row) ||
+	    d->records.len > RECORDS_OCTETS_MAX - RECORD_OCTETS_MAX)
 		return;
 	xml_record(&d->records, count, &row);
 	d->counted += count;
@@ -160,7 +174,7 @@ send_to(struct day *d, const struct report_mail *mail)
 static int
 send_to_all(struct day *d, const struct buf *xml)
 {
-	struct buf packed = BUF_INIT(RECORDS_OCTETS_MAX);
+	struct buf packed = BUF_INIT(XML_OCTETS_MAX);
 	struct report_mail mail = {.config = d->s->config,
 	    .facts = &d->facts,
 	    .from = d->from,
@@ -196,7 +210,7 @@ show(struct day *d, const struct buf *xml)
 static int
 build_and_send(struct day *d)
 {
-	struct buf xml = BUF_INIT(RECORDS_OCTETS_MAX);
+	struct buf xml = BUF_INIT(XML_OCTETS_MAX);
 	int code = EX_OK;
 
 	d->records = BUF_INIT(RECORDS_OCTETS_MAX);

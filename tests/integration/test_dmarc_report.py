@@ -526,6 +526,30 @@ def test_rows_that_are_broken(reporting):
     assert r.find("report_metadata/error").startswith("1 more")
 
 
+def test_rows_that_are_too_much(reporting):
+    """What would fill more than a report may have does not end the run."""
+    house = reporting()
+    house.tell_texts(["\t".join([
+        '"' * 1400 + str(i), "", "192.0.2.1", "none", "fail", "fail", "", "",
+        "", ""]) for i in range(2000)])
+    house.tomorrow()
+    house.run()
+    r = house.report()
+    missing = r.find("report_metadata/error").split()[0]
+    assert 0 < int(missing) < 1000
+    assert len(r.records()) == 2000 - int(missing)
+
+
+@pytest.mark.skipif(not has("IDN2"), reason="without libidn2")
+def test_a_sender_whose_domain_is_not_ascii(reporting):
+    house = reporting(None, "dmarc-report-from dmarc@b\u00fccher.test")
+    house.tell()
+    house.tomorrow()
+    house.run()
+    r = house.report()
+    assert r.mail["From"] == "dmarc@xn--bcher-kva.test"
+
+
 def test_another_sender(reporting):
     house = reporting(None, "dmarc-report-from dmarc@reports.example.test")
     house.tell()
