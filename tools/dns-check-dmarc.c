@@ -21,6 +21,7 @@ organization_of(struct check *c, const char *domain, char *out)
 
 	check_patience(c);
 	dmarc_check(&c->mailauth, &query, &result);
+	dmarc_find_organization(&c->mailauth, &result);
 	found = result.organization[0] != '\0';
 	snprintf(out, DNS_NAME_MAX + 1, "%s", result.organization);
 	dmarc_result_free(&result);
