@@ -48,7 +48,9 @@ dkim_open_domain(struct dkim_place *p, const char *domain, bool make)
 		close(p->domain);
 	p->domain = -1;
 	p->selectors = (struct selectors){0};
-	if (!selectors_domain(domain, p->name))
+	/* d= has two labels at least. */
+	if (!selectors_domain(domain, p->name) ||
+	    (make && strchr(p->name, '.') == NULL))
 		return tool_fail(EX_DATAERR, "\"%s\" is no domain", domain);
 	p->domain = selectors_open_domain(p->folder, p->name, make);
 	if (p->domain == -1 && errno == ENOENT)

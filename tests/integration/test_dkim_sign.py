@@ -691,7 +691,7 @@ def test_a_key_of_opendkim_is_taken_over(house):
 
 
 @pytest.mark.parametrize("arguments, code", [
-    (["../x"], 65), (["a..b"], 65), ([""], 65), (["a/b.test"], 65),
+    (["../x"], 65), (["a..b"], 65), (["localhost"], 65), ([""], 65), (["a/b.test"], 65),
     (["--delete", DOMAIN, "nothing"], 65), (["--rotate", "none.test"], 68),
     (["--activate", DOMAIN], 64), (["--check", "none.test"], 68),
     (["--quiet", DOMAIN], 64),
