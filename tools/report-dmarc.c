@@ -131,7 +131,12 @@ go_through(struct sending *s, const struct selection *wanted)
 	int code = EX_OK;
 	size_t n;
 
+	if (!s->dry_run && wanted->day >= today)
+		return report_fail(EX_USAGE, "--day",
+		    "not over yet (UTC): --dry-run shows what there is");
 	days = collect(s, wanted, today, &n);
+	if (n == 0 && (s->dry_run || s->verbose))
+		puts("nothing to report");
 	if (!s->dry_run && n > 1)
 		shuffle(days, n);
 	for (size_t i = 0; i < n && code == EX_OK && s->ledger.wrong == NULL &&
@@ -210,7 +215,8 @@ report_dmarc(const struct report_tool *tool, int argc, char **argv)
 		dns_close(s.dns);
 		if (s.ledger.fd >= 0)
 			close(s.ledger.fd);
-	}
+	} else if (s.verbose)
+		puts("nothing is sent: \"dmarc-reports no\"");
 	config_free(&config);
 	return code;
 }

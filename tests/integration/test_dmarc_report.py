@@ -32,6 +32,9 @@ def checksum(octets):
     return b"%08x" % total
 
 
+NOTHING = "nothing to report\n"
+
+
 class Reporting:
     """A house with dmarc-reports, and smtpd's voice at ledger."""
 
@@ -263,18 +266,19 @@ def test_twice_is_once(reporting):
     house.reports()
     house.tomorrow(0)  # a restart between them
     house.run()
-    assert "" == house.run("-v", quiet=False)
+    assert house.run("-v", quiet=False) == NOTHING
     house.reports()
 
 
 def test_only_days_that_are_over(reporting):
     house = reporting()
     house.tell()
-    assert house.run("-v", quiet=False) == ""
+    assert house.run("-v", quiet=False) == NOTHING
     today = time.strftime("%Y-%m-%d", time.gmtime())
     shown = house.run("-n", "--day", today, quiet=False)
     assert f"{today} sender.test: 1 message in 1 record" in shown
-    house.run("--day", today)
+    wrong = house.run("--day", today, code=64, quiet=False)
+    assert "not over yet" in wrong
     assert house.suite.messages(REPORTS) == []
 
 
@@ -308,6 +312,8 @@ def test_off_unless_asked_for(make_suite, scripted_dns):  # noqa: F811
     suite = make_suite(dns_server=scripted_dns().address).start()
     done = suite.run("postrider-report", "dmarc")
     assert done.stdout + done.stderr == ""
+    done = suite.run("postrider-report", "dmarc", "-v")
+    assert "dmarc-reports" in done.stdout
     suite.stop()
     assert suite.run("postrider-report", "dmarc").returncode == 0
 
@@ -430,7 +436,7 @@ def test_trouble_that_lasts(reporting):
     house.tell(rua=f"mailto:{REPORTS},mailto:x@sender.test")
     house.tomorrow(5)
     assert "sent to x@sender.test" in house.run("-v", quiet=False)
-    assert house.run("-v", quiet=False) == ""
+    assert house.run("-v", quiet=False) == NOTHING
     assert house.suite.messages(REPORTS) == []
 
 
@@ -480,7 +486,7 @@ def test_our_own_unknown_user(reporting):
     said = house.run("-v", quiet=False)
     assert "refused by our own queue, to nobody@example.test" in said
     house.reports()
-    assert house.run("-v", quiet=False) == ""
+    assert house.run("-v", quiet=False) == NOTHING
 
 
 # -- what is in it --
