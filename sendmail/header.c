@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "mailauth/authres.h"
+
 struct field {
 	const char *raw; /* the whole of it, with its line end */
 	size_t raw_len;
@@ -25,7 +27,8 @@ enum {
 	ADDRESSES = 512, /* may lack a domain */
 	TO = 1024,       /* names recipients */
 	RESENT_TO = 2048,
-	HOP = 4096
+	HOP = 4096,
+	RESULTS = 8192 /* ours alone to write */
 };
 
 static const struct rule {
@@ -49,6 +52,7 @@ static const struct rule {
     {"Resent-Message-ID", RESENT | RESENT_ID},
     {"Return-Path", DROP},
     {"Received", HOP},
+    {"Authentication-Results", RESULTS},
 };
 
 static unsigned
@@ -114,11 +118,25 @@ survey(const char *p, const char *end)
 	return seen;
 }
 
+static bool
+claims_to_be_ours(const struct field *f, const char *hostname)
+{
+	struct header_field field = {
+	    .text = {f->raw, f->raw_len},
+	    .name = {f->raw, f->name_len},
+	    .value = {f->value, f->value_len},
+	};
+
+	return authres_claims(&field, hostname);
+}
+
 static void
 add_field(const struct field *f, unsigned is, const struct header_facts *facts,
     struct buf *out)
 {
 	if ((is & DROP) != 0 || ((is & BLIND) != 0 && !facts->keep_blind))
+		return;
+	if ((is & RESULTS) != 0 && claims_to_be_ours(f, facts->hostname))
 		return;
 	if ((is & ADDRESSES) == 0) {
 		buf_add(out, f->raw, f->raw_len);

@@ -17,6 +17,7 @@ struct header_facts {
 	const char *full_name;  /* for From: when it is missing; may be "" */
 	const char *address;    /* for From: */
 	const char *domain;     /* for addresses without one */
+	const char *hostname;   /* whose Authentication-Results go */
 	const char *date;       /* for Date: */
 	const char *message_id; /* for Message-ID:, with its brackets */
 	bool keep_blind;        /* leave Bcc: as it is */
@@ -30,8 +31,9 @@ struct header_result {
 /*
  * Write the header section anew, with the empty line behind it: From, Date
  * and Message-ID (those of the latest resending, if it is resent) are added
- * when they are missing, addresses get a domain, Bcc and Return-Path go.
- * What is no header field begins the body.  False when out is full.
+ * when they are missing, addresses get a domain, Bcc and Return-Path go, and
+ * Authentication-Results that claim to be ours (RFC 8601 section 5).  What is
+ * no header field begins the body.  False when out is full.
  */
 bool header_rewrite(const char *message, size_t n, const struct header_facts *,
     struct header_result *, struct buf *out);

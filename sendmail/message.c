@@ -36,6 +36,7 @@ message_begin(struct message *m, const char *text, size_t n)
 	struct header_facts facts = {.full_name = m->full_name,
 	    .address = m->sender,
 	    .domain = home_domain(config),
+	    .hostname = config->hostname,
 	    .date = date,
 	    .message_id = message_id,
 	    .keep_blind = m->keep_blind};

@@ -239,6 +239,11 @@ static const struct {
     /* Folded lines belong together, also where they are dropped. */
     {"Subject: a\n b\n\tc\nBcc: x@y,\n z@y\nReturn-Path: <x>\nX: y\n\n",
 	"Subject: a\n b\n\tc\nX: y\n" MINE DATE ID "\n", 55, 0},
+    {"Authentication-Results: mail.example.org;\n dkim=pass\n"
+     "Authentication-Results: other.test; spf=none\n"
+     "authentication-results : (x) MAIL.example.org 1; none\n\n",
+	"Authentication-Results: other.test; spf=none\n" MINE DATE ID "\n",
+	153, 0},
     {"Received: a\n b\nReceived: c\nX: y\n\n",
 	"Received: a\n b\nReceived: c\nX: y\n" MINE DATE ID "\n", 33, 2},
     {"To: root, Bob <bob>\n\n",
@@ -256,6 +261,7 @@ header_is_made_whole(void **state)
 	const struct header_facts facts = {.full_name = "Ann Example",
 	    .address = "ann@example.org",
 	    .domain = "example.org",
+	    .hostname = "mail.example.org",
 	    .date = "Thu, 1 Jan 1970 00:00:00 +0000",
 	    .message_id = "<1@example.org>"};
 
@@ -279,6 +285,7 @@ smtp_clients_keep_bcc(void **state)
 	const struct header_facts facts = {.full_name = "",
 	    .address = "ann@example.org",
 	    .domain = "example.org",
+	    .hostname = "mail.example.org",
 	    .date = "d",
 	    .message_id = "i",
 	    .keep_blind = true};
