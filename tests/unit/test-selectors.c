@@ -158,7 +158,6 @@ facts_in_packets(void **state)
 
 		for (size_t n = 0; n < sizes[i]; n++)
 			buf_addc(&f.fields, (char)(n % 255 + 1));
-		assert_true(dkim_facts_fit(&f));
 		packet_start(&p, "x");
 		at = dkim_facts_write(&p, &f, 0);
 		assert_true(packet_read(&p, "x", first, 4, 0));
