@@ -7,9 +7,10 @@ import os
 
 import pytest
 
-from scripted_dns import SERVFAIL, Raw, ScriptedDns
+from internal import status_of
+from scripted_dns import NODATA, SERVFAIL, Raw, ScriptedDns
 from signed import SignedDns
-from suite import Suite, has
+from suite import Suite, descendants, has, process_name
 
 DOMAIN, HOST, ADDRESS = "example.test", "mail.example.test", "192.0.2.10"
 REVERSE = ipaddress.ip_address(ADDRESS).reverse_pointer
@@ -441,6 +442,18 @@ def other_config(house, drop, *lines):
         f.write("\n".join([*kept, *lines, ""]))
     os.chmod(path, 0o644)
     return path
+
+
+@pytest.mark.skipif(not has("SECCOMP"), reason="without seccomp")
+def test_what_the_dns_says_is_read_without_rights(check):
+    found = []
+
+    def answer(query):
+        found.extend(status_of(pid) for pid in descendants(os.getpid())
+                     if process_name(pid).startswith("postrider-dns"))
+        return NODATA(query)
+    check({f"_smtp._tls.{DOMAIN}": answer})
+    assert {(s["Seccomp"], s["NoNewPrivs"]) for s in found} == {("2", "1")}
 
 
 def check_other(house, path, zone, *words, domain=DOMAIN):
