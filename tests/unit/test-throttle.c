@@ -69,6 +69,7 @@ test_sockets_of_protocol(void **state)
 #endif
 	    {"admin", "userdb"}, {"admin", "queue"}, {"admin", "ledger"},
 	    {"smtpd", "keys"}, {"pop3d", "keys"}, {"deliver", "keys"},
+	    {"queue", "keys"}, {"smtpd", "ledger"},
 	    {"admin", "keys"}, {"public", "queue"}};
 	size_t found = 0, all = 0;
 
