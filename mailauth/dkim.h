@@ -65,6 +65,12 @@ void dkim_verify_body(struct dkim_verifier *, const char *octets, size_t n);
 size_t dkim_verify_end(struct dkim_verifier *, struct dkim_result *results);
 void dkim_verify_free(struct dkim_verifier *);
 
+/*
+ * All of them in a word: one that passes is enough, of the others it is the
+ * one that tells most.  Without any: none.
+ */
+enum auth_result dkim_in_a_word(const struct dkim_result *, size_t n);
+
 /* -- signing: relaxed/relaxed, oversigned, without l= -- */
 
 /* What is to be signed is struct dkim_facts, of common/dkim_facts.h. */

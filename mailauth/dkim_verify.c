@@ -234,3 +234,16 @@ dkim_verify_end(struct dkim_verifier *v, struct dkim_result *results)
 	ERR_pop_to_mark();
 	return v->n;
 }
+
+enum auth_result
+dkim_in_a_word(const struct dkim_result *results, size_t n)
+{
+	static const enum auth_result order[] = {AUTH_PASS, AUTH_TEMPERROR,
+	    AUTH_FAIL, AUTH_POLICY, AUTH_NEUTRAL, AUTH_PERMERROR};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		for (size_t j = 0; j < n; j++)
+			if (results[j].result == order[i])
+				return order[i];
+	return AUTH_NONE;
+}

@@ -9,7 +9,7 @@
 
 /*
  * Tag-lists, "a=b; c=d" (RFC 6376 section 3.2): DKIM's fields and key
- * records, DMARC's records.
+ * records.  Those of DMARC are read with more patience (RFC 9989 section 4.8).
  */
 enum { TAGS_MAX = 64 };
 

@@ -83,7 +83,6 @@ void tool_spf_json(
     const struct request *, const char *identity, const struct spf_result *);
 void tool_show_spf(
     const struct request *, const char *asked, const struct spf_result *);
-enum auth_result tool_best_signature(const struct dkim_result *, size_t n);
 void tool_signatures_json(bool *first, const struct dkim_result *, size_t n);
 void tool_show_signatures(const struct dkim_result *, size_t n);
 const char *tool_disposition(const struct dmarc_result *);

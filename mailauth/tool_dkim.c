@@ -9,20 +9,6 @@
 #include "mailauth/tool.h"
 #include "mailauth/tool_message.h"
 
-/* One that passes is enough; of the others the one that tells most. */
-enum auth_result
-tool_best_signature(const struct dkim_result *results, size_t n)
-{
-	static const enum auth_result order[] = {AUTH_PASS, AUTH_TEMPERROR,
-	    AUTH_FAIL, AUTH_POLICY, AUTH_NEUTRAL, AUTH_PERMERROR};
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		for (size_t j = 0; j < n; j++)
-			if (results[j].result == order[i])
-				return order[i];
-	return AUTH_NONE;
-}
-
 static void
 print_time(bool *first, const char *key, int64_t when)
 {
@@ -121,7 +107,7 @@ show(const struct request *r, const struct dkim_result *results, size_t n,
 	if (r->json) {
 		putchar('{');
 		print_pair(&first, "result",
-		    auth_result_name(tool_best_signature(results, n)));
+		    auth_result_name(dkim_in_a_word(results, n)));
 		tool_signatures_json(&first, results, n);
 		puts("}");
 		return;
@@ -155,7 +141,7 @@ tool_dkim_verify(struct request *r)
 		tool_start_clock(r);
 		n = dkim_verify_end(v, results);
 		show(r, results, n, dkim_signatures(v));
-		code = tool_exit(r, tool_best_signature(results, n));
+		code = tool_exit(r, dkim_in_a_word(results, n));
 	}
 	dkim_verify_free(v);
 	message_free(&message);

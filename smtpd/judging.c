@@ -140,19 +140,6 @@ decide(struct judging *j)
 
 /* -- what is said of it -- */
 
-/* The best of them: who signed well is not worse for a bad one beside it. */
-static enum auth_result
-dkim_in_a_word(const struct judgement *j)
-{
-	enum auth_result word =
-	    j->nsignatures > 0 ? j->signatures[0].result : AUTH_NONE;
-
-	for (size_t i = 0; i < j->nsignatures; i++)
-		if (j->signatures[i].result == AUTH_PASS)
-			word = AUTH_PASS;
-	return word;
-}
-
 static void
 note_for_log(const struct judging *j)
 {
@@ -160,7 +147,8 @@ note_for_log(const struct judging *j)
 	const struct judgement *said = &j->judgement;
 
 	t->spf = auth_result_name(said->sender.result);
-	t->dkim = auth_result_name(dkim_in_a_word(said));
+	t->dkim = auth_result_name(
+	    dkim_in_a_word(said->signatures, said->nsignatures));
 	t->dmarc = auth_result_name(said->dmarc.result);
 	t->trust = j->outcome.because;
 	t->junk = j->outcome.junk;
@@ -221,7 +209,8 @@ judging_explain(const struct judging *j, enum verdict verdict,
 		    "DKIM %s)",
 		    own, said->dmarc.domain,
 		    auth_result_name(said->sender.result),
-		    auth_result_name(dkim_in_a_word(said)));
+		    auth_result_name(dkim_in_a_word(
+			said->signatures, said->nsignatures)));
 	else if (verdict == VERDICT_SPF_FAIL &&
 	    said->sender.explanation[0] != '\0')
 		snprintf(text, JUDGING_TEXT_MAX + 1, "%s; %.80s explains: %.300s",

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/ipc.h"
 #include "common/report_row.h"
+#include "mailauth/dmarc_walk.h"
 
 enum { AGAIN_MS = 10000 };
 
@@ -65,15 +66,12 @@ reason(const struct dmarc_result *d, const struct policy_outcome *outcome)
 static int
 rank(const struct dkim_result *s, const struct dmarc_result *d)
 {
-	size_t n = strlen(d->organization), m = strlen(s->domain);
-
 	if (s->result != AUTH_PASS)
 		return 3;
 	if (strcmp(s->domain, d->domain) == 0)
 		return 0;
-	return n > 0 && m >= n &&
-		strcmp(s->domain + m - n, d->organization) == 0 &&
-		(m == n || s->domain[m - n - 1] == '.')
+	return d->organization[0] != '\0' &&
+		dmarc_is_within(s->domain, d->organization)
 	    ? 1
 	    : 2;
 }

@@ -15,6 +15,8 @@ const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("\x01"
 	      "From a@example.test Mon\nTo : x\n \n y\nA:\n: x\n\n"),
     FUZZ_SEED("\x07 folded\nno colon\n x\nA:b"),
+    FUZZ_SEED("\x02"
+	      "Subject\n \n\t: x\nTo\n: y\n\n"),
     FUZZ_SEEDS_END,
 };
 

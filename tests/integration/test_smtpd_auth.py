@@ -196,6 +196,16 @@ def test_what_is_refused_says_why(make_smtpd, dns):
             in line)
 
 
+def test_the_best_signature_is_logged(make_smtpd, dns, key):
+    """Not the first: that of a list may have no key any more."""
+    smtpd = make_smtpd(dns)
+    octets = key.sign(key.sign(TEXT).replace(b"hello", b"hallo"),
+                      domain="nowhere.example")
+    code, _, text, _ = send(smtpd, octets, sender="x@elsewhere.test")
+    assert code == 550 and "DKIM fail" in text
+    assert "dkim=fail dmarc=fail" in smtpd.log()
+
+
 def test_what_is_accepted_is_logged(make_smtpd, dns):
     smtpd = make_smtpd(dns)
     send(smtpd)
