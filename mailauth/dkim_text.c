@@ -8,7 +8,7 @@
 #include "common/utf8.h"
 
 enum {
-	TEXT_MAX = 8192, /* of base64, as DNS_TEXT_MAX */
+	TEXT_MAX = 8192, /* of base64, as DNS_TEXT_MAX; by 4 */
 	LABEL_MAX = 63,
 	NAME_MAX_OCTETS = 253
 };
@@ -32,6 +32,8 @@ dkim_base64(struct span text, unsigned char *out, size_t size, size_t *n)
 			return false;
 		packed[len++] = text.data[i];
 	}
+	while (len % 4 != 0)
+		packed[len++] = '=';
 	if (!base64_decode(packed, len, packed, &made) || made > size)
 		return false;
 	memcpy(out, packed, made);

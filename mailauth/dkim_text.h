@@ -9,7 +9,10 @@
 
 /* How DKIM writes values of tags.  False: this is none, or does not fit. */
 
-/* base64 with white space anywhere (RFC 6376 section 2.10). */
+/*
+ * base64 with white space anywhere, and with padding or without (RFC 6376
+ * section 2.10).
+ */
 bool dkim_base64(struct span, unsigned char *out, size_t size, size_t *n);
 
 /*

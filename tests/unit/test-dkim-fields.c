@@ -275,6 +275,9 @@ good_keys(void **state)
 	    {"V=DKIM2; p=;", 0, false, false},
 	    {"k=ed25519; p=11qYAYKx CrfVS/7TyWQH\tOg7hcvPapiMlrwIaaPcHURo=",
 		256, false, false},
+	    /* the padding may be left out (section 2.10) */
+	    {"k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo", 256,
+		false, false},
 	};
 	struct dkim_key k;
 
@@ -312,7 +315,10 @@ bad_keys(void **state)
 	    {"k=ed25519; " RSA, "p= is no Ed25519 key"},
 	    {ED25519, "p= is no RSA key"},
 	    {"p=####", "p= is no base64"},
-	    {"p=MIG", "p= is no base64"},
+	    {"p=MIE", "p= is no RSA key"},
+	    {"p=M", "p= is no base64"},
+	    {"p=MI=f", "p= is no base64"},
+	    {"p=MIGf=", "p= is no base64"},
 	};
 	struct dkim_key k;
 
