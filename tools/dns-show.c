@@ -244,16 +244,21 @@ show_services(struct show *s)
 	    {"_pop3", LISTENER_POP3},
 	};
 	char name[NAME_SIZE];
+	bool told = false;
 
-	zone_gap(&s->zone);
-	zone_note(
-	    &s->zone, "Where mail programs find it (RFC 6186, RFC 8314).");
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 		unsigned port =
 		    house_port(s->request->config, services[i].kind);
 
 		if (port == 0)
 			continue;
+		if (!told) {
+			zone_gap(&s->zone);
+			zone_note(&s->zone,
+			    "Where mail programs find it "
+			    "(RFC 6186, RFC 8314).");
+			told = true;
+		}
 		snprintf(name, sizeof(name), "%s._tcp.%s", services[i].label,
 		    s->domain);
 		zone_record(&s->zone, name, "SRV", "%d 1 %u %s.",

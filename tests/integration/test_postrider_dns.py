@@ -182,6 +182,10 @@ def test_show_services_of_others_only(desk):
     here, _ = desk.show(DOMAIN)
     assert {k[0]: v for k, v in here.items() if k[1] == "SRV"} == {
         "_submissions._tcp." + DOMAIN: [f"0 1 2465 {HOST}."]}
+    heading = "Where mail programs find it"
+    assert heading in desk.run("show", DOMAIN).stdout
+    desk.listen = ["smtp 0.0.0.0:25", "pop3s 127.0.0.1:995"]
+    assert heading not in desk.run("show", DOMAIN).stdout
 
 
 def test_reports_elsewhere_need_a_word(desk):
