@@ -206,6 +206,20 @@ sign(const struct slot *slot, const struct dkim_facts *facts,
 	return done;
 }
 
+/* Another folder may stand in its place by now. */
+static bool
+is_there(int dkim, const char *keys_dir)
+{
+	struct stat there, here;
+	char path[4096];
+
+	return snprintf(path, sizeof(path), "%s/dkim", keys_dir) <
+	    (int)sizeof(path) &&
+	    fstatat(AT_FDCWD, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstat(dkim, &here) == 0 && there.st_ino == here.st_ino &&
+	    there.st_dev == here.st_dev;
+}
+
 static void
 answer_for(const char *keys_dir, const struct dkim_facts *facts,
     const char *domain, struct dkim_answer *a)
@@ -213,6 +227,10 @@ answer_for(const char *keys_dir, const struct dkim_facts *facts,
 	static int dkim = -1;
 	const struct slot *slot = NULL;
 
+	if (dkim != -1 && !is_there(dkim, keys_dir)) {
+		close(dkim);
+		dkim = -1;
+	}
 	if (dkim == -1)
 		dkim = selectors_open(keys_dir, false);
 	if (dkim != -1) {
@@ -220,11 +238,6 @@ answer_for(const char *keys_dir, const struct dkim_facts *facts,
 	} else if (errno != ENOENT) {
 		tell_failure(domain);
 		a->failed = true;
-	}
-	/* Another may stand there by now. */
-	if (dkim != -1 && slot == NULL) {
-		close(dkim);
-		dkim = -1;
 	}
 	if (a->failed)
 		a->reason = "a key cannot be read";
