@@ -45,18 +45,6 @@ judge_free(struct judge *j)
 	free(j);
 }
 
-/* RFC 7208 section 2.4: with the null path both ask about the same. */
-static void
-check_spf(const struct judge *j, struct judgement *out)
-{
-	spf_check_helo(j->mailauth, j->spf, &out->helo);
-	out->null_sender = j->spf->sender[0] == '\0';
-	if (out->null_sender)
-		out->sender = out->helo;
-	else
-		spf_check_sender(j->mailauth, j->spf, &out->sender);
-}
-
 /* A signature that leaves a part of the body open proves nothing (A15). */
 static void
 check_dmarc(const struct judge *j, const char *from, struct judgement *out)
@@ -72,14 +60,11 @@ check_dmarc(const struct judge *j, const char *from, struct judgement *out)
 	dmarc_check(j->mailauth, &query, &out->dmarc);
 }
 
-void
-judge_end(struct judge *j, struct judgement *out)
+static void
+judge_author(const struct judge *j, struct judgement *out)
 {
 	char from[DNS_NAME_MAX + 1];
 
-	*out = (struct judgement){.null_sender = false};
-	check_spf(j, out);
-	out->nsignatures = dkim_verify_end(j->dkim, out->signatures);
 	out->no_author = dmarc_from(j->section, from);
 	if (out->no_author == NULL) {
 		check_dmarc(j, from, out);
@@ -92,6 +77,24 @@ judge_end(struct judge *j, struct judgement *out)
 	snprintf(
 	    out->dmarc.reason, sizeof(out->dmarc.reason), "%s", out->no_author);
 	mailauth_step(j->mailauth, "dmarc: %s", out->no_author);
+}
+
+/*
+ * Beside a reverse-path nothing depends on the HELO name: it is asked about
+ * last, so that it takes no time from what matters.
+ */
+void
+judge_end(struct judge *j, struct judgement *out)
+{
+	*out = (struct judgement){
+	    .null_sender = j->spf->sender[0] == '\0'};
+	spf_check_sender(j->mailauth, j->spf, &out->sender);
+	out->nsignatures = dkim_verify_end(j->dkim, out->signatures);
+	judge_author(j, out);
+	if (out->null_sender)
+		out->helo = out->sender; /* RFC 7208 section 2.4 */
+	else
+		spf_check_helo(j->mailauth, j->spf, &out->helo);
 }
 
 void

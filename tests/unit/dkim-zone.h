@@ -11,6 +11,7 @@
 struct dkim_zone {
 	enum dns_status status; /* of every name, unless DNS_FOUND */
 	size_t n, asked;
+	char last[DNS_NAME_MAX + 1]; /* that was asked about */
 	struct {
 		const char *name, *text;
 	} records[16];
@@ -25,6 +26,8 @@ zone_txt(void *context, const char *name, char ***texts, size_t *n)
 
 	*n = 0;
 	zone->asked++;
+	assert_true(strlen(name) <= DNS_NAME_MAX);
+	strcpy(zone->last, name);
 	if (zone->status != DNS_FOUND)
 		return zone->status;
 	for (size_t i = 0; i < zone->n; i++)

@@ -195,6 +195,18 @@ null_path(void **state)
 	assert_false(judgement.null_sender);
 }
 
+/* What nothing depends on takes no time from the rest. */
+static void
+helo_is_asked_about_last(void **state)
+{
+	(void)state;
+	zone = fresh_zone();
+	judge_text(message, true, "192.0.2.1", "x@list.test");
+	expect(AUTH_PASS, AUTH_PASS, AUTH_PASS, AUTH_PASS, DMARC_QUARANTINE);
+	assert_string_equal(judgement.helo.domain, "mail.example.test");
+	assert_string_equal(zone.last, "mail.example.test");
+}
+
 static void
 no_author(void **state)
 {
@@ -232,6 +244,7 @@ main(void)
 	    cmocka_unit_test(forwarded),
 	    cmocka_unit_test(through_a_list),
 	    cmocka_unit_test(null_path),
+	    cmocka_unit_test(helo_is_asked_about_last),
 	    cmocka_unit_test(no_author),
 	    cmocka_unit_test(dead_dns),
 	};
