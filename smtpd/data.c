@@ -206,15 +206,25 @@ accept_message(struct message *m)
 	session_reply(s, 250, "2.0.0", text);
 }
 
+/* Whom the line in the log is about: as queue says, or the only one. */
+static const char *
+refused_recipient(const struct message *m)
+{
+	const struct transaction *t = &m->session->transaction;
+
+	if (m->submission.refused[0] != '\0')
+		return m->submission.refused;
+	return t->nrecipients == 1 ? t->recipients[0] : NULL;
+}
+
 static void
 refuse_message(struct message *m, enum verdict verdict)
 {
 	struct session *s = m->session;
-	const char *about = m->submission.refused;
 	char text[JUDGING_TEXT_MAX + 1] = "";
 
 	session_log_refusal(
-	    s, m->submission.id, about[0] != '\0' ? about : NULL, verdict);
+	    s, m->submission.id, refused_recipient(m), verdict);
 	if (m->judging != NULL)
 		judging_explain(m->judging, verdict, text);
 	session_verdict_text(s, verdict, text);

@@ -192,8 +192,8 @@ def test_what_is_refused_says_why(make_smtpd, dns):
     assert (code, enhanced) == (550, "5.7.1")
     assert AUTHOR in text and "DMARC" in text and "SPF" in text
     line = [line for line in smtpd.log().splitlines() if "refused" in line][-1]
-    assert ("spf=none dkim=none dmarc=fail author=author.example dsn=5.7.1"
-            in line)
+    assert ("to=<ann@example.test> spf=none dkim=none dmarc=fail "
+            "author=author.example dsn=5.7.1" in line)
 
 
 def test_the_best_signature_is_logged(make_smtpd, dns, key):
