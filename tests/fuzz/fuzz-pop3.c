@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "build.h"
 #include "common/config.h"
 #include "common/log.h"
 #include "pop3d/pop3.h"
@@ -169,8 +170,11 @@ get_config(void)
 				   "allow-plaintext-auth 127.0.0.1\napop yes\n"
 				   "auth-mechanisms PLAIN LOGIN OAUTHBEARER "
 				   "XOAUTH2 CRAM-MD5 SCRAM-SHA-256\n"
+#ifdef HAVE_JANSSON
 				   "oauth-issuer i\noauth-audience a\n"
-				   "oauth-jwks /x\n";
+				   "oauth-jwks /x\n"
+#endif
+	    ;
 	static struct config config;
 	char error[CONFIG_ERROR_MAX];
 	int fd;

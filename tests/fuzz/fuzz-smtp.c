@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "build.h"
 #include "common/config.h"
 #include "common/log.h"
 #include "common/submit.h"
@@ -422,8 +423,11 @@ get_config(void)
 				   "max-message-size 4000\nsmtp-timeout 10s\n"
 				   "auth-mechanisms PLAIN LOGIN OAUTHBEARER "
 				   "XOAUTH2 CRAM-MD5 SCRAM-SHA-256\n"
+#ifdef HAVE_JANSSON
 				   "oauth-issuer i\noauth-audience a\n"
-				   "oauth-jwks /x\n";
+				   "oauth-jwks /x\n"
+#endif
+	    ;
 	static struct config config;
 	char error[CONFIG_ERROR_MAX];
 	int fd;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "build.h"
 #include "mailauth/authres.h"
 
 /* -- whose field it is (A17) -- */
@@ -118,8 +119,10 @@ not_ours(void **state)
 	    ROW("Authentication-Results: a.mx.example.org; none"),
 	    ROW("Authentication-Results: example.org; none"),
 	    ROW("Authentication-Results: notmx.example.org; none"),
+#ifdef HAVE_IDN2
 	    ROW("Authentication-Results: b\xc3\xbc"
 		"cher.test; none"),
+#endif
 	    ROW("ARC-Authentication-Results: mx.example.org; none"),
 	    ROW("X-Authentication-Results: mx.example.org; none"),
 	    ROW("Subject: mx.example.org"),
@@ -132,6 +135,7 @@ not_ours(void **state)
 static void
 internationalised(void **state)
 {
+#ifdef HAVE_IDN2
 	static const struct row rows[] = {
 	    ROW("Authentication-Results: \"b\xc3\xbc"
 		"cher.test\"; none"),
@@ -147,6 +151,16 @@ internationalised(void **state)
 	    "cher.test",
 	    true);
 	RUN(rows, "bucher.test", false);
+#else
+	/* What cannot be read may be ours. */
+	static const struct row rows[] = {
+	    ROW("Authentication-Results: b\xc3\xbc"
+		"cher.test; none"),
+	};
+
+	(void)state;
+	RUN(rows, "elsewhere.test", true);
+#endif
 }
 
 /* -- ours, as we write it -- */
