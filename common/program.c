@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "common/program.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -9,6 +10,8 @@
 
 #include "build.h"
 #include "common/config.h"
+
+static const char *own_name;
 
 static _Noreturn void
 misused(const struct program_options *o)
@@ -34,6 +37,7 @@ program_options(struct program_options *o, int argc, char **argv)
 	if (snprintf(letters, sizeof(letters), "+c:Vh%s",
 		o->extra != NULL ? o->extra : "") >= (int)sizeof(letters))
 		abort();
+	own_name = o->program;
 	o->config_path = config_default_path();
 	while ((letter = getopt(argc, argv, letters)) != -1) {
 		switch (letter) {
@@ -54,6 +58,20 @@ program_options(struct program_options *o, int argc, char **argv)
 		}
 	}
 	return optind;
+}
+
+int
+program_fail(int code, const char *format, ...)
+{
+	va_list arguments;
+
+	fflush(stdout);
+	fprintf(stderr, "%s: ", own_name);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	return code;
 }
 
 const char *

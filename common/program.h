@@ -23,6 +23,13 @@ struct program_options {
 int program_options(struct program_options *, int argc, char **argv);
 
 /*
+ * Say what is wrong, on standard error behind the program's name, once what
+ * was written to standard output is out; returns the code.
+ */
+int program_fail(int code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
  * Where the daemons lie: $POSTRIDER_LIBEXEC, else libexecdir/postrider.  The
  * environment is that of whoever starts a tool, root or not.
  */

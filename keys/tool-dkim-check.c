@@ -10,6 +10,7 @@
 #include "common/dns.h"
 #include "common/ipc.h"
 #include "common/privileges.h"
+#include "common/program.h"
 #include "common/protocol.h"
 #include "common/sandbox.h"
 #include "keys/tool-dkim.h"
@@ -235,7 +236,7 @@ dkim_check(struct request *r)
 	int worst, code;
 
 	if (c.fd == -1)
-		return tool_fail(EX_OSERR, "%s", strerror(errno));
+		return program_fail(EX_OSERR, "%s", strerror(errno));
 	worst = dkim_open(&p, r->config);
 	if (worst == EX_OK && r->argc == 0)
 		worst = dkim_each_domain(&p, check_domain, &c);

@@ -15,6 +15,7 @@
 #include "common/buf.h"
 #include "common/certificate.h"
 #include "common/clock.h"
+#include "common/program.h"
 #include "mailauth/dkim.h"
 
 enum { RSA_BITS = 2048 };
@@ -36,7 +37,8 @@ dkim_open(struct dkim_place *p, const struct config *config)
 static int
 fail_domain(const struct dkim_place *p, int code)
 {
-	return tool_fail(code, "%s/dkim/%s: %s", p->config->keys_dir, p->name,
+	return program_fail(code, "%s/dkim/%s: %s", p->config->keys_dir,
+	    p->name,
 	    errno == EBADMSG ? "\"selectors\" cannot be understood"
 			     : strerror(errno));
 }
@@ -51,10 +53,10 @@ dkim_open_domain(struct dkim_place *p, const char *domain, bool make)
 	/* d= has two labels at least. */
 	if (!selectors_domain(domain, p->name) ||
 	    (make && strchr(p->name, '.') == NULL))
-		return tool_fail(EX_DATAERR, "\"%s\" is no domain", domain);
+		return program_fail(EX_DATAERR, "\"%s\" is no domain", domain);
 	p->domain = selectors_open_domain(p->folder, p->name, make);
 	if (p->domain == -1 && errno == ENOENT)
-		return tool_fail(EX_NOHOST, "%s has no keys", p->name);
+		return program_fail(EX_NOHOST, "%s has no keys", p->name);
 	if (p->domain == -1)
 		return fail_domain(p, EX_CANTCREAT);
 	return selectors_read(p->domain, &p->selectors) == 0
@@ -186,7 +188,7 @@ make_one(struct dkim_place *p, const char *base, enum selector_kind kind)
 
 	if (key == NULL) {
 		ERR_clear_error();
-		return tool_fail(EX_OSERR, "cannot make a key");
+		return program_fail(EX_OSERR, "cannot make a key");
 	}
 	snprintf(
 	    s.name, sizeof(s.name), "%s-%s", base, selector_kind_name(kind));
@@ -203,7 +205,7 @@ make_pair(struct dkim_place *p)
 
 	if (p->selectors.n + SELECTOR_KINDS > SELECTORS_MAX ||
 	    !find_base(&p->selectors, base, sizeof(base)))
-		return tool_fail(EX_CANTCREAT,
+		return program_fail(EX_CANTCREAT,
 		    "%s has too many keys: --delete some that are retired",
 		    p->name);
 	for (int i = 0; code == EX_OK && i < SELECTOR_KINDS; i++)
@@ -221,7 +223,7 @@ dkim_print_record(const struct dkim_place *p, const struct selector *s)
 	const char *rest = record;
 
 	if (selectors_read_record(p->domain, s->name, record) == -1)
-		return tool_fail(EX_IOERR, "%s/dkim/%s/%s.txt: %s",
+		return program_fail(EX_IOERR, "%s/dkim/%s/%s.txt: %s",
 		    p->config->keys_dir, p->name, s->name, strerror(errno));
 	printf("%s._domainkey.%s. IN TXT (", s->name, p->name);
 	for (size_t n = strlen(record); n > 0; n = strlen(rest)) {
@@ -289,7 +291,7 @@ rotate(struct dkim_place *p, struct request *r)
 
 	(void)r;
 	if (count(p, SELECTOR_WAITING) > 0)
-		return tool_fail(EX_UNAVAILABLE,
+		return program_fail(EX_UNAVAILABLE,
 		    "new keys of %s wait for their records already", p->name);
 	code = make_pair(p);
 	return code == EX_OK ? print_records(p) : code;
@@ -309,7 +311,7 @@ find(struct dkim_place *p, const char *name, struct selector **found)
 	*found = selectors_find(&p->selectors, name);
 	return *found != NULL
 	    ? EX_OK
-	    : tool_fail(EX_DATAERR, "%s has no selector %s", p->name, name);
+	    : program_fail(EX_DATAERR, "%s has no selector %s", p->name, name);
 }
 
 static int
@@ -354,7 +356,7 @@ remove_keys(struct dkim_place *p, struct request *r)
 		    selectors_remove_files(p->domain, was.name) == -1)
 			code = fail_domain(p, EX_IOERR);
 		if (code == EX_OK && was.state == SELECTOR_ACTIVE)
-			tool_fail(0, "note: %s was in use", was.name);
+			program_fail(0, "note: %s was in use", was.name);
 	}
 	if (code == EX_OK && p->selectors.n == 0 &&
 	    unlinkat(p->domain, "selectors", 0) == 0)
@@ -381,17 +383,17 @@ import(struct dkim_place *p, struct request *r)
 	int code = EX_DATAERR;
 
 	if (key == NULL)
-		return tool_fail(EX_DATAERR, "%s: %s", r->import, reason);
+		return program_fail(EX_DATAERR, "%s: %s", r->import, reason);
 	snprintf(s.name, sizeof(s.name), "%s", r->argv[1]);
 	if (EVP_PKEY_is_a(key, "ED25519"))
 		s.kind = SELECTOR_ED25519;
 	if (s.kind == SELECTOR_RSA && !EVP_PKEY_is_a(key, "RSA"))
-		tool_fail(0, "%s: no RSA or Ed25519 key", r->import);
+		program_fail(0, "%s: no RSA or Ed25519 key", r->import);
 	else if (!selector_is_name(r->argv[1]))
-		tool_fail(0, "\"%s\" is no selector", r->argv[1]);
+		program_fail(0, "\"%s\" is no selector", r->argv[1]);
 	else if (selectors_find(&p->selectors, s.name) != NULL ||
 	    p->selectors.n == SELECTORS_MAX)
-		tool_fail(0, "%s has that selector, or too many", p->name);
+		program_fail(0, "%s has that selector, or too many", p->name);
 	else
 		code = store(p, &s, key);
 	EVP_PKEY_free(key);
@@ -409,7 +411,7 @@ dkim_import(struct request *r)
 	import_fd =
 	    open(r->import, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (import_fd == -1)
-		return tool_fail(
+		return program_fail(
 		    EX_NOINPUT, "%s: %s", r->import, strerror(errno));
 	code = run_for(r, true, import);
 	close(import_fd);

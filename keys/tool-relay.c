@@ -10,6 +10,7 @@
 
 #include "common/admin.h"
 #include "common/print.h"
+#include "common/program.h"
 #include "common/prompt.h"
 #include "keys/relay.h"
 #include "keys/tool.h"
@@ -34,7 +35,7 @@ read_host(const char *text, char host[RELAY_HOST_MAX + 1])
 {
 	if (relay_host_name(text, host))
 		return EX_OK;
-	return tool_fail(EX_DATAERR, "\"%s\" is no host name", text);
+	return program_fail(EX_DATAERR, "\"%s\" is no host name", text);
 }
 
 /* -- storing one -- */
@@ -47,12 +48,12 @@ take_token_file(const char *path, struct relay_record *record)
 	int n;
 
 	if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
-		return tool_fail(EX_OSERR, "%s", strerror(errno));
+		return program_fail(EX_OSERR, "%s", strerror(errno));
 	n = snprintf(record->token_file, sizeof(record->token_file), "%s%s%s",
 	    path[0] != '/' ? here : "", path[0] != '/' ? "/" : "", path);
 	if (n < 0 || (size_t)n >= sizeof(record->token_file) ||
 	    strchr(path, '\n') != NULL)
-		return tool_fail(EX_DATAERR, "%s: no good path", path);
+		return program_fail(EX_DATAERR, "%s: no good path", path);
 	return EX_OK;
 }
 
@@ -64,7 +65,7 @@ warn_of_token(const struct relay_record *record)
 
 	if (record->token_file[0] != '\0' &&
 	    relay_read_token(record->token_file, token) == -1)
-		tool_fail(0, "warning: %s cannot be read as a token: %s",
+		program_fail(0, "warning: %s cannot be read as a token: %s",
 		    record->token_file, strerror(errno));
 	explicit_bzero(token, sizeof(token));
 }
@@ -78,14 +79,14 @@ fill(const struct request *r, struct relay_record *record)
 		return code;
 	if (r->argv[1][0] == '\0' || strpbrk(r->argv[1], "\r\n") != NULL ||
 	    strlen(r->argv[1]) >= sizeof(record->user))
-		return tool_fail(EX_DATAERR, "no good user name");
+		return program_fail(EX_DATAERR, "no good user name");
 	memcpy(record->user, r->argv[1], strlen(r->argv[1]) + 1);
 	if (r->token_file != NULL)
 		return take_token_file(r->token_file, record);
 	code = prompt_secret("postrider-key", record->host, r->password_stdin,
 	    record->password, sizeof(record->password));
 	if (code == EX_OK && record->password[0] == '\0')
-		code = tool_fail(EX_DATAERR, "an empty password");
+		code = program_fail(EX_DATAERR, "an empty password");
 	return code;
 }
 
@@ -97,7 +98,7 @@ hint(const struct request *r, const char *host)
 	if (r->config->relay_host == NULL ||
 	    !relay_host_name(r->config->relay_host, relay) ||
 	    strcmp(relay, host) != 0)
-		tool_fail(0,
+		program_fail(0,
 		    "note: \"relay-host\" names another host: this is "
 		    "not used until it does");
 }
@@ -110,7 +111,7 @@ tell_keys(int fd)
 
 	packet_start(&p, "renew");
 	if (fd >= 0 && !tool_ask(fd, &p))
-		tool_fail(0, "warning: keys does not answer");
+		program_fail(0, "warning: keys does not answer");
 }
 
 int
@@ -123,7 +124,7 @@ relay_set(struct request *r)
 	if (code == EX_OK)
 		code = open_folder(r, &folder);
 	if (code == EX_OK && relay_write(folder, &record) == -1)
-		code = tool_fail(EX_CANTCREAT, "%s/relay/%s: %s",
+		code = program_fail(EX_CANTCREAT, "%s/relay/%s: %s",
 		    r->config->keys_dir, record.host, strerror(errno));
 	if (code == EX_OK) {
 		warn_of_token(&record);
@@ -152,10 +153,11 @@ relay_remove(struct request *r)
 		int code = read_host(r->argv[i], host);
 
 		if (code == EX_OK && relay_delete(folder, host) == -1)
-			code = tool_fail(errno == ENOENT ? EX_NOHOST : EX_IOERR,
-			    "%s: %s", host,
-			    errno == ENOENT ? "no login is stored"
-					    : strerror(errno));
+			code =
+			    program_fail(errno == ENOENT ? EX_NOHOST : EX_IOERR,
+				"%s: %s", host,
+				errno == ENOENT ? "no login is stored"
+						: strerror(errno));
 		if (first == EX_OK)
 			first = code;
 	}
@@ -206,7 +208,7 @@ print_one(const struct relay_record *record, int error, void *context)
 	struct listing *l = context;
 
 	if (error != 0) {
-		l->code = tool_fail(EX_DATAERR, "%s: %s", record->host,
+		l->code = program_fail(EX_DATAERR, "%s: %s", record->host,
 		    error == EBADMSG ? "not as this program writes them"
 				     : strerror(error));
 		return;
@@ -229,7 +231,7 @@ relay_list(struct request *r)
 	if (r->json)
 		printf("[");
 	if (relay_each(folder, print_one, &l) == -1)
-		l.code = tool_fail(EX_IOERR, "%s", strerror(errno));
+		l.code = program_fail(EX_IOERR, "%s", strerror(errno));
 	if (r->json)
 		printf("]\n");
 	close(folder);

@@ -12,6 +12,7 @@
 #include "common/certificate.h"
 #include "common/key_trial.h"
 #include "common/print.h"
+#include "common/program.h"
 #include "keys/tool.h"
 
 enum { NAMES_MAX = 512, PATH_MAX_OCTETS = 4096 };
@@ -197,7 +198,7 @@ make_folder(const char *path)
 	*slash = '\0';
 	if (mkdir(folder, 0755) == 0 || errno == EEXIST)
 		return EX_OK;
-	return tool_fail(
+	return program_fail(
 	    EX_CANTCREAT, "cannot make %s: %s", folder, strerror(errno));
 }
 

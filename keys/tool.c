@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -32,20 +31,6 @@ static const char usage[] =
 
 enum { PATIENCE_MS = 10000 };
 
-int
-tool_fail(int code, const char *format, ...)
-{
-	va_list arguments;
-
-	fflush(stdout);
-	fputs("postrider-key: ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return code;
-}
-
 bool
 tool_ask(int fd, struct packet *p)
 {
@@ -60,18 +45,18 @@ tool_become_keys(void)
 	if (!privileges_are_root())
 		return EX_OK;
 	if (account_find(ACCOUNT_KEYS, &account) == -1)
-		return tool_fail(EX_CONFIG,
+		return program_fail(EX_CONFIG,
 		    "no account %s: first say postrider init", ACCOUNT_KEYS);
 	if (privileges_become(&account) == -1)
-		return tool_fail(EX_OSERR, "cannot become %s: %s", ACCOUNT_KEYS,
-		    strerror(errno));
+		return program_fail(EX_OSERR, "cannot become %s: %s",
+		    ACCOUNT_KEYS, strerror(errno));
 	return EX_OK;
 }
 
 int
 tool_no_folder(const struct config *config, const char *name)
 {
-	return tool_fail(
+	return program_fail(
 	    errno == EACCES || errno == EPERM ? EX_NOPERM : EX_CANTCREAT,
 	    "%s/%s: %s%s", config->keys_dir, name, strerror(errno),
 	    errno == ENOENT ? "; \"postrider init\" makes it" : "");
@@ -204,10 +189,10 @@ main(int argc, char **argv)
 	if (request.argc == 0 || (command = find_command(&request)) == NULL)
 		return misused();
 	if (config_load(&config, options.config_path, error) == -1)
-		return tool_fail(EX_CONFIG, "%s", error);
+		return program_fail(EX_CONFIG, "%s", error);
 	code = command->run(&request);
 	config_free(&config);
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return tool_fail(EX_IOERR, "cannot write");
+		return program_fail(EX_IOERR, "cannot write");
 	return code;
 }

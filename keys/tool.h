@@ -43,10 +43,6 @@ int tool_become_keys(void);
 /* Say by errno why that folder in keys-dir cannot be had; returns the code. */
 int tool_no_folder(const struct config *, const char *name);
 
-/* Say what is wrong, on standard error; returns the code. */
-int tool_fail(int code, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 /* Ask keys (common/admin.h); the packet becomes the answer.  False: no answer. */
 bool tool_ask(int fd, struct packet *);
 

@@ -3,7 +3,6 @@
 #include "mailauth/tool_options.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -38,20 +37,6 @@ static const struct command {
     {"dmarc", NULL, OPTION_FROM, OPTION_SPF | OPTION_DKIM, tool_dmarc},
     {"all", NULL, OPTION_IP | OPTION_HELO, OPTION_FROM, tool_all},
 };
-
-int
-tool_fail(int code, const char *format, ...)
-{
-	va_list arguments;
-
-	fflush(stdout);
-	fputs("postrider-mailauth: ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return code;
-}
 
 int
 tool_exit(const struct request *r, enum auth_result result)
@@ -105,9 +90,10 @@ take_config(struct request *r, const char *path)
 	if (strcmp(path, config_default_path()) == 0 && access(path, R_OK) != 0)
 		return gethostname(r->hostname, sizeof(r->hostname) - 1) == 0
 		    ? EX_OK
-		    : tool_fail(EX_OSERR, "gethostname: %s", strerror(errno));
+		    : program_fail(
+			  EX_OSERR, "gethostname: %s", strerror(errno));
 	if (config_load(r->config, path, error) == -1)
-		return tool_fail(EX_CONFIG, "%s", error);
+		return program_fail(EX_CONFIG, "%s", error);
 	snprintf(r->hostname, sizeof(r->hostname), "%s", r->config->hostname);
 	return EX_OK;
 }
@@ -133,7 +119,7 @@ run(struct request *r, const char *path, int argc, char **argv)
 	tool_close_dns(r);
 	config_free(r->config);
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return tool_fail(EX_IOERR, "cannot write");
+		return program_fail(EX_IOERR, "cannot write");
 	return code;
 }
 

@@ -36,10 +36,6 @@ struct request {
 	struct mailauth mailauth;
 };
 
-/* "postrider-mailauth: ..." to standard error; returns code. */
-int tool_fail(int code, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 int tool_misused(void); /* the usage to standard error; EX_USAGE */
 
 int tool_open_dns(struct request *);

@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include "common/print.h"
+#include "common/program.h"
 #include "mailauth/authres.h"
 #include "mailauth/judge.h"
 #include "mailauth/tool.h"
@@ -52,7 +53,7 @@ tell(const struct request *r, const struct judgement *j)
 	int code = tool_exit(r, j->dmarc.result);
 
 	if (!authres_write(&field, r->hostname, j) || buf_text(&field) == NULL)
-		code = tool_fail(EX_OSERR, "no memory");
+		code = program_fail(EX_OSERR, "no memory");
 	else if (r->json)
 		show_json(r, j, &field);
 	else
@@ -76,7 +77,7 @@ tool_all(struct request *r)
 		return code;
 	judge = judge_begin(&r->mailauth, &query, &message.section);
 	if (judge == NULL)
-		return tool_fail(EX_OSERR, "no memory");
+		return program_fail(EX_OSERR, "no memory");
 	while (code == EX_OK && n > 0) {
 		code = message_body(&message, &octets, &n);
 		if (code == EX_OK)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/print.h"
+#include "common/program.h"
 #include "mailauth/tool.h"
 #include "mailauth/tool_message.h"
 
@@ -131,7 +132,7 @@ tool_dkim_verify(struct request *r)
 		return code;
 	v = dkim_verify_begin(&r->mailauth, &message.section);
 	if (v == NULL)
-		return tool_fail(EX_OSERR, "no memory");
+		return program_fail(EX_OSERR, "no memory");
 	while (code == EX_OK && n > 0) {
 		code = message_body(&message, &octets, &n);
 		if (code == EX_OK)

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/netaddr.h"
+#include "common/program.h"
 #include "mailauth/tool.h"
 
 /* libresolv counts in seconds and needs a whole one: this much is given. */
@@ -55,9 +56,9 @@ take_servers(struct request *r, struct config_servers *servers)
 		servers->n = 1;
 	else
 		servers->n = find_server(r->dns, servers->items, SERVERS_MAX);
-	return servers->n > 0
-	    ? EX_OK
-	    : tool_fail(EX_USAGE, "--dns: %s is no host with a port", r->dns);
+	return servers->n > 0 ? EX_OK
+			      : program_fail(EX_USAGE,
+				    "--dns: %s is no host with a port", r->dns);
 }
 
 int
@@ -75,7 +76,8 @@ tool_open_dns(struct request *r)
 		return code;
 	r->resolver_dns = dns_open(&asked);
 	if (r->resolver_dns == NULL)
-		return tool_fail(EX_OSERR, "no resolver: %s", strerror(errno));
+		return program_fail(
+		    EX_OSERR, "no resolver: %s", strerror(errno));
 	tool_start_clock(r);
 	r->plain = resolver_over(r->resolver_dns);
 	r->mailauth.resolver = &r->plain;

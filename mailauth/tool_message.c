@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/program.h"
 #include "mailauth/tool.h"
 
 enum { PIECE = 64 * 1024 };
@@ -42,10 +43,11 @@ read_piece(struct message *m, size_t *n)
 			got = read(STDIN_FILENO, raw, sizeof(raw));
 		while (got == -1 && errno == EINTR);
 		if (got == -1)
-			return tool_fail(
+			return program_fail(
 			    EX_IOERR, "standard input: %s", strerror(errno));
 		if (m->copy != NULL && !buf_add(m->copy, raw, (size_t)got))
-			return tool_fail(EX_DATAERR, "the message is too big");
+			return program_fail(
+			    EX_DATAERR, "the message is too big");
 		*n = normalise(m, raw, (size_t)got);
 	} while (got > 0 && *n == 0); /* a CR alone */
 	if (got == 0 && m->within_crlf) {

@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "common/netaddr.h"
+#include "common/program.h"
 
 enum { TIMEOUT_MOST_S = 3600 };
 
@@ -43,11 +44,11 @@ take_identity(char *value, struct dmarc_identity *identities, size_t *n)
 	struct dmarc_identity *identity = &identities[*n];
 
 	if (*n == DMARC_IDENTITIES_MAX)
-		return tool_fail(EX_USAGE, "%d identities are the most",
+		return program_fail(EX_USAGE, "%d identities are the most",
 		    DMARC_IDENTITIES_MAX);
 	if (equals == NULL || equals == value ||
 	    !auth_result_named(equals + 1, &identity->result))
-		return tool_fail(EX_USAGE, "%s is no domain=result", value);
+		return program_fail(EX_USAGE, "%s is no domain=result", value);
 	*equals = '\0';
 	identity->domain = value;
 	++*n;
@@ -63,7 +64,8 @@ take_option(struct request *r, int option, char *value)
 		r->ip = value;
 		if (!netaddr_parse(value, 0, &r->client) ||
 		    netaddr_port(&r->client) != 0)
-			return tool_fail(EX_USAGE, "%s is no address", value);
+			return program_fail(
+			    EX_USAGE, "%s is no address", value);
 		break;
 	case OPTION_HELO:
 		r->helo = value;
@@ -89,12 +91,12 @@ take_option(struct request *r, int option, char *value)
 		break;
 	case OPTION_DNS_TIMEOUT:
 		if (!read_number(value, 1, TIMEOUT_MOST_S, &r->dns_timeout))
-			return tool_fail(EX_USAGE,
+			return program_fail(EX_USAGE,
 			    "--dns-timeout is 1 to %d seconds", TIMEOUT_MOST_S);
 		break;
 	case OPTION_NOW:
 		if (!read_number(value, 0, INT64_MAX, &r->mailauth.now))
-			return tool_fail(
+			return program_fail(
 			    EX_USAGE, "--now is seconds since the epoch");
 		break;
 	default:

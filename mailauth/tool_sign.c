@@ -6,6 +6,7 @@
 
 #include <openssl/pem.h>
 
+#include "common/program.h"
 #include "mailauth/tool.h"
 #include "mailauth/tool_message.h"
 
@@ -25,17 +26,18 @@ read_key(const char *path, EVP_PKEY **key)
 	FILE *f = fopen(path, "re");
 
 	if (f == NULL)
-		return tool_fail(EX_NOINPUT, "%s: %s", path, strerror(errno));
+		return program_fail(
+		    EX_NOINPUT, "%s: %s", path, strerror(errno));
 	*key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
 	fclose(f);
 	if (*key == NULL)
-		return tool_fail(EX_DATAERR,
+		return program_fail(EX_DATAERR,
 		    "%s: no private key without a passphrase", path);
 	if (EVP_PKEY_is_a(*key, "RSA") == 1
 		? EVP_PKEY_get_bits(*key) >= DKIM_RSA_BITS_MIN
 		: EVP_PKEY_is_a(*key, "ED25519") == 1)
 		return EX_OK;
-	return tool_fail(EX_DATAERR,
+	return program_fail(EX_DATAERR,
 	    "%s: neither Ed25519, nor RSA of %d bits or more", path,
 	    DKIM_RSA_BITS_MIN);
 }
@@ -80,10 +82,10 @@ sign(const struct request *r, struct message *m, struct dkim_signer *signer,
 	int code = EX_DATAERR;
 
 	if (why != NULL)
-		tool_fail(code, "the message cannot be signed: %s", why);
+		program_fail(code, "the message cannot be signed: %s", why);
 	else if (!dkim_sign(&facts, r->domain, r->selector, r->mailauth.now,
 		     key, &field))
-		tool_fail(code,
+		program_fail(code,
 		    "%s is no selector, or %s not the domain of %s or above it",
 		    r->selector, r->domain, facts.from);
 	else
@@ -102,7 +104,7 @@ sign_message(struct request *r, struct message *m, EVP_PKEY *key)
 	int code = EX_OK;
 
 	if (signer == NULL)
-		return tool_fail(EX_OSERR, "no memory");
+		return program_fail(EX_OSERR, "no memory");
 	while (code == EX_OK && n > 0) {
 		code = message_body(m, &octets, &n);
 		if (code == EX_OK)

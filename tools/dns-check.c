@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/privileges.h"
+#include "common/program.h"
 #include "common/sandbox.h"
 
 enum { PATIENCE_MS = 20000, POLICY_MAX = 65536 };
@@ -42,7 +43,7 @@ read_policy(struct check *c)
 	failed = fd == -1 ||
 	    fs_read_all(fd, POLICY_MAX, &c->policy, &c->npolicy) == -1;
 	if (failed)
-		dns_fail(0, "%s: %s", path, strerror(errno));
+		program_fail(0, "%s: %s", path, strerror(errno));
 	if (fd != -1)
 		close(fd);
 	return failed ? EX_NOINPUT : EX_OK;
@@ -106,7 +107,7 @@ open_dns(struct check *c)
 
 	c->dns = dns_open(c->request->config);
 	if (c->dns == NULL)
-		return dns_fail(
+		return program_fail(
 		    EX_OSERR, "no name service: %s", strerror(errno));
 	c->resolver = resolver_over(c->dns);
 	c->mailauth =
@@ -114,7 +115,7 @@ open_dns(struct check *c)
 	if (!privileges_are_root())
 		return EX_OK;
 	if (account_find(ACCOUNT_DELIVER, &account) == -1)
-		return dns_fail(EX_NOUSER,
+		return program_fail(EX_NOUSER,
 		    "no account \"%s\": run \"postrider init\"",
 		    ACCOUNT_DELIVER);
 	privileges_drop(ACCOUNT_DELIVER, "/", false);

@@ -10,6 +10,7 @@
 
 #include "common/fs.h"
 #include "common/print.h"
+#include "common/program.h"
 #include "tools/dns-house.h"
 #include "tools/dns-policy.h"
 
@@ -51,7 +52,7 @@ write_file(const struct request *r, int folder, const struct file *f)
 		why = write_below(folder, f->path, &text);
 	buf_free(&text);
 	if (why != NULL)
-		return dns_fail(
+		return program_fail(
 		    EX_CANTCREAT, "%s/%s: %s", r->folder, f->path, why);
 	print_file(r, f);
 	return EX_OK;
@@ -63,10 +64,11 @@ warn_of_loopback(const struct request *r)
 {
 	if (house_port(r->config, LISTENER_POP3S) == 0 &&
 	    house_port(r->config, LISTENER_POP3) == 0)
-		dns_fail(0, "warning: no POP3 service but on loopback");
+		program_fail(0, "warning: no POP3 service but on loopback");
 	if (house_port(r->config, LISTENER_SUBMISSIONS) == 0 &&
 	    house_port(r->config, LISTENER_SUBMISSION) == 0)
-		dns_fail(0, "warning: no submission service but on loopback");
+		program_fail(
+		    0, "warning: no submission service but on loopback");
 }
 
 int
@@ -75,7 +77,7 @@ dns_files(const struct request *r)
 	int folder = fs_open_dir(AT_FDCWD, r->folder), code = EX_OK;
 
 	if (folder == -1)
-		return dns_fail(EX_CANTCREAT, "%s: %s", r->folder,
+		return program_fail(EX_CANTCREAT, "%s: %s", r->folder,
 		    errno == ELOOP ? "a link" : strerror(errno));
 	for (size_t i = 0;
 	     code == EX_OK && i < sizeof(files) / sizeof(files[0]); i++)

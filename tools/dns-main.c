@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* postrider-dns: what a domain must publish, and what it does publish. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,20 +24,6 @@ static const char usage[] =
     "       [--quiet] [--json] domain\n";
 
 enum { MAX_AGE_S = 7 * 86400 };
-
-int
-dns_fail(int code, const char *format, ...)
-{
-	va_list arguments;
-
-	fflush(stdout);
-	fputs("postrider-dns: ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return code;
-}
 
 static const struct command {
 	const char *name;
@@ -75,15 +60,15 @@ take_domain(struct request *r, const char *given)
 	char ascii[DNS_NAME_MAX + 1];
 
 	if (!config_is_domain(given, true) || strchr(given, '.') == NULL)
-		return dns_fail(EX_USAGE, "not a domain: %s", given);
+		return program_fail(EX_USAGE, "not a domain: %s", given);
 	if (!idn_to_ascii(given, ascii) || !config_is_domain(ascii, false))
-		return dns_fail(EX_DATAERR, "%s has no form for the DNS%s",
+		return program_fail(EX_DATAERR, "%s has no form for the DNS%s",
 		    given,
 		    utf8_is_ascii(given, strlen(given))
 			? ""
 			: ", or this program was built without libidn2");
 	if (strlen(ascii) > DNS_TOOL_DOMAIN_MAX)
-		return dns_fail(
+		return program_fail(
 		    EX_DATAERR, "too long for names below it: %s", given);
 	dns_name_normalise(ascii, r->domain);
 	r->given = given;
@@ -101,7 +86,7 @@ use_server(struct request *r)
 		return EX_OK;
 	one = calloc(1, sizeof(*one));
 	if (one == NULL)
-		return dns_fail(EX_OSERR, "%s", strerror(errno));
+		return program_fail(EX_OSERR, "%s", strerror(errno));
 	one->address = r->server;
 	free(list->items);
 	*list = (struct config_servers){.n = 1, .items = one};
@@ -118,11 +103,11 @@ run(struct request *r, const struct command *c, char **arguments)
 	if (code != EX_OK)
 		return code;
 	if (config_load(&config, r->config_path, error) == -1)
-		return dns_fail(EX_CONFIG, "%s", error);
+		return program_fail(EX_CONFIG, "%s", error);
 	r->config = &config;
 	r->folder = arguments[1];
 	if (strchr(config.hostname, '.') == NULL)
-		code = dns_fail(EX_CONFIG,
+		code = program_fail(EX_CONFIG,
 		    "host name \"%s\" is not a full name: set \"hostname\"",
 		    config.hostname);
 	else
@@ -154,6 +139,6 @@ main(int argc, char **argv)
 		return code == EX_USAGE ? misused() : code;
 	code = run(&request, command, argv + first + optind);
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return dns_fail(EX_IOERR, "cannot write");
+		return program_fail(EX_IOERR, "cannot write");
 	return code;
 }

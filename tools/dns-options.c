@@ -8,6 +8,7 @@
 #include "common/address.h"
 #include "common/cursor.h"
 #include "common/netaddr.h"
+#include "common/program.h"
 #include "common/sts.h"
 
 enum { DNS_PORT = 53 };
@@ -18,11 +19,12 @@ static int
 take_address(struct request *r, const char *value)
 {
 	if (r->naddresses == DNS_TOOL_ADDRESSES_MAX)
-		return dns_fail(
+		return program_fail(
 		    EX_USAGE, "more than %d addresses", DNS_TOOL_ADDRESSES_MAX);
 	if (!netaddr_parse(value, 0, &r->addresses[r->naddresses]) ||
 	    netaddr_port(&r->addresses[r->naddresses]) != 0)
-		return dns_fail(EX_USAGE, "--ip: not an address: %s", value);
+		return program_fail(
+		    EX_USAGE, "--ip: not an address: %s", value);
 	r->naddresses++;
 	return EX_OK;
 }
@@ -31,9 +33,11 @@ static int
 take_mx(struct request *r, const char *value)
 {
 	if (r->nmx == DNS_TOOL_MX_MAX)
-		return dns_fail(EX_USAGE, "more than %d --mx", DNS_TOOL_MX_MAX);
+		return program_fail(
+		    EX_USAGE, "more than %d --mx", DNS_TOOL_MX_MAX);
 	if (!config_is_domain(value, false))
-		return dns_fail(EX_USAGE, "--mx: not a host name: %s", value);
+		return program_fail(
+		    EX_USAGE, "--mx: not a host name: %s", value);
 	r->mx[r->nmx++] = value;
 	return EX_OK;
 }
@@ -43,7 +47,7 @@ take_mode(struct request *r, const char *value)
 {
 	if (strcmp(value, "testing") != 0 && strcmp(value, "enforce") != 0 &&
 	    strcmp(value, "none") != 0)
-		return dns_fail(EX_USAGE,
+		return program_fail(EX_USAGE,
 		    "--mode: \"%s\" is none of testing, enforce, none", value);
 	r->mode = value;
 	return EX_OK;
@@ -56,7 +60,7 @@ take_max_age(struct request *r, const char *value)
 	uint64_t seconds = cursor_decimal(&c);
 
 	if (!cursor_done(&c) || seconds > STS_AGE_MAX)
-		return dns_fail(EX_USAGE,
+		return program_fail(EX_USAGE,
 		    "--max-age: \"%s\" is not a number of seconds up to %d",
 		    value, STS_AGE_MAX);
 	r->max_age = (uint32_t)seconds;
@@ -67,7 +71,8 @@ static int
 take_web(struct request *r, const char *value)
 {
 	if (!config_is_domain(value, false))
-		return dns_fail(EX_USAGE, "--web: not a host name: %s", value);
+		return program_fail(
+		    EX_USAGE, "--web: not a host name: %s", value);
 	r->web = value;
 	return EX_OK;
 }
@@ -85,7 +90,7 @@ take_reports(struct request *r, const char *value)
 	if (why == NULL && value[strspn(value, mailto)] != '\0')
 		why = "a plain one, please: letters, digits, and .-_+";
 	if (why != NULL)
-		return dns_fail(EX_USAGE, "--reports: %s: %s", value, why);
+		return program_fail(EX_USAGE, "--reports: %s: %s", value, why);
 	r->reports = value;
 	return EX_OK;
 }
@@ -117,7 +122,8 @@ static int
 take_dns(struct request *r, const char *value)
 {
 	if (!netaddr_parse(value, DNS_PORT, &r->server))
-		return dns_fail(EX_USAGE, "--dns: not an address: %s", value);
+		return program_fail(
+		    EX_USAGE, "--dns: not an address: %s", value);
 	return EX_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "common/address.h"
 #include "common/dns_read.h"
 #include "common/netaddr.h"
+#include "common/program.h"
 #include "tools/dns-house.h"
 #include "tools/dns-keys.h"
 #include "tools/dns-policy.h"
@@ -186,7 +187,7 @@ show_sts(struct show *s)
 		snprintf(text, sizeof(text), "v=STSv1; id=%s", id);
 		zone_text(&s->zone, name, text);
 	} else {
-		s->code = dns_fail(EX_SOFTWARE, "no id for the policy");
+		s->code = program_fail(EX_SOFTWARE, "no id for the policy");
 	}
 	buf_free(&policy);
 }

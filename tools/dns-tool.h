@@ -44,8 +44,4 @@ int dns_show(const struct request *);  /* dns-show.c */
 int dns_files(const struct request *); /* dns-files.c */
 int dns_check(const struct request *); /* dns-check.c */
 
-/* Say what is wrong, on standard error; returns the code. */
-int dns_fail(int code, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 #endif

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,19 +39,6 @@ static const char usage[] =
 
 static struct packet packet;
 
-__attribute__((format(printf, 2, 3))) static int
-fail(int code, const char *format, ...)
-{
-	va_list arguments;
-
-	fputs("postrider-checkpassword: ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return code;
-}
-
 /* -- what is asked -- */
 
 struct question {
@@ -75,7 +61,7 @@ read_question(struct question *q)
 		if (got == -1 && errno == EINTR)
 			continue;
 		if (got == -1)
-			return fail(
+			return program_fail(
 			    MISUSED, "descriptor 3: %s", strerror(errno));
 		q->n += (size_t)got;
 	}
@@ -85,7 +71,7 @@ read_question(struct question *q)
 	q->password = cursor_string(&c, PROTOCOL_PASSWORD_MAX);
 	q->authorized = authorized != NULL && strcmp(authorized, "1") == 0;
 	if (!cursor_ok(&c))
-		return fail(
+		return program_fail(
 		    MISUSED, "not a name and a password on descriptor 3");
 	return RIGHT;
 }
@@ -110,10 +96,12 @@ ask(const struct config *config)
 		fd = ipc_connect("userdb");
 	buf_free(&folder);
 	if (fd == -1)
-		return fail(LATER, "cannot ask userdb: %s", strerror(errno));
+		return program_fail(
+		    LATER, "cannot ask userdb: %s", strerror(errno));
 	result = ipc_call(fd, &packet, clock_monotonic_ms() + PATIENCE_MS);
 	close(fd);
-	return result == IPC_OK ? RIGHT : fail(LATER, "no answer from userdb");
+	return result == IPC_OK ? RIGHT
+				: program_fail(LATER, "no answer from userdb");
 }
 
 /* Whose password that is; Dovecot and tcpserver say so alike. */
@@ -149,7 +137,7 @@ check_password(
 	if ((code = ask(config)) != RIGHT)
 		return code;
 	if (!packet_read(&packet, "check", set, 3, 0))
-		return fail(LATER, "malformed answer");
+		return program_fail(LATER, "malformed answer");
 	switch (verdict_named(verdict)) {
 	case VERDICT_LOGIN_OK:
 		break;
@@ -159,7 +147,7 @@ check_password(
 		return LATER;
 	}
 	if (user == NULL)
-		return fail(LATER, "malformed answer");
+		return program_fail(LATER, "malformed answer");
 	snprintf(m->user, sizeof(m->user), "%s", user);
 	snprintf(
 	    m->system, sizeof(m->system), "%s", system != NULL ? system : "");
@@ -184,7 +172,7 @@ find_user(
 	if (packet_is(&packet, "failed"))
 		return NO_SUCH_USER;
 	if (!packet_read(&packet, "found", set, 2, 0))
-		return fail(LATER, "malformed answer");
+		return program_fail(LATER, "malformed answer");
 	snprintf(m->user, sizeof(m->user), "%s", user);
 	snprintf(
 	    m->system, sizeof(m->system), "%s", system != NULL ? system : "");
@@ -253,10 +241,10 @@ find_owner(const struct config *config, const struct mailbox *m,
 	if (account_find(*name, account) == 0) {
 		if (m->system[0] == '\0' || account->uid >= config->minimum_uid)
 			return RIGHT;
-		return fail(LATER, "%s: uid below minimum-uid", *name);
+		return program_fail(LATER, "%s: uid below minimum-uid", *name);
 	}
 	if (privileges_are_root())
-		return fail(LATER, "%s: %s", *name, strerror(errno));
+		return program_fail(LATER, "%s: %s", *name, strerror(errno));
 	account->uid = getuid();
 	account->gid = getgid();
 	return RIGHT;
@@ -274,20 +262,20 @@ hand_on(const struct config *config, const struct mailbox *m, bool authorized,
 		return code;
 	if (!tell(config, m, &account) ||
 	    (authorized && !put("AUTHORIZED", "2")))
-		return fail(LATER, "%s", strerror(errno));
+		return program_fail(LATER, "%s", strerror(errno));
 	/*
 	 * Dovecot, which sets ORIG_UID, becomes the user itself, later: as
 	 * the user already, other processes of his could answer in our place.
 	 */
 	if (privileges_are_root() && getenv("ORIG_UID") == NULL &&
 	    privileges_become(&account) == -1)
-		return fail(
+		return program_fail(
 		    LATER, "cannot become %s: %s", name, strerror(errno));
 	/* Its Maildir may not be there yet. */
 	if (chdir(getenv("HOME")) == -1 && chdir("/") == -1)
-		return fail(LATER, "/: %s", strerror(errno));
+		return program_fail(LATER, "/: %s", strerror(errno));
 	execvp(argv[0], argv);
-	return fail(LATER, "%s: %s", argv[0], strerror(errno));
+	return program_fail(LATER, "%s: %s", argv[0], strerror(errno));
 }
 
 int
@@ -307,7 +295,7 @@ main(int argc, char **argv)
 		return MISUSED;
 	}
 	if (config_load(&config, options.config_path, error) == -1)
-		return fail(LATER, "%s", error);
+		return program_fail(LATER, "%s", error);
 	if ((code = read_question(&question)) != RIGHT) {
 		config_free(&config);
 		return code;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,22 +12,9 @@
 #include "common/admin.h"
 #include "common/clock.h"
 #include "common/privileges.h"
+#include "common/program.h"
 
 enum { PATIENCE_MS = 60000, LOCK_MS = 10000, LOCK_AGAIN_MS = 50 };
-
-int
-client_fail(int code, const char *format, ...)
-{
-	va_list arguments;
-
-	fflush(stdout);
-	fputs("postrider-user: ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return code;
-}
 
 static int
 become_owner(void)
@@ -38,11 +24,11 @@ become_owner(void)
 	if (!privileges_are_root())
 		return EX_OK;
 	if (account_find(ACCOUNT_DB, &account) == -1)
-		return client_fail(EX_CONFIG,
+		return program_fail(EX_CONFIG,
 		    "no account %s: first say postrider init", ACCOUNT_DB);
 	if (privileges_become(&account) == -1)
-		return client_fail(EX_OSERR, "cannot become %s: %s", ACCOUNT_DB,
-		    strerror(errno));
+		return program_fail(EX_OSERR, "cannot become %s: %s",
+		    ACCOUNT_DB, strerror(errno));
 	return EX_OK;
 }
 
@@ -70,16 +56,16 @@ open_database(struct client *c)
 		return code;
 	c->store = open_store(folder, &result);
 	if (c->store == NULL)
-		return client_fail(
+		return program_fail(
 		    result == STORE_LOCKED ? EX_TEMPFAIL : EX_IOERR, "%s: %s",
 		    folder, store_reason(result));
 	if (directory_begin(&c->directory, c->store, c->config) == FAILED)
-		return client_fail(
+		return program_fail(
 		    EX_IOERR, "%s: %s", folder, store_reason(STORE_FAILED));
 	admin_begin(&c->admin, &c->directory);
 	while (admin_sweep(&c->admin))
 		if (store_is_broken(c->store))
-			return client_fail(EX_IOERR, "%s: %s", folder,
+			return program_fail(EX_IOERR, "%s: %s", folder,
 			    store_reason(STORE_BROKEN));
 	return EX_OK;
 }
@@ -93,10 +79,10 @@ client_open(struct client *c, const struct config *config)
 	if (c->fd >= 0)
 		return EX_OK;
 	if (errno == EACCES || errno == EPERM)
-		return client_fail(EX_NOPERM, "%s: %s (only root may)",
+		return program_fail(EX_NOPERM, "%s: %s (only root may)",
 		    config->run_dir, strerror(errno));
 	if (errno != ENOENT && errno != ECONNREFUSED && errno != ENOTDIR)
-		return client_fail(EX_UNAVAILABLE, "%s/admin/userdb: %s",
+		return program_fail(EX_UNAVAILABLE, "%s/admin/userdb: %s",
 		    config->run_dir, strerror(errno));
 	return open_database(c);
 }
@@ -120,15 +106,15 @@ client_call(struct client *c, struct packet *p)
 	static struct packet answer;
 
 	if (p->failed)
-		return client_fail(EX_DATAERR, "too much at once");
+		return program_fail(EX_DATAERR, "too much at once");
 	if (c->fd >= 0) {
 		if (ipc_call(c->fd, p, clock_monotonic_ms() + PATIENCE_MS) ==
 		    IPC_OK)
 			return EX_OK;
-		return client_fail(EX_TEMPFAIL, "no answer from userdb");
+		return program_fail(EX_TEMPFAIL, "no answer from userdb");
 	}
 	if (!admin_answer(&c->admin, c, p, &answer))
-		return client_fail(EX_SOFTWARE, "malformed request");
+		return program_fail(EX_SOFTWARE, "malformed request");
 	*p = answer;
 	return EX_OK;
 }
@@ -142,8 +128,8 @@ fail_as_told(const struct packet *p)
 	    ATTRIBUTE_TEXT("reason", IPC_PACKET_MAX, &reason)};
 
 	if (!packet_read(p, "failed", set, 2, 0))
-		return client_fail(EX_PROTOCOL, "malformed answer");
-	return client_fail((int)code, "%s", reason);
+		return program_fail(EX_PROTOCOL, "malformed answer");
+	return program_fail((int)code, "%s", reason);
 }
 
 int
@@ -237,10 +223,10 @@ client_each(struct client *c, const char *kind,
 		    page.next != NULL ? page.next : "");
 	} while (page.next != NULL);
 	if (corrupt)
-		return client_fail(EX_DATAERR,
+		return program_fail(EX_DATAERR,
 		    "some entries cannot be read, the log says which");
 	if (changed)
-		return client_fail(EX_TEMPFAIL,
+		return program_fail(EX_TEMPFAIL,
 		    "the database was changed meanwhile, say that again");
 	return EX_OK;
 }

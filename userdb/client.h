@@ -47,8 +47,4 @@ int client_each(struct client *, const char *kind,
 int client_lines(const struct packet *,
     void (*found)(const struct entry *, void *context), void *context);
 
-/* Say what is wrong, on standard error; returns the code. */
-int client_fail(int code, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 #endif

@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "common/base64.h"
+#include "common/program.h"
 #include "userdb/app.h"
 #include "userdb/password.h"
 #include "userdb/prompt.h"
@@ -30,7 +31,7 @@ ask_salt(
 	if (!packet_read(&p, "salt", set, 1, 0))
 		return client_done(&p);
 	if (!base64_decode(text, strlen(text), octets, &n) || n != SCRAM_SALT)
-		return client_fail(EX_PROTOCOL, "malformed answer");
+		return program_fail(EX_PROTOCOL, "malformed answer");
 	memcpy(salt, octets, SCRAM_SALT);
 	return EX_OK;
 }
@@ -57,7 +58,7 @@ add_made(const struct request *r, const char *address, const char *password,
 		return code;
 	if (password_hash(password, (unsigned)r->config->password_cost, hash) ==
 	    -1)
-		return client_fail(
+		return program_fail(
 		    EX_OSERR, "cannot hash: %s", strerror(errno));
 	packet_text(p, "hash", hash);
 	password_scram(password, salt, scram);
@@ -99,7 +100,7 @@ make(struct request *r, const char *address, struct packet *p)
 	int code;
 
 	if (!app_make(text, digest))
-		return client_fail(EX_OSERR, "no randomness");
+		return program_fail(EX_OSERR, "no randomness");
 	packet_start(p, "app-add");
 	packet_text(p, "address", address);
 	packet_text(p, "app", r->app);
@@ -117,7 +118,7 @@ change_app(struct request *r, const char *address, struct packet *p)
 	const char *wrong = entry_check_app(r->app);
 
 	if (wrong != NULL)
-		return client_fail(EX_DATAERR, "%s: %s", r->app, wrong);
+		return program_fail(EX_DATAERR, "%s: %s", r->app, wrong);
 	return (r->options & OPTION_REVOKE) != 0 ? revoke(r, address, p)
 						 : make(r, address, p);
 }

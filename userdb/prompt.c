@@ -3,6 +3,7 @@
 
 #include <sysexits.h>
 
+#include "common/program.h"
 #include "common/prompt.h"
 #include "userdb/client.h"
 
@@ -14,6 +15,6 @@ prompt_password(const char *whose, bool from_stdin, char out[PASSWORD_MAX + 1])
 	    "postrider-user", whose, from_stdin, out, PASSWORD_MAX + 1);
 
 	if (code == EX_OK && (wrong = password_check(out)) != NULL)
-		code = client_fail(EX_DATAERR, "%s: %s", whose, wrong);
+		code = program_fail(EX_DATAERR, "%s: %s", whose, wrong);
 	return code;
 }

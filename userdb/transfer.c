@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/privileges.h"
+#include "common/program.h"
 #include "userdb/name.h"
 #include "userdb/user.h"
 
@@ -70,7 +71,7 @@ put_dovecot(const struct entry *e, void *context)
 	address_format(&e->name, address);
 	if (account_find(system ? e->system : ACCOUNT_MAIL, &account) == -1 &&
 	    system)
-		client_fail(
+		program_fail(
 		    0, "%s: no such user of the system, left out", e->system);
 	if (system && account.home[0] == '\0')
 		return;
@@ -111,7 +112,7 @@ struct reader {
 static int
 fail_at(const struct reader *in, const char *reason)
 {
-	return client_fail(
+	return program_fail(
 	    EX_DATAERR, "line %" PRIu64 ": %s", in->line, reason);
 }
 
@@ -248,7 +249,7 @@ read_lines(struct reader *in)
 	free(text);
 	if (code == EX_OK && ferror(in->file))
 		code =
-		    client_fail(EX_IOERR, "cannot read: %s", strerror(errno));
+		    program_fail(EX_IOERR, "cannot read: %s", strerror(errno));
 	if (code == EX_OK && in->framed && !in->ended)
 		code = fail_at(in, "the end is missing");
 	return code == EX_OK ? send_lines(in) : code;
@@ -267,7 +268,7 @@ begin_import(struct client *client)
 		if (code != EX_OK || !packet_is(&p, "busy"))
 			break;
 		if (clock_left(deadline) == 0)
-			return client_fail(EX_TEMPFAIL,
+			return program_fail(EX_TEMPFAIL,
 			    "an earlier import is still being undone");
 		poll(NULL, 0, UNDO_AGAIN_MS);
 	}
@@ -284,7 +285,7 @@ user_import(struct request *r)
 	in.request = r;
 	in.file = fdopen(r->input, "r");
 	if (in.file == NULL)
-		return client_fail(EX_NOINPUT, "%s", strerror(errno));
+		return program_fail(EX_NOINPUT, "%s", strerror(errno));
 	if ((code = begin_import(r->client)) != EX_OK)
 		return code;
 	start_packet(&in);
@@ -294,6 +295,6 @@ user_import(struct request *r)
 	}
 	fclose(in.file);
 	if (code != EX_OK)
-		client_fail(code, "nothing was imported");
+		program_fail(code, "nothing was imported");
 	return code;
 }

@@ -42,7 +42,7 @@ add_one(struct request *r, const char *address)
 	int code = EX_OK;
 
 	if (wrong != NULL)
-		return client_fail(EX_DATAERR, "%s: %s", address, wrong);
+		return program_fail(EX_DATAERR, "%s: %s", address, wrong);
 	packet_start(&packet, "user-add");
 	packet_text(&packet, "address", address);
 	if ((r->options & OPTION_NO_PASSWORD) == 0)
@@ -254,7 +254,7 @@ run(const struct command *c, struct request *r)
 	if (c->all == user_import && r->argc == 1 &&
 	    strcmp(r->argv[0], "-") != 0 &&
 	    (r->input = open(r->argv[0], O_RDONLY | O_CLOEXEC)) == -1)
-		return client_fail(
+		return program_fail(
 		    EX_NOINPUT, "%s: %s", r->argv[0], strerror(errno));
 	if ((code = client_open(&client, r->config)) == EX_OK) {
 		r->client = &client;
@@ -262,7 +262,7 @@ run(const struct command *c, struct request *r)
 	}
 	client_close(&client);
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return client_fail(EX_IOERR, "cannot write");
+		return program_fail(EX_IOERR, "cannot write");
 	return code;
 }
 
@@ -287,7 +287,7 @@ main(int argc, char **argv)
 	if (!read_options(&request, command))
 		return misused();
 	if (config_load(&config, options.config_path, error) == -1)
-		return client_fail(EX_CONFIG, "%s", error);
+		return program_fail(EX_CONFIG, "%s", error);
 	code = run(command, &request);
 	config_free(&config);
 	return code;
