@@ -122,9 +122,9 @@ parse_line(struct span line, struct selector *s)
 	if (!take_word(line, &at, s->name, SELECTOR_NAME_MAX) ||
 	    !take_word(line, &at, kind, sizeof(kind) - 1) ||
 	    !take_word(line, &at, state, sizeof(state) - 1) ||
-	    !take_word(line, &at, since, sizeof(since) - 1) ||
-	    at != line.len || line.data[at - 1] == ' ' ||
-	    !selector_is_name(s->name) || !find_word(kind, kinds, 2, &number))
+	    !take_word(line, &at, since, sizeof(since) - 1) || at != line.len ||
+	    line.data[at - 1] == ' ' || !selector_is_name(s->name) ||
+	    !find_word(kind, kinds, 2, &number))
 		return false;
 	s->kind = (enum selector_kind)number;
 	if (!find_word(state, states, 3, &number))
@@ -261,8 +261,8 @@ selectors_write(int domain, const struct selectors *s)
 		    kinds[one->kind], states[one->state], one->since);
 	}
 	if (buf_ok(&text))
-		rc = replace(domain, "selectors",
-		    text.len > 0 ? text.data : "", text.len);
+		rc = replace(domain, "selectors", text.len > 0 ? text.data : "",
+		    text.len);
 	else
 		errno = ENOMEM;
 	buf_free(&text);
@@ -355,7 +355,8 @@ selectors_write_key(int domain, const char *name, EVP_PKEY *key)
 
 	file_name(name, "pem", file);
 	if (pem != NULL &&
-	    PEM_write_bio_PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL) == 1 &&
+	    PEM_write_bio_PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL) ==
+		1 &&
 	    (n = BIO_get_mem_data(pem, &text)) > 0)
 		rc = replace(domain, file, text, (size_t)n);
 	else

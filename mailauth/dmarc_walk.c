@@ -182,7 +182,8 @@ dmarc_walk_from(
 
 	*walk = (struct dmarc_walk){.start = start};
 	while (*target != '\0' && walk->n < DMARC_WALK_MAX) {
-		const struct dmarc_place *place = dmarc_place_at(walker, target);
+		const struct dmarc_place *place =
+		    dmarc_place_at(walker, target);
 
 		walk->trouble = place == NULL || place->trouble;
 		if (walk->trouble)

@@ -42,8 +42,8 @@ open_message(struct session *s, struct message *m)
 	m->judged = policy_is_judged(&s->facts, s->config->mail_auth);
 	if (m->judged)
 		content_wait_for_headers(&m->content, open_scratch, m);
-	m->signs = s->config->dkim_sign &&
-	    (s->facts.logged_in || s->facts.relay_from);
+	m->signs =
+	    s->config->dkim_sign && (s->facts.logged_in || s->facts.relay_from);
 	dot_reader_init(&m->wire);
 	header_init(&m->section);
 	return VERDICT_OK;
@@ -199,7 +199,8 @@ accept_message(struct message *m)
 	    log_address("from", t->sender_text),
 	    log_address("to", t->nrecipients == 1 ? t->recipients[0] : NULL),
 	    log_number("recipients", (int64_t)t->nrecipients),
-	    SESSION_JUDGED(s), log_text("junk", t->junk), log_delay("delay", clock_monotonic_ms() - m->began));
+	    SESSION_JUDGED(s), log_text("junk", t->junk),
+	    log_delay("delay", clock_monotonic_ms() - m->began));
 	s->errors = s->refused = s->fruitless = 0;
 	s->fruitful = clock_monotonic_ms();
 	snprintf(text, sizeof(text), "queued as %s", m->submission.id);
@@ -223,8 +224,7 @@ refuse_message(struct message *m, enum verdict verdict)
 	struct session *s = m->session;
 	char text[JUDGING_TEXT_MAX + 1] = "";
 
-	session_log_refusal(
-	    s, m->submission.id, refused_recipient(m), verdict);
+	session_log_refusal(s, m->submission.id, refused_recipient(m), verdict);
 	if (m->judging != NULL)
 		judging_explain(m->judging, verdict, text);
 	session_verdict_text(s, verdict, text);

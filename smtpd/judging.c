@@ -32,8 +32,8 @@ judging_begin(struct session *s, const struct header_section *section)
 		return NULL;
 	j->session = s;
 	j->resolver = asking_begin(&j->asking, s->dns, s->config->hostname);
-	j->mailauth = (struct mailauth){
-	    .resolver = &j->resolver, .now = clock_now()};
+	j->mailauth =
+	    (struct mailauth){.resolver = &j->resolver, .now = clock_now()};
 	j->query = (struct spf_query){.client = s->client.address,
 	    .helo = s->helo,
 	    .sender = s->transaction.sender_text,
@@ -209,11 +209,12 @@ judging_explain(const struct judging *j, enum verdict verdict,
 		    "DKIM %s)",
 		    own, said->dmarc.domain,
 		    auth_result_name(said->sender.result),
-		    auth_result_name(dkim_in_a_word(
-			said->signatures, said->nsignatures)));
+		    auth_result_name(
+			dkim_in_a_word(said->signatures, said->nsignatures)));
 	else if (verdict == VERDICT_SPF_FAIL &&
 	    said->sender.explanation[0] != '\0')
-		snprintf(text, JUDGING_TEXT_MAX + 1, "%s; %.80s explains: %.300s",
-		    own, said->sender.domain, said->sender.explanation);
+		snprintf(text, JUDGING_TEXT_MAX + 1,
+		    "%s; %.80s explains: %.300s", own, said->sender.domain,
+		    said->sender.explanation);
 	clean(text);
 }

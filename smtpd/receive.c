@@ -50,8 +50,8 @@ keep_section(struct message *m)
 		const struct span field = h->fields[i].text;
 		size_t before = (size_t)(field.data - from), cut = field.len;
 
-		if (!strip_field(&h->fields[i], m->session->config->hostname,
-			m->judged))
+		if (!strip_field(
+			&h->fields[i], m->session->config->hostname, m->judged))
 			continue;
 		content_add(&m->content, from, before);
 		cut += before + cut < left; /* its line end */
@@ -141,9 +141,8 @@ take_body(struct message *m, struct span octets, size_t *used)
 static enum dot_state
 take_octets(struct message *m, struct span octets, size_t *used)
 {
-	enum dot_state state = m->section.done
-	    ? take_body(m, octets, used)
-	    : take_header(m, octets, used);
+	enum dot_state state = m->section.done ? take_body(m, octets, used)
+					       : take_header(m, octets, used);
 
 	m->came += *used;
 	if (m->wire.octets > m->session->config->max_message_size)

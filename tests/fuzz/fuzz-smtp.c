@@ -180,8 +180,7 @@ __wrap_dns_ptr(struct dns *d, const struct sockaddr_storage *address,
 }
 
 enum dns_status
-__wrap_dns_alias(
-    struct dns *d, const char *name, char target[DNS_NAME_MAX + 1])
+__wrap_dns_alias(struct dns *d, const char *name, char target[DNS_NAME_MAX + 1])
 {
 	(void)d;
 	(void)name;
@@ -321,8 +320,8 @@ check_content(const char *text, size_t n, const struct submit_envelope *e)
 	/* whoever is no user was judged, and that stands above the line */
 	REQUIRE(n > e->start && e->start > 0 && text[e->start - 1] == '\n');
 	REQUIRE(logged_in ||
-	    memmem(text, e->start, "\nAuthentication-Results: mail.example.test",
-		42) != NULL);
+	    memmem(text, e->start,
+		"\nAuthentication-Results: mail.example.test", 42) != NULL);
 	REQUIRE((e->junk != NULL) ==
 	    (memmem(text, e->start, "\nX-Spam-Flag: YES\n", 18) != NULL));
 	REQUIRE(strncmp(text, "Return-Path: <", 14) == 0);
@@ -369,8 +368,8 @@ check_facts(const char *text, size_t n, const struct submit_envelope *e)
 	if (why == NULL) {
 		REQUIRE(dkim_facts_check(e->facts) == NULL);
 		REQUIRE(strcmp(facts.from, e->facts->from) == 0);
-		REQUIRE(memcmp(facts.body, e->facts->body, DKIM_HASH_SIZE) ==
-		    0);
+		REQUIRE(
+		    memcmp(facts.body, e->facts->body, DKIM_HASH_SIZE) == 0);
 		REQUIRE(facts.fields.len == e->facts->fields.len &&
 		    memcmp(facts.fields.data, e->facts->fields.data,
 			facts.fields.len) == 0);
@@ -403,8 +402,8 @@ submit_commit(
 	    status.st_size);
 	check_content(text, (size_t)status.st_size, e);
 	if (logged_in)
-		check_facts(text + e->start, (size_t)status.st_size - e->start,
-		    e);
+		check_facts(
+		    text + e->start, (size_t)status.st_size - e->start, e);
 	else
 		REQUIRE(e->facts == NULL);
 	free(text);

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """deliver alone: a queue and SMTP servers that a test plays itself."""
 import os
-import random
 import re
 import select
 import socket
@@ -12,8 +11,9 @@ import time
 
 import pytest
 
-from dnsserver import HIGH, LOW, DnsServer
+from dnsserver import DnsServer
 from internal import Packet, Peer, Service
+from ports import any_port
 from suite import SECONDS
 
 CLOSE = object()  # a reply: close the connection
@@ -26,7 +26,7 @@ MESSAGE = b"Subject: hello\n\nDear all,\n.a dot\n..two\nbye\n"
 def smtp_port(hosts=("127.0.0.1",)):
     """A port that is free on all of these loopback addresses."""
     while True:
-        port = random.randrange(LOW, HIGH)
+        port = any_port()
         probes = []
         try:
             for host in hosts:

@@ -12,7 +12,6 @@ in no zone are refused, as an authoritative server does, which is a temporary
 failure; zone("test") or zone(".") makes them not exist.
 """
 import os
-import random
 import shutil
 import signal
 import socket
@@ -21,6 +20,7 @@ import tempfile
 
 import pytest
 
+from ports import any_port
 from watch import wait_for
 
 CONFIG = """\
@@ -47,14 +47,13 @@ $TTL 60
 @ SOA localhost. nobody.localhost. 1 3600 600 86400 60
 @ NS localhost.
 """
-LOW, HIGH = 10000, 32000  # below the kernel's range for clients
 
 
 def free_port(host="127.0.0.1"):
     """A port that is free for UDP and TCP alike."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     while True:
-        port = random.randrange(LOW, HIGH)
+        port = any_port()
         with socket.socket(family, socket.SOCK_DGRAM) as udp, \
                 socket.socket(family, socket.SOCK_STREAM) as tcp:
             try:

@@ -17,7 +17,6 @@ import json
 import os
 import poplib
 import pwd
-import random
 import re
 import shlex
 import shutil
@@ -29,6 +28,7 @@ import subprocess
 import tempfile
 
 from pki import Authority
+from ports import any_port
 from quiet_dns import quiet_dns
 from watch import NotifySocket, Timeout, wait_exit, wait_for
 
@@ -116,13 +116,10 @@ _given_ports = set()
 
 
 def free_port(address="127.0.0.1"):
-    """A TCP port that nobody listens on.  Below the range from which the
-    kernel takes clients' ports, so that no client gets it meanwhile."""
+    """A TCP port that nobody listens on."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
-        low = int(f.read().split()[0])
     while True:
-        port = random.randrange(min(10000, low // 2), low)
+        port = any_port()
         if port in _given_ports:
             continue
         with socket.socket(family, socket.SOCK_STREAM) as s:
