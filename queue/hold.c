@@ -238,9 +238,13 @@ hold_rule(enum hold_kind kind, const char *name, const char *reason,
 bool
 hold_rule_end(enum hold_kind kind, const char *name, struct hold_wish *wish)
 {
-	if (!holds_end(&holds, kind, name))
+	bool ended = holds_end(&holds, kind, name);
+
+	/* One that ended before comes back if the disk does not hear of it. */
+	if (!ended && file.written == file.wanted)
 		return false;
-	log_rule(kind, name, NULL);
+	if (ended)
+		log_rule(kind, name, NULL);
 	changed(wish);
 	return true;
 }

@@ -285,6 +285,23 @@ def test_rules_that_make_no_sense(text):
         assert len(house.spooled("quarantine")) == 2
 
 
+def test_an_end_of_a_rule_that_could_not_be_written(house):
+    """Whoever asks again is told that it is done when it is on the disk."""
+    holds, aside = (os.path.join(house.spool, name)
+                    for name in ("holds", "aside"))
+    house.tool("hold", "--login", ANN)
+    os.rename(holds, aside)
+    os.mkdir(holds)
+    if house.user:
+        os.chown(holds, house.user.pw_uid, -1)
+    assert house.tool("release", "--login", ANN, check=False).returncode == 74
+    os.rmdir(holds)
+    os.rename(aside, holds)
+    house.tool("release", "--login", ANN)
+    house.restart()
+    assert ANN not in out(house.tool("hold", "--list"))
+
+
 def test_what_stands_in_the_way_of_rules():
     house = spool_house()
     os.mkfifo(os.path.join(house.spool, "holds.new"))
