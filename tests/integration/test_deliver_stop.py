@@ -100,6 +100,14 @@ def test_nor_one_that_shakes_no_hands(deliver):
     assert not deliver.ledger.remembered
 
 
+def connecting(port):
+    """How many wait for an answer to their SYN, as the kernel tells it; it
+    has no event for that."""
+    with open("/proc/net/tcp") as f:
+        return sum(line.split()[2].endswith(f":{port:04X}") and
+                   line.split()[3] == "02" for line in f)
+
+
 def test_nor_a_connection_that_does_not_come(deliver):
     """A listener whose queue is full answers no SYN."""
     with contextlib.ExitStack() as stack:
@@ -113,8 +121,12 @@ def test_nor_a_connection_that_does_not_come(deliver):
             other.connect_ex(listener.getsockname())
         deliver.start()
         peer = deliver.queue.worker()
+        before, deadline = connecting(deliver.port), time.monotonic() + SECONDS
         deliver.queue.send_job(
             peer, ["bob@[127.0.0.1]"], domain="[127.0.0.1]")
+        while connecting(deliver.port) == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         took, last = stopped(deliver, peer)
     assert took < SOON and said(last) == ("done", REASON)
 
