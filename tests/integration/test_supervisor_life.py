@@ -644,7 +644,7 @@ def test_folders_and_sockets(house, as_root):
     s = house(root=True).suite.start()
     expected = {
         "smtpd": ("postrider-smtpd", 0o750, 0o660,
-                  {"userdb", "queue", "keys"}),
+                  {"userdb", "queue", "keys", "ledger"}),
         "pop3d": ("postrider-pop3d", 0o750, 0o660, {"userdb", "keys"}),
         "deliver": ("postrider-deliver", 0o750, 0o660,
                     {"queue", "keys", "ledger"}),
@@ -652,7 +652,8 @@ def test_folders_and_sockets(house, as_root):
                    {"queue", "mailbox", "ledger"}),
         "ledger": ("postrider-ledger", 0o750, 0o660, set()),
         "keys": ("postrider-keys", 0o750, 0o660, set()),
-        "queue": ("postrider-queue", 0o750, 0o660, {"userdb", "mailbox"}),
+        "queue": ("postrider-queue", 0o750, 0o660,
+                  {"userdb", "mailbox", "keys"}),
         "mailbox": ("postrider-mail", 0o750, 0o660, set()),
         "admin": ("root", 0o700, 0o600, {"userdb", "queue", "ledger",
                                           "keys"}),
