@@ -3,6 +3,24 @@
 
 #include <string.h>
 
+static bool
+is_one_of(char c, const char *octets)
+{
+	return c != '\0' && strchr(octets, c) != NULL;
+}
+
+struct span
+span_trim(struct span s, const char *octets)
+{
+	while (s.len > 0 && is_one_of(s.data[0], octets)) {
+		s.data++;
+		s.len--;
+	}
+	while (s.len > 0 && is_one_of(s.data[s.len - 1], octets))
+		s.len--;
+	return s;
+}
+
 struct cursor
 cursor_over(const void *octets, size_t n)
 {

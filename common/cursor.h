@@ -22,6 +22,9 @@ struct span {
 	size_t len;
 };
 
+/* Without these octets at its ends. */
+struct span span_trim(struct span, const char *octets);
+
 struct cursor cursor_over(const void *octets, size_t n);
 
 static inline bool

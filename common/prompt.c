@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "common/program.h"
 
 static volatile sig_atomic_t interrupted;
 
@@ -68,56 +69,39 @@ ask(int tty, const char *question, const char *whose, char *out, size_t size)
 	return good && interrupted == 0;
 }
 
-__attribute__((format(printf, 3, 4))) static int
-complain(const char *program, int code, const char *format, ...)
-{
-	va_list arguments;
-
-	fflush(stdout);
-	fprintf(stderr, "%s: ", program);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return code;
-}
-
 static int
-ask_twice(const char *program, const char *whose, char *out, size_t size)
+ask_twice(const char *whose, char *out, size_t size)
 {
 	char again[PROMPT_SECRET_MAX + 1] = "";
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	int code = EX_OK;
 
 	if (tty == -1)
-		return complain(program, EX_NOINPUT,
+		return program_fail(EX_NOINPUT,
 		    "no terminal to ask for a password: use --password-stdin");
 	if (!ask(tty, "Password for", whose, out, size) ||
 	    !ask(tty, "Again, for", whose, again, size))
-		code =
-		    complain(program, EX_NOINPUT, "no password for %s", whose);
+		code = program_fail(EX_NOINPUT, "no password for %s", whose);
 	else if (strcmp(out, again) != 0)
-		code = complain(
-		    program, EX_DATAERR, "that was not the same twice");
+		code = program_fail(EX_DATAERR, "that was not the same twice");
 	explicit_bzero(again, sizeof(again));
 	close(tty);
 	return code;
 }
 
 int
-prompt_secret(const char *program, const char *whose, bool from_stdin,
-    char *out, size_t size)
+prompt_secret(const char *whose, bool from_stdin, char *out, size_t size)
 {
 	if (size > PROMPT_SECRET_MAX + 1)
 		size = PROMPT_SECRET_MAX + 1;
 	if (!from_stdin)
-		return ask_twice(program, whose, out, size);
+		return ask_twice(whose, out, size);
 	if (read_line(STDIN_FILENO, out, size))
 		return EX_OK;
 	if (errno == EMSGSIZE)
-		return complain(program, EX_NOINPUT,
+		return program_fail(EX_NOINPUT,
 		    "the password for %s is longer than %zu octets", whose,
 		    size - 1);
-	return complain(
-	    program, EX_NOINPUT, "no password for %s on standard input", whose);
+	return program_fail(
+	    EX_NOINPUT, "no password for %s on standard input", whose);
 }

@@ -13,7 +13,6 @@
  */
 enum { PROMPT_SECRET_MAX = 1023 };
 
-int prompt_secret(const char *program, const char *whose, bool from_stdin,
-    char *out, size_t size);
+int prompt_secret(const char *whose, bool from_stdin, char *out, size_t size);
 
 #endif

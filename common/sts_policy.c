@@ -20,23 +20,7 @@ equals(struct span s, const char *text)
 	return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0;
 }
 
-static bool
-is_space(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct span
-trim(struct span s)
-{
-	while (s.len > 0 && is_space(s.data[0])) {
-		s.data++;
-		s.len--;
-	}
-	while (s.len > 0 && is_space(s.data[s.len - 1]))
-		s.len--;
-	return s;
-}
+static const char BLANKS[] = " \t";
 
 static const char *
 take_version(struct reader *r, struct span value)
@@ -139,13 +123,14 @@ take_line(struct reader *r, struct span line)
 
 	if (line.len > 0 && line.data[line.len - 1] == '\r')
 		line.len--;
-	if (trim(line).len == 0)
+	if (span_trim(line, BLANKS).len == 0)
 		return NULL;
 	colon = memchr(line.data, ':', line.len);
 	if (colon == NULL)
 		return "a line without a field";
 	name = (struct span){line.data, (size_t)(colon - line.data)};
-	value = trim((struct span){colon + 1, line.len - name.len - 1});
+	value = span_trim(
+	    (struct span){colon + 1, line.len - name.len - 1}, BLANKS);
 	if (value.len == 0)
 		return "a field without a value";
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)

@@ -83,8 +83,8 @@ fill(const struct request *r, struct relay_record *record)
 	memcpy(record->user, r->argv[1], strlen(r->argv[1]) + 1);
 	if (r->token_file != NULL)
 		return take_token_file(r->token_file, record);
-	code = prompt_secret("postrider-key", record->host, r->password_stdin,
-	    record->password, sizeof(record->password));
+	code = prompt_secret(record->host, r->password_stdin, record->password,
+	    sizeof(record->password));
 	if (code == EX_OK && record->password[0] == '\0')
 		code = program_fail(EX_DATAERR, "an empty password");
 	return code;

@@ -70,7 +70,7 @@ take_local(const char *text, size_t n, char out[ADDRESS_TEXT_MAX + 1])
 	}
 	out[kept] = '\0';
 	if (kept == 0)
-		strcpy(out, "postmaster");
+		snprintf(out, ADDRESS_TEXT_MAX + 1, "postmaster");
 }
 
 static void

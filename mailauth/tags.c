@@ -4,22 +4,12 @@
 #include <string.h>
 #include <strings.h>
 
+static const char SPACE[] = " \t\r\n";
+
 static bool
 is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static struct span
-trim(struct span s)
-{
-	while (s.len > 0 && is_space(s.data[0])) {
-		s.data++;
-		s.len--;
-	}
-	while (s.len > 0 && is_space(s.data[s.len - 1]))
-		s.len--;
-	return s;
 }
 
 static bool
@@ -67,11 +57,12 @@ take_tag(struct span spec, struct tags *tags)
 	size_t n;
 
 	if (equals == NULL)
-		return trim(spec).len == 0 ? "empty tag" : "tag without value";
+		return span_trim(spec, SPACE).len == 0 ? "empty tag"
+						       : "tag without value";
 	n = (size_t)(equals - spec.data);
-	tag.name = trim((struct span){spec.data, n});
+	tag.name = span_trim((struct span){spec.data, n}, SPACE);
 	tag.raw = (struct span){equals + 1, spec.len - n - 1};
-	tag.value = trim(tag.raw);
+	tag.value = span_trim(tag.raw, SPACE);
 	if (!is_name(tag.name))
 		return "bad tag name";
 	if (!is_value(tag.value))
@@ -101,7 +92,7 @@ tags_parse(const char *text, size_t n, struct tags *tags)
 			len++;
 		rest.data += len;
 		rest.len -= len;
-	} while (wrong == NULL && trim(rest).len > 0);
+	} while (wrong == NULL && span_trim(rest, SPACE).len > 0);
 	return wrong;
 }
 
@@ -132,7 +123,7 @@ tags_next(struct span *rest, struct span *element)
 		return false;
 	colon = memchr(rest->data, ':', rest->len);
 	len = colon == NULL ? rest->len : (size_t)(colon - rest->data);
-	*element = trim((struct span){rest->data, len});
+	*element = span_trim((struct span){rest->data, len}, SPACE);
 	*rest = colon == NULL ? (struct span){NULL, 0}
 			      : (struct span){colon + 1, rest->len - len - 1};
 	return true;

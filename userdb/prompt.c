@@ -11,8 +11,7 @@ int
 prompt_password(const char *whose, bool from_stdin, char out[PASSWORD_MAX + 1])
 {
 	const char *wrong;
-	int code = prompt_secret(
-	    "postrider-user", whose, from_stdin, out, PASSWORD_MAX + 1);
+	int code = prompt_secret(whose, from_stdin, out, PASSWORD_MAX + 1);
 
 	if (code == EX_OK && (wrong = password_check(out)) != NULL)
 		code = program_fail(EX_DATAERR, "%s: %s", whose, wrong);
