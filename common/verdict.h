@@ -30,6 +30,7 @@
 	V(MAILBOX_BUSY, 450, "4.2.0", EX_TEMPFAIL, "mailbox temporarily unavailable") \
 	V(MAILBOX_FULL, 452, "4.2.2", EX_TEMPFAIL, "mailbox full") \
 	V(NO_CONNECTION, 450, "4.4.1", EX_TEMPFAIL, "no answer from the host") \
+	V(BAD_HELO, 501, "5.5.4", EX_PROTOCOL, "say your host name") \
 	V(EXPIRED, 550, "5.4.7", EX_UNAVAILABLE, "delivery time expired") \
 	V(MAILBOX_DISABLED, 550, "5.2.1", EX_NOUSER, "mailbox disabled") \
 	V(USER_UNKNOWN, 550, "5.1.1", EX_NOUSER, "no such user here") \

@@ -68,14 +68,15 @@ check_content(const struct message *m)
 {
 	const struct config *config = m->session->config;
 	const struct header_field *first;
-	const struct policy_content facts = {.wire = &m->wire,
-	    .hops = header_count(&m->section, "Received", &first),
-	    .header_too_big = m->section.oversized,
-	    .max_size = config->max_message_size,
-	    .max_line_length = config->max_line_length,
-	    .max_hops = config->max_hops};
+	struct policy_facts facts = {.client = &m->session->facts,
+	    .content = {.wire = &m->wire,
+		.hops = header_count(&m->section, "Received", &first),
+		.header_too_big = m->section.oversized,
+		.max_size = config->max_message_size,
+		.max_line_length = config->max_line_length,
+		.max_hops = config->max_hops}};
 
-	return policy_content(&facts);
+	return policy_decide(POLICY_CONTENT, &facts);
 }
 
 /* Put the fields behind those for a local mailbox alone: they are, too. */

@@ -4,35 +4,17 @@
 
 #include "common/log.h"
 #include "smtpd/command.h"
+#include "smtpd/facts.h"
 #include "smtpd/session.h"
 
 /* -- MAIL -- */
-
-static enum verdict
-ask_about_sender(struct session *s, const struct mail_command *mail)
-{
-	struct policy_sender facts = {
-	    .null_path = address_is_null(&mail->sender),
-	    .owned = VERDICT_SENDER_OK,
-	    .declared_size = mail->size,
-	    .max_size = s->config->max_message_size};
-	char text[ADDRESS_TEXT_MAX + 1];
-
-	if (s->facts.logged_in && !facts.null_path) {
-		address_format(&mail->sender, text);
-		facts.owned = owners_may_send(s->owners, s->login, text);
-	}
-	/* A size beyond the limit is refused for good, whatever the room. */
-	if (mail->size > 0 && mail->size <= facts.max_size)
-		facts.room = owners_room(s->owners, mail->size);
-	return policy_sender(&s->facts, &facts);
-}
 
 void
 smtp_mail(struct session *s, const char *argument)
 {
 	struct transaction *t = &s->transaction;
 	struct mail_command mail;
+	struct policy_facts facts;
 	struct reply wrong;
 	enum verdict verdict;
 
@@ -46,7 +28,6 @@ smtp_mail(struct session *s, const char *argument)
 		session_refuse(s, wrong.smtp, wrong.enhanced, wrong.text);
 		return;
 	}
-	verdict = ask_about_sender(s, &mail);
 	t->open = true;
 	t->sender = mail.sender;
 	address_format(&t->sender, t->sender_text);
@@ -56,6 +37,8 @@ smtp_mail(struct session *s, const char *argument)
 	t->ret = mail.ret;
 	memcpy(t->envid, mail.envid, sizeof(t->envid));
 	t->utf8_address = mail.sender.utf8;
+	facts = facts_of_sender(s);
+	verdict = policy_decide(POLICY_SENDER, &facts);
 	if (!verdict_is_success(verdict)) {
 		session_log_refusal(s, NULL, NULL, verdict);
 		session_reset(s);
@@ -135,18 +118,12 @@ take_recipient(
     struct session *s, const char *text, const struct rcpt_command *rcpt)
 {
 	struct transaction *t = &s->transaction;
-	struct policy_recipient facts = {.accepted = t->nrecipients,
-	    .max_recipients = s->config->max_recipients};
+	struct policy_facts facts = facts_of_recipient(s, text);
 	enum verdict verdict;
 
 	if (has_recipient(t, text))
 		return VERDICT_RECIPIENT_OK;
-	if (t->nrecipients >= s->config->max_recipients)
-		facts.known = VERDICT_RECIPIENT_OK; /* not worth a look-up */
-	else
-		facts.known = owners_recipient(
-		    s->owners, text, address_is_null(&t->sender));
-	verdict = policy_recipient(&s->facts, &facts);
+	verdict = policy_decide(POLICY_RECIPIENT, &facts);
 	if (verdict_is_success(verdict) && !add_recipient(t, text, rcpt))
 		return VERDICT_INTERNAL;
 	return verdict;

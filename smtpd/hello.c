@@ -4,6 +4,7 @@
 
 #include "smtpd/auth.h"
 #include "smtpd/command.h"
+#include "smtpd/facts.h"
 #include "smtpd/session.h"
 #include "smtpd/starttls.h"
 
@@ -16,8 +17,11 @@ session_offers_dsn(const struct session *s)
 static bool
 introduce(struct session *s, const char *argument, bool extended)
 {
-	if (!command_helo_fits(argument)) {
-		session_refuse(s, 501, "5.5.4", "say your host name");
+	struct policy_facts facts = facts_of_hello(s, argument);
+	enum verdict verdict = policy_decide(POLICY_HELLO, &facts);
+
+	if (!verdict_is_success(verdict)) {
+		session_verdict(s, verdict);
 		return false;
 	}
 	session_reset(s);

@@ -1,24 +1,31 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd/policy.h"
 
+#include "smtpd/policy_rules.h"
+
 bool
 policy_may_relay(const struct policy_client *client)
 {
 	return client->logged_in || client->relay_from;
 }
 
-static bool
-takes_logins_only(enum listener_kind listener)
+bool
+policy_is_stranger(const struct policy_client *client)
 {
-	return listener == LISTENER_SUBMISSION ||
-	    listener == LISTENER_SUBMISSIONS;
+	return client->listener == LISTENER_SMTP && !policy_may_relay(client);
 }
 
 bool
 policy_is_judged(const struct policy_client *client, bool mail_auth)
 {
-	return mail_auth && client->listener == LISTENER_SMTP &&
-	    !policy_may_relay(client);
+	return mail_auth && policy_is_stranger(client);
+}
+
+bool
+policy_takes_logins_only(enum listener_kind listener)
+{
+	return listener == LISTENER_SUBMISSION ||
+	    listener == LISTENER_SUBMISSIONS;
 }
 
 bool
@@ -30,169 +37,96 @@ policy_offers_dsn(const struct policy_client *client, enum offer_dsn offer)
 	case OFFER_DSN_TRUSTED:
 		/* Before the login, too: many clients say EHLO but once. */
 		return policy_may_relay(client) ||
-		    takes_logins_only(client->listener);
+		    policy_takes_logins_only(client->listener);
 	default:
 		return false;
 	}
 }
 
-/* RFC 6409 section 4.3; RFC 4954 section 6. */
-enum verdict
-policy_sender(
-    const struct policy_client *client, const struct policy_sender *sender)
+/* -- the evaluator -- */
+
+static const struct {
+	const char *name;
+	const struct policy_rule *rules;
+	enum verdict success;
+} steps[POLICY_STEPS] = {
+    [POLICY_HELLO] = {"hello", policy_hello_rules, VERDICT_OK},
+    [POLICY_SENDER] = {"sender", policy_sender_rules, VERDICT_SENDER_OK},
+    [POLICY_RECIPIENT] = {"recipient", policy_recipient_rules,
+	VERDICT_RECIPIENT_OK},
+    [POLICY_CONTENT] = {"content", policy_content_rules, VERDICT_OK},
+};
+
+const char *
+policy_step_name(enum policy_step step)
 {
-	if (takes_logins_only(client->listener) && !policy_may_relay(client))
-		return VERDICT_LOGIN_NEEDED;
-	if (client->logged_in && !sender->null_path &&
-	    !verdict_is_success(sender->owned))
-		return sender->owned;
-	if (sender->declared_size > sender->max_size)
-		return VERDICT_TOO_BIG;
-	if (!verdict_is_success(sender->room)) /* RFC 1870 section 6.1 */
-		return sender->room;
-	return VERDICT_SENDER_OK;
+	return steps[step].name;
 }
 
-enum verdict
-policy_recipient(const struct policy_client *client,
-    const struct policy_recipient *recipient)
-{
-	if (recipient->accepted >= recipient->max_recipients)
-		return VERDICT_TOO_MANY_RECIPIENTS;
-	if (recipient->known == VERDICT_RELAY_DENIED &&
-	    policy_may_relay(client))
-		return VERDICT_RECIPIENT_OK;
-	return recipient->known;
-}
-
-enum verdict
-policy_content(const struct policy_content *content)
-{
-	const struct {
-		bool holds;
-		enum verdict verdict;
-	} faults[] = {
-	    {content->hops > content->max_hops, VERDICT_LOOP},
-	    {content->wire->octets > content->max_size, VERDICT_TOO_BIG},
-	    {content->header_too_big, VERDICT_HEADER_TOO_BIG},
-	    {content->wire->bare_cr || content->wire->bare_lf,
-		VERDICT_BARE_LINE_END},
-	    {content->wire->nul, VERDICT_NUL_OCTET},
-	    {content->wire->longest > content->max_line_length + 2,
-		VERDICT_LINE_TOO_LONG},
-	};
-	enum verdict worst = VERDICT_OK;
-
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		if (faults[i].holds && faults[i].verdict > worst)
-			worst = faults[i].verdict;
-	return worst;
-}
-
-/* -- authentic? -- */
-
-/*
- * Without From there is no domain to speak for it, and no name that a reader
- * could be deceived by, unless his program shows another field in its place.
- */
-static enum dmarc_policy
-asked_for(const struct policy_authentic *a)
-{
-	if (a->from != FROM_CLEAR)
-		return a->from == FROM_ABSENT ? DMARC_QUARANTINE : DMARC_REJECT;
-	return a->dmarc == AUTH_FAIL ? a->disposition : DMARC_NONE;
-}
-
-static enum failure_answer
-answer_to(enum dmarc_policy asked, const struct policy_authentic *a)
-{
-	switch (asked) {
-	case DMARC_REJECT:
-		return a->dmarc_reject;
-	case DMARC_QUARANTINE:
-		return a->dmarc_quarantine;
-	default:
-		return FAILURE_MARK;
-	}
-}
-
-static void
-set_aside(struct policy_outcome *out, const char *word)
-{
-	if (out->junk == NULL)
-		out->junk = word;
-}
-
-/* Could a DNS that tells make a difference? */
+/* Is what the rule needs there? */
 static bool
-depends_on_dns(const struct policy_authentic *a)
+have(struct policy_facts *f, enum policy_need need)
 {
-	if (a->from != FROM_CLEAR || a->dmarc != AUTH_TEMPERROR || a->aligned)
-		return false;
-	if (a->nothing_known)
-		return a->dmarc_reject != FAILURE_MARK ||
-		    a->dmarc_quarantine != FAILURE_MARK;
-	return answer_to(a->disposition, a) != FAILURE_MARK;
+	unsigned bit = 1U << need;
+
+	if (need == NEED_NOTHING || f->gather == NULL)
+		return true;
+	if ((f->gathered & bit) == 0 && !f->gather(f->gather_context, f, need))
+		f->missing |= bit;
+	f->gathered |= bit;
+	return (f->missing & bit) == 0;
+}
+
+static enum policy_result
+judge(const struct policy_rule *rule, struct policy_facts *f,
+    enum verdict *verdict)
+{
+	if (rule->applies != NULL && !rule->applies(f))
+		return RULE_IDLE;
+	if (!have(f, rule->need))
+		return RULE_UNKNOWN;
+	*verdict = rule->judge(f);
+	return verdict_is_success(*verdict) ? RULE_PASSES : RULE_DECIDES;
 }
 
 static void
-apply_dmarc(const struct policy_authentic *a, struct policy_outcome *out)
+tell(const struct policy_rule *rule, const struct policy_facts *f,
+    enum policy_result result, enum verdict verdict)
 {
-	enum dmarc_policy asked = asked_for(a);
-	enum failure_answer answer = answer_to(asked, a);
+	struct policy_told told = {.rule = rule->name,
+	    .keyword = rule->keyword,
+	    .result = result,
+	    .verdict = verdict};
+	char value[POLICY_VALUE_MAX + 1] = "";
 
-	if (answer == FAILURE_REJECT) {
-		out->applied = DMARC_REJECT;
-		out->verdict = a->from == FROM_UNCLEAR ? VERDICT_FROM_UNCLEAR
-						       : VERDICT_DMARC_REJECT;
-	} else if (answer == FAILURE_QUARANTINE) {
-		out->applied = DMARC_QUARANTINE;
-		set_aside(out, a->from == FROM_CLEAR ? "dmarc" : "from");
-	}
-	if (out->applied != asked) {
-		out->override = "local_policy";
-		out->because = asked == DMARC_REJECT ? "dmarc-reject"
-						     : "dmarc-quarantine";
-	}
-	if (depends_on_dns(a))
-		out->verdict = VERDICT_DMARC_LATER;
+	if (rule->value != NULL &&
+	    (result == RULE_PASSES || result == RULE_DECIDES))
+		rule->value(f, value);
+	told.value = value;
+	f->observe(f->observe_context, &told);
 }
 
-static void
-apply_spf(const struct policy_authentic *a, struct policy_outcome *out)
+enum verdict
+policy_decide(enum policy_step step, struct policy_facts *f)
 {
-	if (a->spf_fail == FAILURE_MARK || a->dmarc == AUTH_PASS)
-		return;
-	if (a->spf == AUTH_TEMPERROR)
-		out->verdict = VERDICT_SPF_LATER;
-	else if (a->spf == AUTH_FAIL && a->spf_fail == FAILURE_REJECT)
-		out->verdict = VERDICT_SPF_FAIL;
-	else if (a->spf == AUTH_FAIL)
-		set_aside(out, "spf");
-}
+	enum verdict answer = steps[step].success;
+	bool decided = false;
 
-void
-policy_authentic(const struct policy_authentic *a, struct policy_outcome *out)
-{
-	static const struct {
-		const char *keyword, *override;
-	} trusted[] = {
-	    [TRUST_FROM] = {"trust-from", "local_policy"},
-	    [TRUST_CLIENT] = {"trust-client", "trusted_forwarder"},
-	    [TRUST_SIGNER] = {"trust-signer", "trusted_forwarder"},
-	};
+	for (const struct policy_rule *rule = steps[step].rules;
+	     rule->name != NULL && (!decided || f->observe != NULL); rule++) {
+		enum policy_result result = RULE_NOT_REACHED;
+		enum verdict verdict = answer;
 
-	*out = (struct policy_outcome){.verdict = VERDICT_OK};
-	if (a->trust == TRUST_NOBODY) {
-		apply_dmarc(a, out);
-		if (verdict_is_success(out->verdict))
-			apply_spf(a, out);
-		return;
+		if (!decided)
+			result = judge(rule, f, &verdict);
+		if (f->observe != NULL)
+			tell(rule, f, result, verdict);
+		if (result == RULE_DECIDES) {
+			answer = verdict;
+			decided = true;
+		}
 	}
-	if (asked_for(a) == DMARC_NONE)
-		return;
-	out->override = trusted[a->trust].override;
-	out->because = trusted[a->trust].keyword;
+	return answer;
 }
 
 bool

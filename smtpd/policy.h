@@ -14,7 +14,10 @@
 /*
  * What is decided about a message is decided here: facts in, verdict out,
  * nothing looked up and nothing kept.  smtpd asks at each step of a
- * transaction; `postrider explain` asks the same.
+ * transaction; `postrider explain` asks the same and is told of every rule.
+ *
+ * Each step is a table of rules (policy_hello.c and so on).  They are judged
+ * in their order, and the first that does not let pass is the answer.
  */
 
 struct policy_client {
@@ -25,6 +28,9 @@ struct policy_client {
 
 /* May it send to any recipient, not only to ours? */
 bool policy_may_relay(const struct policy_client *);
+
+/* Does it come to port 25, and has no right to relay? */
+bool policy_is_stranger(const struct policy_client *);
 
 /* Is what it sends judged: who really sent it?  mail_auth: the config's. */
 bool policy_is_judged(const struct policy_client *, bool mail_auth);
@@ -37,31 +43,108 @@ bool policy_is_judged(const struct policy_client *, bool mail_auth);
  */
 bool policy_offers_dsn(const struct policy_client *, enum offer_dsn);
 
+/* -- the facts -- */
+
+struct policy_hello {
+	const char *name; /* as the client gave it, "" too */
+	bool fits;        /* command_helo_fits() */
+};
+
 struct policy_sender {
 	bool null_path;
-	enum verdict owned;    /* userdb: may this login send as that? */
+	enum verdict owned;     /* userdb: may this login send as that? */
 	uint64_t declared_size; /* 0: none */
 	uint64_t max_size;
-	enum verdict room; /* queue: is there room for that size? */
+	enum verdict room;   /* queue: is there room for that size? */
+	const char *address; /* of it */
 };
-enum verdict policy_sender(
-    const struct policy_client *, const struct policy_sender *);
 
 struct policy_recipient {
 	enum verdict known; /* userdb's answer */
 	uint64_t accepted;  /* recipients before this one */
 	uint64_t max_recipients;
+	const char *address; /* of it */
 };
-enum verdict policy_recipient(
-    const struct policy_client *, const struct policy_recipient *);
 
 struct policy_content {
 	const struct dot_reader *wire; /* what was noted on the way in */
-	uint64_t hops;		       /* Received fields */
+	uint64_t hops;                 /* Received fields */
 	bool header_too_big;
 	uint64_t max_size, max_line_length, max_hops;
 };
-enum verdict policy_content(const struct policy_content *);
+
+/*
+ * Facts that somebody must be asked for.  Nobody is, before a rule that needs
+ * the fact applies.
+ */
+enum policy_need {
+	NEED_NOTHING,
+	NEED_OWNED,   /* sender.owned */
+	NEED_ROOM,    /* sender.room */
+	NEED_KNOWN,   /* recipient.known */
+	NEED_MESSAGE, /* the message itself */
+	POLICY_NEEDS
+};
+
+struct policy_told;
+
+/* The facts of one step; those of the others are not looked at. */
+struct policy_facts {
+	const struct policy_client *client;
+	struct policy_hello hello;
+	struct policy_sender sender;
+	struct policy_recipient recipient;
+	struct policy_content content;
+	/*
+	 * Fills in what is needed, once; false when that cannot be known here,
+	 * and rules that need it let pass.  NULL: all of it stands here.
+	 */
+	bool (*gather)(void *context, struct policy_facts *, enum policy_need);
+	void *gather_context;
+	/* Is told of each rule in its order; NULL: nobody is. */
+	void (*observe)(void *context, const struct policy_told *);
+	void *observe_context;
+	/* The evaluator's: 1 << enum policy_need. */
+	unsigned gathered, missing;
+};
+
+/* -- deciding -- */
+
+enum policy_step {
+	POLICY_HELLO,     /* HELO, EHLO */
+	POLICY_SENDER,    /* MAIL */
+	POLICY_RECIPIENT, /* RCPT */
+	POLICY_CONTENT,   /* the end of the message */
+	POLICY_STEPS
+};
+
+const char *policy_step_name(enum policy_step); /* "sender" */
+
+/* What the step's rules say: its word of success, or the first refusal. */
+enum verdict policy_decide(enum policy_step, struct policy_facts *);
+
+/* -- the observer -- */
+
+enum policy_result {
+	RULE_IDLE, /* it does not apply */
+	RULE_PASSES,
+	RULE_DECIDES,    /* and no rule after it is judged */
+	RULE_UNKNOWN,    /* what it needs cannot be known here */
+	RULE_NOT_REACHED /* one before it has decided */
+};
+
+enum { POLICY_VALUE_MAX = 300 };
+
+struct policy_told {      /* valid during the call */
+	const char *rule; /* "message-size" */
+	const char
+	    *keyword;      /* what governs it: a keyword or an RFC's section */
+	const char *value; /* "50M: 12000 octets declared", "" */
+	enum policy_result result;
+	enum verdict verdict; /* of RULE_DECIDES */
+};
+
+/* -- is it authentic? -- */
 
 /* Whom the postmaster has said to trust, whatever DMARC and SPF say. */
 enum policy_trust {
@@ -106,8 +189,9 @@ struct policy_outcome {
  * it, the client shall try again.  SPF alone is asked where DMARC does not
  * pass: who forwards mail fails it.
  */
-void policy_authentic(
-    const struct policy_authentic *, struct policy_outcome *);
+void policy_authentic(const struct policy_authentic *, struct policy_outcome *);
+
+/* -- afterwards -- */
 
 /*
  * After these the connection is closed: a peer that sends such data and we

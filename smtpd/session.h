@@ -71,6 +71,7 @@ struct session {
 	unsigned fruitless; /* commands that lead nowhere, likewise */
 	int64_t fruitful;   /* monotonic: its begin, or the last message's end */
 	bool draining, closing;
+	bool dry; /* of postrider explain: owners count nothing of it */
 };
 
 /* What the sessions of a process share, one after the other. */

@@ -280,6 +280,106 @@ helo_has_bounds(void **state)
 
 /* -- policy -- */
 
+/* What an observer was told, one character a rule. */
+struct heard {
+	char results[32], rules[32][32], values[32][POLICY_VALUE_MAX + 1];
+	size_t n;
+	enum verdict verdict;
+	enum policy_need missing;
+	unsigned asked[POLICY_NEEDS];
+};
+
+static void
+hear(void *context, const struct policy_told *told)
+{
+	static const char letters[] = {[RULE_IDLE] = '-',
+	    [RULE_PASSES] = 'p',
+	    [RULE_DECIDES] = 'D',
+	    [RULE_UNKNOWN] = '?',
+	    [RULE_NOT_REACHED] = '.'};
+	struct heard *h = context;
+
+	h->results[h->n] = letters[told->result];
+	snprintf(h->rules[h->n], sizeof(h->rules[0]), "%s", told->rule);
+	snprintf(h->values[h->n++], sizeof(h->values[0]), "%s", told->value);
+	assert_true(told->keyword[0] != '\0');
+	if (told->result == RULE_DECIDES)
+		h->verdict = told->verdict;
+}
+
+static bool
+gather(void *context, struct policy_facts *f, enum policy_need need)
+{
+	struct heard *h = context;
+
+	h->asked[need]++;
+	if (need == NEED_KNOWN)
+		f->recipient.known = VERDICT_USER_UNKNOWN;
+	return need != h->missing;
+}
+
+static const char *
+result_of(const struct heard *h, const char *rule)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (strcmp(h->rules[i], rule) == 0)
+			return &h->results[i];
+	fail();
+	return NULL;
+}
+
+static const struct policy_client some_client = {.listener = LISTENER_SMTP};
+
+static void
+observers_hear_of_every_rule(void **state)
+{
+	struct heard h = {.missing = NEED_ROOM};
+	struct policy_facts f = {.client = &some_client,
+	    .sender = {.declared_size = 101, .max_size = 100},
+	    .gather = gather,
+	    .gather_context = &h,
+	    .observe = hear,
+	    .observe_context = &h};
+
+	(void)state;
+	assert_int_equal(policy_decide(POLICY_SENDER, &f), VERDICT_TOO_BIG);
+	assert_int_equal(h.verdict, VERDICT_TOO_BIG);
+	assert_int_equal(*result_of(&h, "login"), '-');
+	assert_int_equal(*result_of(&h, "declared-size"), 'D');
+	assert_int_equal(*result_of(&h, "room"), '.');
+	for (size_t i = 0; i < h.n; i++)
+		if (h.results[i] == 'D')
+			assert_string_equal(
+			    h.values[i], "100: 101 octets declared");
+	assert_int_equal(h.asked[NEED_ROOM], 0);
+
+	h = (struct heard){.missing = NEED_ROOM};
+	f.sender.declared_size = 50;
+	assert_int_equal(policy_decide(POLICY_SENDER, &f), VERDICT_SENDER_OK);
+	assert_int_equal(*result_of(&h, "room"), '?');
+	assert_int_equal(h.asked[NEED_ROOM], 1);
+}
+
+/* Nobody is asked twice, nor for what does not matter any more. */
+static void
+facts_are_gathered_when_needed(void **state)
+{
+	struct heard h = {.missing = NEED_NOTHING};
+	struct policy_facts f = {.client = &some_client,
+	    .recipient = {.accepted = 1, .max_recipients = 1},
+	    .gather = gather,
+	    .gather_context = &h};
+
+	(void)state;
+	assert_int_equal(
+	    policy_decide(POLICY_RECIPIENT, &f), VERDICT_TOO_MANY_RECIPIENTS);
+	assert_int_equal(h.asked[NEED_KNOWN], 0);
+	f.recipient.accepted = 0;
+	assert_int_equal(
+	    policy_decide(POLICY_RECIPIENT, &f), VERDICT_USER_UNKNOWN);
+	assert_int_equal(h.asked[NEED_KNOWN], 1);
+}
+
 static const struct policy_client stranger = {.listener = LISTENER_SMTP},
 				  not_yet = {.listener = LISTENER_SUBMISSION},
 				  user = {.listener = LISTENER_SUBMISSION,
@@ -289,6 +389,12 @@ static const struct policy_client stranger = {.listener = LISTENER_SMTP},
 				  printer = {.listener = LISTENER_SUBMISSION,
 				      .relay_from = true};
 
+#define SENDER(null, owner, declared, most, space)                             \
+	{                                                                      \
+		.null_path = null, .owned = owner, .declared_size = declared,  \
+		.max_size = most, .room = space                                \
+	}
+
 static void
 senders_are_judged(void **state)
 {
@@ -297,40 +403,47 @@ senders_are_judged(void **state)
 		struct policy_sender facts;
 		enum verdict verdict;
 	} cases[] = {
-	    {&stranger, {false, VERDICT_SENDER_OK, 0, 100, VERDICT_OK},
+	    {&stranger, SENDER(false, VERDICT_SENDER_OK, 0, 100, VERDICT_OK),
 		VERDICT_SENDER_OK},
-	    {&stranger, {false, VERDICT_SENDER_OK, 100, 100, VERDICT_OK},
+	    {&stranger, SENDER(false, VERDICT_SENDER_OK, 100, 100, VERDICT_OK),
 		VERDICT_SENDER_OK},
-	    {&stranger, {false, VERDICT_SENDER_OK, 101, 100, VERDICT_OK},
+	    {&stranger, SENDER(false, VERDICT_SENDER_OK, 101, 100, VERDICT_OK),
 		VERDICT_TOO_BIG},
-	    {&stranger, {true, VERDICT_SENDER_OK, 0, 100, VERDICT_OK},
+	    {&stranger, SENDER(true, VERDICT_SENDER_OK, 0, 100, VERDICT_OK),
 		VERDICT_SENDER_OK},
-	    {&not_yet, {false, VERDICT_SENDER_OK, 0, 100, VERDICT_OK},
+	    {&not_yet, SENDER(false, VERDICT_SENDER_OK, 0, 100, VERDICT_OK),
 		VERDICT_LOGIN_NEEDED},
-	    {&not_yet, {true, VERDICT_SENDER_OK, 0, 100, VERDICT_OK},
+	    {&not_yet, SENDER(true, VERDICT_SENDER_OK, 0, 100, VERDICT_OK),
 		VERDICT_LOGIN_NEEDED},
-	    {&printer, {false, VERDICT_SENDER_OK, 0, 100, VERDICT_OK},
+	    {&printer, SENDER(false, VERDICT_SENDER_OK, 0, 100, VERDICT_OK),
 		VERDICT_SENDER_OK},
-	    {&user, {false, VERDICT_SENDER_OK, 0, 100, VERDICT_OK},
+	    {&user, SENDER(false, VERDICT_SENDER_OK, 0, 100, VERDICT_OK),
 		VERDICT_SENDER_OK},
-	    {&user, {false, VERDICT_SENDER_NOT_OWNED, 0, 100, VERDICT_OK},
+	    {&user, SENDER(false, VERDICT_SENDER_NOT_OWNED, 0, 100, VERDICT_OK),
 		VERDICT_SENDER_NOT_OWNED},
-	    {&user, {false, VERDICT_INTERNAL, 0, 100, VERDICT_OK},
+	    {&user, SENDER(false, VERDICT_INTERNAL, 0, 100, VERDICT_OK),
 		VERDICT_INTERNAL},
-	    {&user, {true, VERDICT_SENDER_OK, 0, 100, VERDICT_OK},
+	    {&user, SENDER(true, VERDICT_SENDER_OK, 0, 100, VERDICT_OK),
 		VERDICT_SENDER_OK},
-	    {&stranger, {false, VERDICT_SENDER_OK, 50, 100, VERDICT_DISK_FULL},
+	    {&stranger, SENDER(false, VERDICT_SENDER_OK, 50, 100, VERDICT_DISK_FULL),
 		VERDICT_DISK_FULL},
-	    {&stranger, {false, VERDICT_SENDER_OK, 101, 100, VERDICT_DISK_FULL},
+	    {&stranger, SENDER(false, VERDICT_SENDER_OK, 101, 100, VERDICT_DISK_FULL),
 		VERDICT_TOO_BIG},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < SIZE(cases); i++)
 		assert_int_equal(
-		    policy_sender(cases[i].client, &cases[i].facts),
+		    policy_decide(POLICY_SENDER,
+			&(struct policy_facts){.client = cases[i].client,
+			    .sender = cases[i].facts}),
 		    cases[i].verdict);
 }
+
+#define RECIPIENT(answer, before, most)                                        \
+	{                                                                      \
+		.known = answer, .accepted = before, .max_recipients = most    \
+	}
 
 static void
 recipients_are_judged(void **state)
@@ -340,36 +453,39 @@ recipients_are_judged(void **state)
 		struct policy_recipient facts;
 		enum verdict verdict;
 	} cases[] = {
-	    {&stranger, {VERDICT_RECIPIENT_OK, 0, 2}, VERDICT_RECIPIENT_OK},
-	    {&stranger, {VERDICT_RECIPIENT_OK, 2, 2},
+	    {&stranger, RECIPIENT(VERDICT_RECIPIENT_OK, 0, 2), VERDICT_RECIPIENT_OK},
+	    {&stranger, RECIPIENT(VERDICT_RECIPIENT_OK, 2, 2),
 		VERDICT_TOO_MANY_RECIPIENTS},
-	    {&user, {VERDICT_RECIPIENT_OK, 2, 2}, VERDICT_TOO_MANY_RECIPIENTS},
-	    {&stranger, {VERDICT_RELAY_DENIED, 0, 2}, VERDICT_RELAY_DENIED},
-	    {&not_yet, {VERDICT_RELAY_DENIED, 0, 2}, VERDICT_RELAY_DENIED},
-	    {&user, {VERDICT_RELAY_DENIED, 0, 2}, VERDICT_RECIPIENT_OK},
-	    {&neighbour, {VERDICT_RELAY_DENIED, 0, 2}, VERDICT_RECIPIENT_OK},
-	    {&user, {VERDICT_USER_UNKNOWN, 0, 2}, VERDICT_USER_UNKNOWN},
-	    {&neighbour, {VERDICT_MAILBOX_FULL, 0, 2}, VERDICT_MAILBOX_FULL},
-	    {&stranger, {VERDICT_INTERNAL, 0, 2}, VERDICT_INTERNAL},
+	    {&user, RECIPIENT(VERDICT_RECIPIENT_OK, 2, 2), VERDICT_TOO_MANY_RECIPIENTS},
+	    {&stranger, RECIPIENT(VERDICT_RELAY_DENIED, 0, 2), VERDICT_RELAY_DENIED},
+	    {&not_yet, RECIPIENT(VERDICT_RELAY_DENIED, 0, 2), VERDICT_RELAY_DENIED},
+	    {&user, RECIPIENT(VERDICT_RELAY_DENIED, 0, 2), VERDICT_RECIPIENT_OK},
+	    {&neighbour, RECIPIENT(VERDICT_RELAY_DENIED, 0, 2), VERDICT_RECIPIENT_OK},
+	    {&user, RECIPIENT(VERDICT_USER_UNKNOWN, 0, 2), VERDICT_USER_UNKNOWN},
+	    {&neighbour, RECIPIENT(VERDICT_MAILBOX_FULL, 0, 2), VERDICT_MAILBOX_FULL},
+	    {&stranger, RECIPIENT(VERDICT_INTERNAL, 0, 2), VERDICT_INTERNAL},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < SIZE(cases); i++)
 		assert_int_equal(
-		    policy_recipient(cases[i].client, &cases[i].facts),
+		    policy_decide(POLICY_RECIPIENT,
+			&(struct policy_facts){.client = cases[i].client,
+			    .recipient = cases[i].facts}),
 		    cases[i].verdict);
 }
 
 static enum verdict
 judge(struct dot_reader wire, uint64_t hops)
 {
-	const struct policy_content facts = {.wire = &wire,
-	    .hops = hops,
-	    .max_size = 1000,
-	    .max_line_length = 98,
-	    .max_hops = 50};
+	struct policy_facts facts = {.client = &stranger,
+	    .content = {.wire = &wire,
+		.hops = hops,
+		.max_size = 1000,
+		.max_line_length = 98,
+		.max_hops = 50}};
 
-	return policy_content(&facts);
+	return policy_decide(POLICY_CONTENT, &facts);
 }
 
 static void
@@ -394,9 +510,12 @@ contents_are_judged(void **state)
 	assert_int_equal(
 	    judge((struct dot_reader){.nul = false}, 51), VERDICT_LOOP);
 	assert_int_equal(
-	    policy_content(&(struct policy_content){
-		.wire = &(struct dot_reader){.nul = false},
-		.header_too_big = true}),
+	    policy_decide(POLICY_CONTENT,
+		&(struct policy_facts){.content = {
+					   .wire =
+					       &(struct dot_reader){
+						   .nul = false},
+					   .header_too_big = true}}),
 	    VERDICT_HEADER_TOO_BIG);
 	/* the connection is closed whatever else is wrong with it */
 	assert_true(policy_closes(
@@ -643,6 +762,8 @@ main(void)
 	    cmocka_unit_test(bad_requests_for_reports_are_refused),
 	    cmocka_unit_test(reports_are_offered_to_whom_the_config_says),
 	    cmocka_unit_test(helo_has_bounds),
+	    cmocka_unit_test(observers_hear_of_every_rule),
+	    cmocka_unit_test(facts_are_gathered_when_needed),
 	    cmocka_unit_test(senders_are_judged),
 	    cmocka_unit_test(recipients_are_judged),
 	    cmocka_unit_test(contents_are_judged),

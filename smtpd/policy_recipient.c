@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/* Rules about RCPT: whether we are to deliver that, and can. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "smtpd/policy_rules.h"
+
+static enum verdict
+judge_number(const struct policy_facts *f)
+{
+	return f->recipient.accepted >= f->recipient.max_recipients
+	    ? VERDICT_TOO_MANY_RECIPIENTS
+	    : VERDICT_RECIPIENT_OK;
+}
+
+static void
+write_number(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
+{
+	snprintf(out, POLICY_VALUE_MAX + 1, "%" PRIu64 ": %" PRIu64 " before",
+	    f->recipient.max_recipients, f->recipient.accepted);
+}
+
+static enum verdict
+judge_relaying(const struct policy_facts *f)
+{
+	return f->recipient.known == VERDICT_RELAY_DENIED &&
+		!policy_may_relay(f->client)
+	    ? VERDICT_RELAY_DENIED
+	    : VERDICT_RECIPIENT_OK;
+}
+
+static void
+write_relaying(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
+{
+	snprintf(out, POLICY_VALUE_MAX + 1, "%s, the client %s relay",
+	    f->recipient.known == VERDICT_RELAY_DENIED ? "not at home here"
+						       : "at home here",
+	    policy_may_relay(f->client) ? "may" : "may not");
+}
+
+/* Whom the last rule let pass has no mailbox here. */
+static enum verdict
+judge_mailbox(const struct policy_facts *f)
+{
+	return f->recipient.known == VERDICT_RELAY_DENIED ? VERDICT_RECIPIENT_OK
+							  : f->recipient.known;
+}
+
+const struct policy_rule policy_recipient_rules[] = {
+    {"recipients", "max-recipients", NULL, NEED_NOTHING, judge_number,
+	write_number},
+    {"relaying", "relay-from", NULL, NEED_KNOWN, judge_relaying,
+	write_relaying},
+    {"mailbox", "postrider-user(8)", NULL, NEED_KNOWN, judge_mailbox, NULL},
+    {.name = NULL},
+};

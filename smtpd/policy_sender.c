@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+/* Rules about MAIL: who sends, and how much. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "smtpd/policy_rules.h"
+
+/* -- a login where one is needed: RFC 6409 section 4.3 -- */
+
+static bool
+takes_logins_only(const struct policy_facts *f)
+{
+	return policy_takes_logins_only(f->client->listener);
+}
+
+static enum verdict
+judge_login(const struct policy_facts *f)
+{
+	return policy_may_relay(f->client) ? VERDICT_SENDER_OK
+					   : VERDICT_LOGIN_NEEDED;
+}
+
+static void
+write_client(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
+{
+	snprintf(out, POLICY_VALUE_MAX + 1, "%s",
+	    f->client->logged_in        ? "logged in"
+		: f->client->relay_from ? "in relay-from"
+					: "not logged in");
+}
+
+/* -- and an address of that login: section 6.1 -- */
+
+static bool
+speaks_as_login(const struct policy_facts *f)
+{
+	return f->client->logged_in && !f->sender.null_path;
+}
+
+static enum verdict
+judge_owned(const struct policy_facts *f)
+{
+	return f->sender.owned;
+}
+
+/* -- size: RFC 1870 section 6.1 -- */
+
+static bool
+declares_size(const struct policy_facts *f)
+{
+	return f->sender.declared_size > 0;
+}
+
+static enum verdict
+judge_size(const struct policy_facts *f)
+{
+	return f->sender.declared_size > f->sender.max_size ? VERDICT_TOO_BIG
+							    : VERDICT_SENDER_OK;
+}
+
+static void
+write_size(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
+{
+	snprintf(out, POLICY_VALUE_MAX + 1,
+	    "%" PRIu64 ": %" PRIu64 " octets declared", f->sender.max_size,
+	    f->sender.declared_size);
+}
+
+static enum verdict
+judge_room(const struct policy_facts *f)
+{
+	return f->sender.room;
+}
+
+const struct policy_rule policy_sender_rules[] = {
+    {"login", "relay-from", takes_logins_only, NEED_NOTHING, judge_login,
+	write_client},
+    {"sender-owned", "postrider-user(8)", speaks_as_login, NEED_OWNED,
+	judge_owned, NULL},
+    {"declared-size", "max-message-size", declares_size, NEED_NOTHING,
+	judge_size, write_size},
+    {"room", "spool-reserve", declares_size, NEED_ROOM, judge_room, NULL},
+    {.name = NULL},
+};
