@@ -266,6 +266,7 @@ fill_defaults(struct config_reader *r, const struct lines_seen *seen)
 			return false;
 	if (line_of(seen, "relay-tls") == 0)
 		r->config->relay_tls = guess_relay_tls(r->config);
+	config_fill_milters(r->config);
 	r->config->certificates_guessed = line_of(seen, "tls-key") == 0;
 	r->config->listen_guessed = line_of(seen, "listen") == 0;
 	if (!place_beside_database(r, &r->config->ledger_dir, "-ledger") ||
@@ -414,6 +415,7 @@ config_free(struct config *c)
 	free(c->relay_from.items);
 	free(c->trust_client.items);
 	free(c->allow_plaintext_auth.items);
+	config_free_milters(c);
 	free(c->log_file);
 	free_list(&c->source_addresses);
 	free(c->postmaster);

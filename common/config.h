@@ -72,6 +72,31 @@ struct config_certificates {
 	struct config_certificate *items;
 };
 
+/* Whose mail a filter does not see. */
+enum { MILTER_SKIP_LOGIN = 1, MILTER_SKIP_RELAY = 2 };
+
+struct config_milter_limits { /* seconds; of end: for all of one message */
+	uint64_t connect, command, end;
+};
+
+/* A content filter.  What it does not say itself is that of all. */
+struct config_milter {
+	char *text;			 /* its address, as written */
+	char *path;			 /* of a Unix socket; NULL: address */
+	struct sockaddr_storage address; /* with port */
+	struct config_milter_limits limits;
+	bool accept; /* without it, if it fails; else try again later */
+	unsigned skip;
+	bool has_limits, has_default, has_skip; /* the reader's */
+};
+
+enum { CONFIG_MILTERS_MAX = 16 };
+
+struct config_milters {
+	size_t n;
+	struct config_milter *items;
+};
+
 enum address_family { FAMILY_ANY, FAMILY_IPV4, FAMILY_IPV6 };
 
 /* What relay-host must show before it gets a message. */
@@ -132,6 +157,10 @@ struct config {
 	bool dkim_sign;
 	bool junk_folder; /* junk folder */
 	bool mail_auth;	  /* strangers' mail is judged */
+	struct config_milters milters; /* in order */
+	struct config_milter_limits milter_limits;
+	bool milter_accept;
+	unsigned milter_skip;
 	enum failure_answer spf_fail, dmarc_reject, dmarc_quarantine;
 	struct config_list trust_from, trust_signer; /* lower case */
 	struct config_nets trust_client;

@@ -162,6 +162,24 @@ static const struct config_keyword keywords[] = {
     {"trust-signer", "domain...", NULL, NULL,
 	"domains whose DKIM signature is as good: lists and forwarders", true,
 	take_domains, AT(trust_signer)},
+    {"milter", "filter", NULL, NULL,
+	"content filter (milter) that mail passes: unix:/path, "
+	"inet:port@address or inet6:port@address, and timeout=, default=, "
+	"skip= of its own",
+	true, take_milter, AT(milters)},
+    {"milter-default", "choice", "tempfail", "tempfail|accept",
+	"what becomes of mail while a filter fails: it shall come again, or "
+	"passes without it",
+	false, take_choice, AT(milter_accept)},
+    {"milter-timeout", "duration/duration/duration", "30s/30s/5m",
+	"1s to 1h each",
+	"for a filter to be connected to, for an answer, and at the end of a "
+	"message",
+	false, take_milter_limits, AT(milter_limits)},
+    {"milter-skip", "client...", "nobody",
+	"nobody|authenticated|relay-from",
+	"whose mail filters do not see", false, take_milter_skip,
+	AT(milter_skip)},
     {"srs", "choice", "yes", "no|yes",
 	"whether the sender is rewritten of mail that aliases send on", false,
 	take_choice, AT(srs)},

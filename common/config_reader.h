@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/config.h"
 
@@ -24,7 +25,7 @@ bool config_fail(struct config_reader *, const char *format, ...)
 
 /* -- the table -- */
 
-enum { CONFIG_KEYWORDS_MAX = 96 };
+enum { CONFIG_KEYWORDS_MAX = 160 };
 
 const struct config_keyword *config_keyword_find(const char *name);
 
@@ -61,6 +62,9 @@ config_take take_sources;     /* struct config_list of addresses */
 config_take take_word;	      /* char *, without spaces */
 config_take take_words;	      /* struct config_list */
 config_take take_key_set;     /* char *, absolute path or https URL */
+config_take take_milter;      /* struct config_milters */
+config_take take_milter_limits; /* struct config_milter_limits */
+config_take take_milter_skip; /* unsigned, a set */
 
 /* -- what those are made of -- */
 
@@ -74,6 +78,13 @@ bool config_set_text(struct config_reader *, char **where, const char *text);
 
 bool config_add_text(
     struct config_reader *, struct config_list *, const char *text);
+
+/* 30s, 5m; false: it is no duration. */
+bool config_read_duration(const char *text, uint64_t *seconds);
+
+/* What no filter says of itself; and their end. */
+void config_fill_milters(struct config *);
+void config_free_milters(struct config *);
 
 /* Hand every word of the value to take(). */
 bool config_each_word(struct config_reader *, const struct config_keyword *,

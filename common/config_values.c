@@ -466,6 +466,12 @@ take_duration(
 	    "seconds, or with m, h, d or w: 5d", config_member(r, k));
 }
 
+bool
+config_read_duration(const char *text, uint64_t *seconds)
+{
+	return strchr(text, ' ') == NULL && measure(text, time_units, seconds);
+}
+
 static bool
 take_port(
     struct config_reader *r, const struct config_keyword *k, const char *word)

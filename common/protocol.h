@@ -175,13 +175,15 @@
  *   <- scratch +fd			to write and to read; it has no name
  *   <- refused verdict=
  *   -> commit id= sender= start= wire= body= utf8= client= helo= protocol=
- *	[ret=] [envid=] [junk=]		start: octets before the part that
+ *	[ret=] [envid=] [junk=] [hold=]	start: octets before the part that
  *					may leave this house; wire: octets as
  *					CRLF, all of it; body 7bit|8bitmime;
  *					utf8 0|1; ret full|hdrs; junk: a word
  *					of a-z, 0-9 and "-" that says why it is
  *					suspect, smtpd's alone (role-smtpd or a
- *					login's end); the writer is closed
+ *					login's end), as is hold: why it waits
+ *					until postrider-queue releases it; the
+ *					writer is closed
  *   -> sign from= body= fields= [more=1]
  *   -> more fields= [more=1]		what DKIM signs of it if it leaves
  *					(common/dkim_facts.h); only where it

@@ -339,6 +339,8 @@ write_commit(struct packet *p, const char *id, const struct submit_envelope *e)
 		packet_text(p, "envid", e->envid);
 	if (e->junk != NULL)
 		packet_text(p, "junk", e->junk);
+	if (e->hold != NULL)
+		packet_text(p, "hold", e->hold);
 }
 
 static enum ipc_result

@@ -70,6 +70,9 @@ struct submit_envelope {
 	const char *junk;  /* what makes it suspect, a word of a-z, 0-9 and
 	                    * "-", at most SUBMIT_JUNK_MAX; NULL: nothing.
 	                    * For smtpd alone to say */
+	const char *hold; /* why it waits for the postmaster to release it, at
+	                   * most PROTOCOL_TEXT_MAX octets; NULL: it does not.
+	                   * Likewise */
 	uint64_t start; /* octets before the part that may leave the house */
 	uint64_t wire;  /* octets of the whole content with CRLF line ends */
 	bool eight_bit; /* BODY=8BITMIME, RFC 6152 */

@@ -23,6 +23,7 @@
 	V(LOOKUP_FAILED, 451, "4.4.3", EX_TEMPFAIL, "cannot look that up now, try again later") \
 	V(SPF_LATER, 451, "4.7.24", EX_TEMPFAIL, "the SPF record of the sender's domain cannot be read now, try again later") \
 	V(DMARC_LATER, 451, "4.4.3", EX_TEMPFAIL, "cannot tell now whether From is authentic, try again later") \
+	V(FILTER_LATER, 451, "4.7.1", EX_TEMPFAIL, "a content filter cannot look at that now, try again later") \
 	V(CANNOT_SIGN, 451, "4.7.5", EX_TEMPFAIL, "cannot sign the message now, try again later") \
 	V(LOGIN_LATER, 454, "4.7.0", EX_TEMPFAIL, "temporary authentication failure") \
 	V(DISK_FULL, 452, "4.3.1", EX_TEMPFAIL, "insufficient system storage") \
@@ -41,6 +42,7 @@
 	V(SPF_FAIL, 550, "5.7.23", EX_NOPERM, "the sender's domain does not send mail from your address (SPF)") \
 	V(DMARC_REJECT, 550, "5.7.1", EX_NOPERM, "rejected by the policy (DMARC) of the domain in From") \
 	V(FROM_UNCLEAR, 550, "5.7.1", EX_NOPERM, "the header does not say clearly whom this is from") \
+	V(FILTER_REJECT, 550, "5.7.1", EX_NOPERM, "refused by a content filter") \
 	V(RELAY_DENIED, 554, "5.7.1", EX_NOPERM, "relaying denied") \
 	V(LOGIN_FAILED, 535, "5.7.8", EX_NOPERM, "authentication credentials invalid") \
 	V(NULL_MX, 556, "5.1.10", EX_NOHOST, "recipient's domain accepts no mail") \

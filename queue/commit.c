@@ -57,10 +57,9 @@ copy_texts(struct client *c, const char *sender, const char *client,
 
 /* Mail is judged where it comes in, by smtpd: with a login or without. */
 static bool
-may_judge(const struct client *c, const char *junk)
+may_judge(const struct client *c)
 {
-	return (c->role == CLIENT_SMTPD || c->role == CLIENT_LOGIN) &&
-	    envelope_is_junk(junk);
+	return c->role == CLIENT_SMTPD || c->role == CLIENT_LOGIN;
 }
 
 bool
@@ -68,7 +67,7 @@ client_on_commit(struct client *c, struct packet *p)
 {
 	struct envelope *e = &c->envelope;
 	const char *id, *sender, *body, *client, *helo, *protocol;
-	const char *ret, *envid, *junk;
+	const char *ret, *envid, *junk, *hold;
 	uint64_t utf8;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("id", PROTOCOL_ID_MAX, &id),
@@ -83,6 +82,7 @@ client_on_commit(struct client *c, struct packet *p)
 	    ATTRIBUTE_TEXT_OPTIONAL("ret", PROTOCOL_NAME_MAX, &ret),
 	    ATTRIBUTE_TEXT_OPTIONAL("envid", DSN_ENVID_MAX, &envid),
 	    ATTRIBUTE_TEXT_OPTIONAL("junk", ENVELOPE_JUNK_MAX, &junk),
+	    ATTRIBUTE_TEXT_OPTIONAL("hold", PROTOCOL_TEXT_MAX, &hold),
 	};
 
 	if (!packet_read(p, "commit", set, sizeof(set) / sizeof(set[0]), 0) ||
@@ -92,7 +92,8 @@ client_on_commit(struct client *c, struct packet *p)
 		return false;
 	if ((ret != NULL && !dsn_read_ret(ret, &e->ret)) ||
 	    (envid != NULL && !dsn_is_envid(envid)) ||
-	    (junk != NULL && !may_judge(c, junk)))
+	    (junk != NULL && (!may_judge(c) || !envelope_is_junk(junk))) ||
+	    (hold != NULL && !may_judge(c)))
 		return false;
 	e->eight_bit = body[0] == '8';
 	e->utf8 = utf8 == 1;
@@ -104,7 +105,8 @@ client_on_commit(struct client *c, struct packet *p)
 	client_state(c, CLIENT_ENVELOPE);
 	if (!copy_texts(c, sender, client, helo, protocol) ||
 	    (envid != NULL && (e->envid = strdup(envid)) == NULL) ||
-	    (junk != NULL && (e->junk = strdup(junk)) == NULL))
+	    (junk != NULL && (e->junk = strdup(junk)) == NULL) ||
+	    (hold != NULL && !envelope_hold(e, e->time, hold)))
 		note_verdict(c, VERDICT_BUSY, SIZE_MAX);
 	else if (sender[0] != '\0' && !is_address(sender))
 		note_verdict(c, VERDICT_BAD_SENDER, SIZE_MAX);

@@ -160,6 +160,17 @@ read_junk(struct reading *r)
 	return r->e->junk != NULL;
 }
 
+static bool
+read_hold(struct reading *r)
+{
+	char text[PROTOCOL_TEXT_MAX + 1];
+
+	if (!read_text(r, 0, text, PROTOCOL_TEXT_MAX))
+		return false;
+	r->no_memory = !envelope_hold(r->e, r->e->time, text);
+	return !r->no_memory;
+}
+
 /* It goes out as it stands: a line too many would be another's message. */
 static bool
 read_dkim(struct reading *r)
@@ -237,6 +248,7 @@ const struct field envelope_fields[] = {
     {"ret", PERHAPS, read_ret},
     {"envid", PERHAPS, read_envid},
     {"junk", PERHAPS, read_junk},
+    {"hold", PERHAPS, read_hold},
     {"dkim", REPEATED, read_dkim},
     {"recipient", REPEATED, read_recipient},
     {"end", ONCE, read_end},

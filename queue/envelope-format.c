@@ -75,10 +75,14 @@ add_recipient(struct buf *out, const struct recipient *r)
 	buf_addc(out, '\n');
 }
 
+enum { VERSION_WITHOUT_HOLD = 3 };
+
 bool
 envelope_format(const struct envelope *e, struct buf *out)
 {
-	buf_addf(out, "postrider-envelope %d\n", ENVELOPE_VERSION);
+	/* Who goes back to an older release keeps what that can read. */
+	buf_addf(out, "postrider-envelope %d\n",
+	    e->held != NULL ? ENVELOPE_VERSION : VERSION_WITHOUT_HOLD);
 	add_number(out, "content", e->content);
 	add_number(out, "start", e->start);
 	add_number(out, "wire", e->wire);
@@ -100,6 +104,8 @@ envelope_format(const struct envelope *e, struct buf *out)
 		add_text(out, "envid", e->envid);
 	if (e->junk != NULL)
 		add_text(out, "junk", e->junk);
+	if (e->held != NULL)
+		add_text(out, "hold", e->held);
 	for (size_t i = 0; i < e->nsignatures; i++)
 		add_text(out, "dkim", e->signatures[i]);
 	for (size_t i = 0; i < e->n; i++)

@@ -15,7 +15,7 @@
  * part up to the end line is written at once and never changes; outcomes are
  * appended, each line in one write.
  *
- *	postrider-envelope 3	1 and 2 are read, too
+ *	postrider-envelope 4	1 to 3 are read, too; 3 where nothing needs more
  *	content OCTETS		of new/ID or cur/ID
  *	start OCTETS		of them, that stay in this house
  *	wire OCTETS		of all of it with CRLF
@@ -31,6 +31,7 @@
  *	ret full|hdrs		what to return with a report, if asked
  *	envid TEXT		the sender's name for it, if told
  *	junk WORD		only where it is suspect: why
+ *	hold TEXT		only where it is held from the beginning: why
  *	dkim TEXT		a DKIM-Signature field that stands in front of
  *				what leaves this house; at most SIGNATURES_MAX
  *	recipient <ADDRESS> [notify=WORD,...] [orcpt=TYPE;ADDRESS]
@@ -58,7 +59,7 @@
  * the field also blanks and ">", are written \xHH.
  */
 enum {
-	ENVELOPE_VERSION = 3,
+	ENVELOPE_VERSION = 4,
 	ENVELOPE_RECIPIENTS_MAX = 10000,
 	ENVELOPE_DEPTH_MAX = 10, /* aliases of aliases */
 	ENVELOPE_TEXT_MAX = 512, /* of an outcome */

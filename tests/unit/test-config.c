@@ -109,6 +109,45 @@ test_defaults(void **state)
 }
 
 static void
+reads_filters(void **state)
+{
+	struct config c;
+	const struct config_milter *m;
+
+	(void)state;
+	read_good(&c,
+	    "milter unix:/run/a.sock\n"
+	    "milter inet:8891@127.0.0.1 timeout=1s/2m/1h default=tempfail "
+	    "skip=nobody\n"
+	    "milter inet6:8892@::1 skip=relay-from\n"
+	    "milter-default accept\nmilter-timeout 5s/6s/7s\n"
+	    "milter-skip authenticated relay-from\n"
+	    "milter /run/b.sock\n");
+	m = c.milters.items;
+	assert_int_equal(c.milters.n, 4);
+	assert_string_equal(m[0].text, "unix:/run/a.sock");
+	assert_string_equal(m[0].path, "/run/a.sock");
+	assert_true(m[0].accept);
+	assert_int_equal(m[0].skip, MILTER_SKIP_LOGIN | MILTER_SKIP_RELAY);
+	assert_int_equal(m[0].limits.connect, 5);
+	assert_int_equal(m[0].limits.end, 7);
+	assert_null(m[1].path);
+	assert_int_equal(netaddr_port(&m[1].address), 8891);
+	assert_false(m[1].accept);
+	assert_int_equal(m[1].skip, 0);
+	assert_int_equal(m[1].limits.command, 120);
+	assert_int_equal(m[2].address.ss_family, AF_INET6);
+	assert_int_equal(m[2].skip, MILTER_SKIP_RELAY);
+	assert_string_equal(m[3].path, "/run/b.sock");
+	config_free(&c);
+	read_good(&c, "milter /a\n");
+	assert_false(c.milters.items[0].accept);
+	assert_int_equal(c.milters.items[0].limits.command, 30);
+	assert_int_equal(c.milters.items[0].skip, 0);
+	config_free(&c);
+}
+
+static void
 test_relay_tls_by_port(void **state)
 {
 	static const struct {
@@ -360,6 +399,9 @@ test_networks(void **state)
 
 /* -- what is wrong -- */
 
+#define TEN "aaaaaaaaaa"
+#define LONG_PATH TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "aaaaa"
+
 #define QUOTE_100                                                              \
 	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"                   \
 	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -471,6 +513,34 @@ static const struct {
     {"login-memory 2000d", "test.conf:1: \"login-memory\": 2000d is not"},
     {"tls-trust ca.pem", "test.conf:1: \"tls-trust\": \"ca.pem\" is not"},
     {"https-port 0", "test.conf:1: \"https-port\": 0 is not within"},
+    {"milter 127.0.0.1:8891",
+	"test.conf:1: \"milter\": \"127.0.0.1:8891\" is not where a filter "
+	"listens (unix:/run/filter.sock, inet:8891@127.0.0.1"},
+    {"milter inet:8891@localhost",
+	"test.conf:1: \"milter\": \"inet:8891@localhost\" is not where"},
+    {"milter inet:0@127.0.0.1", "test.conf:1: \"milter\": \"inet:0@127"},
+    {"milter inet:8891@::1", "test.conf:1: \"milter\": \"inet:8891@::1\" is"},
+    {"milter inet6:8891@127.0.0.1", "test.conf:1: \"milter\": \"inet6:8891"},
+    {"milter unix:run/filter",
+	"test.conf:1: \"milter\": \"run/filter\" is not an absolute path"},
+    {"milter /a/" LONG_PATH,
+	"test.conf:1: \"milter\": a socket's path has at most 107 octets"},
+    {"milter /a b=c",
+	"test.conf:1: \"milter\": \"b=c\" is none of timeout=|default="},
+    {"milter /a default=discard",
+	"test.conf:1: \"milter\": \"discard\" is none of tempfail|accept"},
+    {"milter /a skip=authenticated,strangers",
+	"test.conf:1: \"milter\": \"strangers\" is none of nobody|authent"},
+    {"milter /a timeout=30s",
+	"test.conf:1: \"milter\": \"30s\" is not three times up to an hour"},
+    {"milter-timeout 30s/30s/0",
+	"test.conf:1: \"milter-timeout\": \"30s/30s/0\" is not three times"},
+    {"milter-timeout 30s/30s/5m/5m", "test.conf:1: \"milter-timeout\": \"30s"},
+    {"milter-timeout 30s/30s/2h", "test.conf:1: \"milter-timeout\": \"30s/3"},
+    {"milter-default reject",
+	"test.conf:1: \"milter-default\": \"reject\" is none of tempfail|"},
+    {"milter-skip everybody",
+	"test.conf:1: \"milter-skip\": \"everybody\" is none of nobody|"},
     {"mail-auth maybe", "test.conf:1: \"mail-auth\": \"maybe\" is none of"},
     {"spf-fail refuse", "test.conf:1: \"spf-fail\": \"refuse\" is none of"},
     {"dmarc-quarantine reject",
@@ -569,6 +639,7 @@ main(void)
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_defaults_written_out),
 	    cmocka_unit_test(test_relay_tls_by_port),
+	    cmocka_unit_test(reads_filters),
 	    cmocka_unit_test(test_everything),
 	    cmocka_unit_test(test_places_beside_the_database),
 	    cmocka_unit_test(test_networks),

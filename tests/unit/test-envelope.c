@@ -282,6 +282,32 @@ writes_what_it_reads(void **state)
 	envelope_free(&e);
 }
 
+/* Held from the beginning, which is no outcome: nobody was told 250 yet. */
+static void
+is_held_from_the_beginning(void **state)
+{
+	static const char held[] = "postrider-envelope 4\ncontent 1\nstart 0\n"
+				   "wire 2\ntime 7.000000\nsender <>\n"
+				   "body 7bit\nutf8 0\nclient c\nhelo h\n"
+				   "protocol SMTP\njunk filter\n"
+				   "hold a virus? \\x0a\n"
+				   "recipient <a@b.example>\nend 1\n";
+	struct envelope e;
+	struct buf b = BUF_INIT(65536);
+
+	(void)state;
+	assert_int_equal(parse(&e, held, strlen(held)), ENVELOPE_WHOLE);
+	assert_string_equal(e.held, "a virus? \n");
+	assert_int_equal(e.held_since, 7);
+	assert_false(e.outcomes);
+	assert_true(envelope_format(&e, &b));
+	assert_string_equal(buf_text(&b), held);
+	envelope_release(&e, 8);
+	assert_null(e.held);
+	buf_free(&b);
+	envelope_free(&e);
+}
+
 /* Every prefix of the first part is torn; of the second, whole so far. */
 static void
 truncated_at_every_octet(void **state)
@@ -365,7 +391,7 @@ refuses(void **state)
 	static const struct {
 		const char *what, *by;
 	} changes[] = {
-	    {"postrider-envelope 3", "postrider-envelope 4"},
+	    {"postrider-envelope 3", "postrider-envelope 5"},
 	    {"postrider-envelope 3", "postrider-envelope 0"},
 	    {"postrider-envelope 3", "postrider-envelope "},
 	    {"postrider-envelope 3", "postrider-envelope 3 "},
@@ -641,6 +667,7 @@ main(void)
 	    cmocka_unit_test(lines_of_reports_and_holds_come_back),
 	    cmocka_unit_test(requeued_begins_anew),
 	    cmocka_unit_test(writes_what_it_reads),
+	    cmocka_unit_test(is_held_from_the_beginning),
 	    cmocka_unit_test(truncated_at_every_octet),
 	    cmocka_unit_test(zeros_from_every_octet),
 	    cmocka_unit_test(damaged_octets),
