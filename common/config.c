@@ -300,6 +300,41 @@ check_retries(struct config_reader *r, const struct lines_seen *seen)
 		r, "\"retry-minimum\" is longer than \"retry-maximum\"");
 }
 
+/*
+ * What is allowed to a proxy's address would be to everybody behind it, at
+ * the latest when it does not know who they are.
+ */
+static bool
+check_proxies(struct config_reader *r, const struct lines_seen *seen)
+{
+	const struct config *c = r->config;
+	const struct {
+		const char *name, *risk;
+		const struct config_nets *nets;
+	} rights[] = {
+	    {"relay-from", "an open relay", &c->relay_from},
+	    {"allow-plaintext-auth", "passwords without TLS for everybody",
+		&c->allow_plaintext_auth},
+	};
+
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++) {
+		const struct config_net *net =
+		    config_nets_shared(&c->proxy_from, rights[i].nets);
+		unsigned lines[] = {
+		    line_of(seen, "proxy-from"), line_of(seen, rights[i].name)};
+		char text[NETADDR_TEXT_MAX];
+
+		if (net == NULL)
+			continue;
+		r->line = lines[lines[0] < lines[1]];
+		netaddr_format(&net->address, text);
+		return config_fail(r,
+		    "\"proxy-from\": %s/%u is in \"%s\", too: %s", text,
+		    net->prefix, rights[i].name, rights[i].risk);
+	}
+	return true;
+}
+
 /* Who trusts a token for everybody trusts what was meant for others. */
 static bool
 check_oauth(struct config_reader *r, const struct lines_seen *seen)
@@ -354,7 +389,8 @@ config_load_fd(struct config *config, int fd, const char *name, char *error)
 	good = read_file(&r, fd, &text) &&
 	    take_text(&r, &seen, text.data, text.len) &&
 	    check_last_key(&r, &seen) && fill_defaults(&r, &seen) &&
-	    check_retries(&r, &seen) && check_oauth(&r, &seen);
+	    check_retries(&r, &seen) && check_proxies(&r, &seen) &&
+	    check_oauth(&r, &seen);
 	buf_free(&text);
 	if (!good) {
 		config_free(&new);
@@ -416,6 +452,7 @@ config_free(struct config *c)
 	free(c->trust_client.items);
 	free(c->allow_plaintext_auth.items);
 	config_free_milters(c);
+	free(c->proxy_from.items);
 	free(c->log_file);
 	free_list(&c->source_addresses);
 	free(c->postmaster);

@@ -139,6 +139,7 @@ struct config {
 	uint16_t relay_port;
 	enum relay_tls relay_tls;
 	struct config_nets relay_from, allow_plaintext_auth;
+	struct config_nets proxy_from; /* none of those two are in it */
 	uint64_t auth_mechanisms; /* a set, common/sasl.h */
 	bool apop;
 	uint64_t max_message_size;
@@ -223,6 +224,11 @@ const char *config_default_path(void);
  * counts as a.b.c.d. */
 bool config_net_contains(
     const struct config_nets *, const struct sockaddr_storage *);
+
+/* The first of these networks that has an address in common with one of the
+ * others; NULL: none has. */
+const struct config_net *config_nets_shared(
+    const struct config_nets *, const struct config_nets *others);
 
 /* Can anybody log in with a token? */
 bool config_has_oauth(const struct config *);

@@ -319,6 +319,26 @@ config_net_contains(
 	return false;
 }
 
+const struct config_net *
+config_nets_shared(
+    const struct config_nets *nets, const struct config_nets *others)
+{
+	unsigned ignored;
+
+	for (size_t i = 0; i < nets->n; i++)
+		for (size_t j = 0; j < others->n; j++) {
+			const struct config_net *a = &nets->items[i];
+			const struct config_net *b = &others->items[j];
+
+			if (a->address.ss_family == b->address.ss_family &&
+			    same_bits(octets_of(&a->address, &ignored),
+				octets_of(&b->address, &ignored),
+				a->prefix < b->prefix ? a->prefix : b->prefix))
+				return a;
+		}
+	return NULL;
+}
+
 /* -- the smart host -- */
 
 enum { RELAY_PORT = 25 };

@@ -67,6 +67,9 @@ static const struct config_keyword keywords[] = {
     {"allow-plaintext-auth", "network...", NULL, NULL,
 	"clients that may log in without TLS", true, take_networks,
 	AT(allow_plaintext_auth)},
+    {"proxy-from", "network...", NULL, NULL,
+	"proxies, which say whose connection they hand on (PROXY protocol)",
+	true, take_networks, AT(proxy_from)},
     {"auth-mechanisms", "mechanism...",
 	"PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS OAUTHBEARER XOAUTH2",
 	"PLAIN|LOGIN|SCRAM-SHA-256|SCRAM-SHA-256-PLUS|OAUTHBEARER|XOAUTH2|"

@@ -76,6 +76,8 @@ check_relaying(const struct config *config)
 	    "an open relay, which others will find and block");
 	check_wide(&config->allow_plaintext_auth, "allow-plaintext-auth",
 	    "passwords can be read on the way");
+	check_wide(&config->proxy_from, "proxy-from",
+	    "whoever is there can give himself any address");
 }
 
 /* What "trusted" promises is the postmaster's word; two slips show. */

@@ -225,6 +225,7 @@ static const char full[] =
     "relay-tls required\n"
     "relay-from 192.0.2.0/24 2001:db8::/32\n"
     "allow-plaintext-auth 127.0.0.1\n"
+    "proxy-from 127.0.0.2 2001:db9::/64\n"
     "auth-mechanisms scram-sha-256-plus CRAM-MD5\napop yes\n"
     "max-message-size 2k\nmax-recipients 1000\n"
     "smtp-timeout 90\nqueue-lifetime 2w\nretry-maximum 1h\n"
@@ -273,6 +274,7 @@ test_everything(void **state)
 	assert_string_equal(
 	    c.certificates.items[0].certificate, "/etc/with space/a#b.pem");
 	assert_string_equal(c.certificates.items[1].key, "/etc/b.key");
+	assert_int_equal(c.proxy_from.n, 2);
 	assert_int_equal(c.dns_servers.n, 4);
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(c.dns_servers.items[i].trusted, i >= 2);
@@ -469,6 +471,17 @@ static const struct {
     {"relay-from 192.0.2.1:25", "test.conf:1: \"relay-from\": \"192.0.2.1:"},
     {"relay-from ::ffff:0.0.0.0/8", "test.conf:1: \"relay-from\": \"::fff"},
     {"allow-plaintext-auth all", "test.conf:1: \"allow-plaintext-auth\": \"a"},
+    {"proxy-from haproxy", "test.conf:1: \"proxy-from\": \"haproxy\" is not"},
+    {"relay-from 192.0.2.0/24\nproxy-from 198.51.100.1\n"
+     "proxy-from 192.0.2.7",
+	"test.conf:3: \"proxy-from\": 192.0.2.7/32 is in \"relay-from\", too: "
+	"an open relay"},
+    {"proxy-from 2001:db8::/32\n\nrelay-from 192.0.2.0/24\n"
+     "relay-from 2001:db8:1::/48",
+	"test.conf:4: \"proxy-from\": 2001:db8::/32 is in \"relay-from\", too"},
+    {"allow-plaintext-auth 0.0.0.0/0\nproxy-from 127.0.0.1",
+	"test.conf:2: \"proxy-from\": 127.0.0.1/32 is in "
+	"\"allow-plaintext-auth\", too: passwords without TLS"},
     {"auth-mechanisms PLAIN,LOGIN",
 	"test.conf:1: \"auth-mechanisms\": \"PLAIN,LOGIN\" is none of PLAIN|"},
     {"auth-mechanisms PLAIN GSSAPI",
