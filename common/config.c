@@ -335,6 +335,19 @@ check_proxies(struct config_reader *r, const struct lines_seen *seen)
 	return true;
 }
 
+/* Who tries again in time must find that he may. */
+static bool
+check_greylist(struct config_reader *r, const struct lines_seen *seen)
+{
+	unsigned delay = line_of(seen, "greylist-delay");
+	unsigned window = line_of(seen, "greylist-window");
+
+	r->line = delay > window ? delay : window;
+	return r->config->greylist_delay < r->config->greylist_window ||
+	    config_fail(r,
+		"\"greylist-delay\" is not shorter than \"greylist-window\"");
+}
+
 /* Who trusts a token for everybody trusts what was meant for others. */
 static bool
 check_oauth(struct config_reader *r, const struct lines_seen *seen)
@@ -390,6 +403,7 @@ config_load_fd(struct config *config, int fd, const char *name, char *error)
 	    take_text(&r, &seen, text.data, text.len) &&
 	    check_last_key(&r, &seen) && fill_defaults(&r, &seen) &&
 	    check_retries(&r, &seen) && check_proxies(&r, &seen) &&
+	    check_greylist(&r, &seen) &&
 	    check_oauth(&r, &seen);
 	buf_free(&text);
 	if (!good) {
@@ -425,6 +439,14 @@ free_list(struct config_list *list)
 	free(list->items);
 }
 
+static void
+free_zones(struct config_zones *zones)
+{
+	for (size_t i = 0; i < zones->n; i++)
+		free(zones->items[i].name);
+	free(zones->items);
+}
+
 void
 config_free(struct config *c)
 {
@@ -450,6 +472,7 @@ config_free(struct config *c)
 	free(c->relay_host);
 	free(c->relay_from.items);
 	free(c->trust_client.items);
+	free_zones(&c->lists);
 	free(c->allow_plaintext_auth.items);
 	config_free_milters(c);
 	free(c->proxy_from.items);

@@ -99,6 +99,33 @@ struct config_milters {
 
 enum address_family { FAMILY_ANY, FAMILY_IPV4, FAMILY_IPV6 };
 
+/* An answer of a list: each octet lies within its two, both included. */
+struct config_code {
+	uint8_t low[4], high[4];
+};
+
+enum { CONFIG_ZONES_MAX = 32, CONFIG_CODES_MAX = 16 };
+
+/* A line of dnsbl or dnswl: one zone may have several. */
+struct config_zone {
+	char *name;    /* lower case */
+	int64_t score; /* below zero: a dnswl */
+	size_t ncodes; /* 0: every answer that may be a listing */
+	struct config_code codes[CONFIG_CODES_MAX];
+};
+
+struct config_zones {
+	size_t n; /* at most CONFIG_ZONES_MAX */
+	struct config_zone *items;
+};
+
+/* Who must come twice (RFC 6647). */
+enum greylist {
+	GREYLIST_NO,
+	GREYLIST_SUSPECTS, /* without a confirmed name, or listed */
+	GREYLIST_STRANGERS /* everybody who is not known */
+};
+
 /* What relay-host must show before it gets a message. */
 enum relay_tls {
 	RELAY_TLS_OPPORTUNISTIC, /* nothing */
@@ -165,6 +192,11 @@ struct config {
 	enum failure_answer spf_fail, dmarc_reject, dmarc_quarantine;
 	struct config_list trust_from, trust_signer; /* lower case */
 	struct config_nets trust_client;
+	struct config_zones lists; /* dnsbl and dnswl, as they stand */
+	uint64_t refuse_score, junk_score; /* 0: never */
+	uint64_t list_timeout;
+	enum greylist greylist;
+	uint64_t greylist_delay, greylist_window;
 	bool srs; /* senders of what aliases send on are rewritten */
 	bool system_users;
 	char *postmaster; /* NULL: postmaster@ the first domain */

@@ -57,6 +57,9 @@ config_take take_mechanisms;  /* uint64_t, a set (common/sasl.h) */
 config_take take_offer_dsn;   /* enum offer_dsn */
 config_take take_relay_tls;   /* enum relay_tls */
 config_take take_failure;     /* enum failure_answer */
+config_take take_dnsbl;	      /* struct config_zones */
+config_take take_dnswl;	      /* the same */
+config_take take_greylist;    /* enum greylist */
 config_take take_networks;    /* struct config_nets */
 config_take take_sources;     /* struct config_list of addresses */
 config_take take_word;	      /* char *, without spaces */
@@ -85,6 +88,9 @@ bool config_read_duration(const char *text, uint64_t *seconds);
 /* What no filter says of itself; and their end. */
 void config_fill_milters(struct config *);
 void config_free_milters(struct config *);
+
+/* Lower case, of the letters of ASCII. */
+void config_lower_case(char *text);
 
 /* Hand every word of the value to take(). */
 bool config_each_word(struct config_reader *, const struct config_keyword *,

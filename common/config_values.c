@@ -210,6 +210,17 @@ take_failure(
 }
 
 bool
+take_greylist(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	int place = choose(r, k, value);
+
+	if (place != -1)
+		*(enum greylist *)config_member(r, k) = (enum greylist)place;
+	return place != -1;
+}
+
+bool
 take_relay_tls(
     struct config_reader *r, const struct config_keyword *k, const char *value)
 {
@@ -267,8 +278,8 @@ take_hostname(
 	return config_set_text(r, config_member(r, k), value);
 }
 
-static void
-lower_case(char *text)
+void
+config_lower_case(char *text)
 {
 	for (; *text != '\0'; text++)
 		if (*text >= 'A' && *text <= 'Z')
@@ -290,7 +301,7 @@ take_domain(
 			    r, "\"%s\": %s is there twice", k->name, word);
 	if (!config_add_text(r, list, word))
 		return false;
-	lower_case(list->items[list->n - 1]);
+	config_lower_case(list->items[list->n - 1]);
 	return true;
 }
 

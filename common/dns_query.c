@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 
-enum { QUERY_MAX = 512, HEADER_SIZE = 12 };
+enum { HEADER_SIZE = 12 };
 
 static const int round_seconds[] = {2, 3, 5, 10};
 enum { ROUNDS = sizeof(round_seconds) / sizeof(round_seconds[0]) };
@@ -132,12 +132,12 @@ ask_server(struct dns *d, const struct sockaddr_storage *server,
 	return (size_t)n;
 }
 
-/* A question whose id nobody guesses; 0 when the name is none. */
-static size_t
-make_query(struct dns *d, const char *name, uint16_t type, unsigned char *query)
+size_t
+dns_make_query(struct dns *d, const char *name, uint16_t type,
+    unsigned char query[DNS_QUERY_MAX])
 {
 	int n = res_nmkquery(&d->resolver, QUERY, name, C_IN, type, NULL, 0,
-	    NULL, query, QUERY_MAX);
+	    NULL, query, DNS_QUERY_MAX);
 
 	if (n < HEADER_SIZE || getrandom(query, 2, 0) != 2)
 		return 0;
@@ -149,8 +149,8 @@ make_query(struct dns *d, const char *name, uint16_t type, unsigned char *query)
 enum dns_status
 dns_ask(struct dns *d, const char *name, uint16_t type, int64_t deadline)
 {
-	unsigned char query[QUERY_MAX];
-	size_t size = make_query(d, name, type, query), n;
+	unsigned char query[DNS_QUERY_MAX];
+	size_t size = dns_make_query(d, name, type, query), n;
 	uint16_t id = (uint16_t)(query[0] << 8 | query[1]);
 	enum dns_status status = DNS_TEMPORARY;
 

@@ -34,6 +34,15 @@ struct dns {
 	unsigned char packet[DNS_PACKET_MAX];
 };
 
+enum { DNS_QUERY_MAX = 512 };
+
+/*
+ * A question with an id that nobody guesses; its octets, 0 where the name is
+ * none.
+ */
+size_t dns_make_query(struct dns *, const char *name, uint16_t type,
+    unsigned char query[DNS_QUERY_MAX]);
+
 /*
  * Asks for exactly this name (no search list).  The answer is in
  * dns->answer, valid until the next question.  The deadline is monotonic;

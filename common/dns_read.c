@@ -206,10 +206,13 @@ read_records(struct dns_answer *a, struct cursor *c, size_t count,
 		struct dns_record *r = &a->records[a->n];
 		bool named = dns_read_name(c, r->owner);
 		uint16_t class;
+		uint32_t ttl;
 
 		r->type = cursor_u16(c);
 		class = cursor_u16(c);
-		(void)cursor_u32(c); /* TTL: we keep nothing */
+		ttl = cursor_u32(c);
+		if (i == 0 || ttl < a->ttl)
+			a->ttl = ttl;
 		r->len = cursor_u16(c);
 		r->data = (size_t)(c->pos - c->start);
 		cursor_skip(c, r->len);
@@ -271,6 +274,7 @@ dns_read_answer(struct dns_answer *a, const void *packet, size_t size,
 	a->packet = packet;
 	a->size = size;
 	a->n = a->hops = 0;
+	a->ttl = 0;
 	a->authentic = (h.flags & FLAG_AUTHENTIC) != 0;
 	if (!cursor_ok(&c) || h.id != id || strlen(name) > DNS_NAME_MAX ||
 	    (h.flags & (FLAG_RESPONSE | FLAG_OPCODE)) != FLAG_RESPONSE)

@@ -44,6 +44,7 @@ struct dns_answer {
 	 */
 	char name[DNS_NAME_MAX + 1];
 	unsigned hops; /* aliases from the question to name */
+	uint32_t ttl;  /* seconds, the least of all records; 0: there is none */
 	/* AD: the server says that it has validated all of it (RFC 4035) */
 	bool authentic;
 	size_t n; /* records of the type asked for, owned by name */

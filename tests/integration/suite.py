@@ -275,6 +275,8 @@ class Suite:
         # Never the machine's resolver: a test talks to loopback only.
         lines.append(f"dns-server {self.dns_server or quiet_dns()}")
         lines.append(f"smtp-port {self.smtp_port or 1}")
+        if not any(l.split()[0] == "greylist" for l in self.extra):
+            lines.append("greylist no")
         return lines + self.extra
 
     def write_config(self, *extra):

@@ -99,6 +99,13 @@ test_defaults(void **state)
 	assert_int_equal(c.dmarc_quarantine, FAILURE_QUARANTINE);
 	assert_int_equal(
 	    c.trust_from.n + c.trust_signer.n + c.trust_client.n, 0);
+	assert_int_equal(c.lists.n, 0);
+	assert_int_equal(c.refuse_score, 3);
+	assert_int_equal(c.junk_score, 2);
+	assert_int_equal(c.list_timeout, 5);
+	assert_int_equal(c.greylist, GREYLIST_SUSPECTS);
+	assert_int_equal(c.greylist_delay, 120);
+	assert_int_equal(c.greylist_window, 86400);
 	assert_true(c.srs);
 	assert_false(c.system_users);
 	assert_int_equal(c.spare_processes, 2);
@@ -243,6 +250,10 @@ static const char full[] =
     "mail-auth no\nspf-fail reject\ndmarc-reject mark\n"
     "dmarc-quarantine mark\ntrust-from Example.ORG a.example\n"
     "trust-client 192.0.2.0/24\ntrust-signer list.example\n"
+    "dnsbl BL.example\ndnswl wl.example =127.0.*.2-3,127.1.2.3 -7\n"
+    "dnsbl bl.example =127.0.0.2 1\nrefuse-score 4\njunk-score 0\n"
+    "list-timeout 2s\ngreylist strangers\ngreylist-delay 1m\n"
+    "greylist-window 2h\n"
     "dmarc-reports yes\ndmarc-report-from dmarc@example.org\n"
     "password-cost 7\n"
 #ifdef HAVE_JANSSON
@@ -299,6 +310,23 @@ test_everything(void **state)
 	assert_string_equal(c.trust_from.items[0], "example.org");
 	assert_int_equal(c.trust_client.items[0].prefix, 24);
 	assert_string_equal(c.trust_signer.items[0], "list.example");
+	assert_int_equal(c.lists.n, 3);
+	assert_string_equal(c.lists.items[0].name, "bl.example");
+	assert_int_equal(c.lists.items[0].score, 3);
+	assert_int_equal(c.lists.items[0].ncodes, 0);
+	assert_int_equal(c.lists.items[1].score, -7);
+	assert_int_equal(c.lists.items[1].ncodes, 2);
+	assert_int_equal(c.lists.items[1].codes[0].high[2], 255);
+	assert_int_equal(c.lists.items[1].codes[0].low[3], 2);
+	assert_int_equal(c.lists.items[1].codes[0].high[3], 3);
+	assert_int_equal(c.lists.items[1].codes[1].low[1], 1);
+	assert_int_equal(c.lists.items[2].score, 1);
+	assert_int_equal(c.refuse_score, 4);
+	assert_int_equal(c.junk_score, 0);
+	assert_int_equal(c.list_timeout, 2);
+	assert_int_equal(c.greylist, GREYLIST_STRANGERS);
+	assert_int_equal(c.greylist_delay, 60);
+	assert_int_equal(c.greylist_window, 7200);
 	assert_false(c.srs);
 	assert_int_equal(c.offer_dsn, OFFER_DSN_NOBODY);
 	assert_int_equal(c.delay_warning, 0);
@@ -558,6 +586,21 @@ static const struct {
     {"spf-fail refuse", "test.conf:1: \"spf-fail\": \"refuse\" is none of"},
     {"dmarc-quarantine reject",
 	"test.conf:1: \"dmarc-quarantine\": \"reject\" is none of"},
+    {"dnsbl a_b.example", "test.conf:1: \"dnsbl\": \"a_b.example\" is not the"},
+    {"dnsbl =127.0.0.2", "test.conf:1: \"dnsbl\": \"=127.0.0.2\" is not the"},
+    {"dnsbl a.example -3", "test.conf:1: \"dnsbl\": \"-3\" is not a score (3"},
+    {"dnswl a.example 3", "test.conf:1: \"dnswl\": \"3\" is not a score (-3"},
+    {"dnsbl a.example 0", "test.conf:1: \"dnsbl\": \"0\" is not a score"},
+    {"dnsbl a.example 1001", "test.conf:1: \"dnsbl\": \"1001\" is not a"},
+    {"dnsbl a.example =", "test.conf:1: \"dnsbl\": \"=\" is not answers"},
+    {"dnsbl a.example =127.0.0", "test.conf:1: \"dnsbl\": \"=127.0.0\" is"},
+    {"dnsbl a.example =127.0.0.2,", "test.conf:1: \"dnsbl\": \"=127.0.0.2,\""},
+    {"dnsbl a.example =127.0.0.1", "test.conf:1: \"dnsbl\": \"=127.0.0.1\" is"},
+    {"dnsbl a.example =127.255.255.2", "test.conf:1: \"dnsbl\": \"=127.255."},
+    {"dnsbl a.example =10.0.0.2", "test.conf:1: \"dnsbl\": \"=10.0.0.2\" is"},
+    {"dnsbl a.example =127.0.0.9-2", "test.conf:1: \"dnsbl\": \"=127.0.0.9-2"},
+    {"dnsbl a.example =127.0.0.256", "test.conf:1: \"dnsbl\": \"=127.0.0.256"},
+    {"greylist-delay 2h\ngreylist-window 1h", "test.conf:2: \"greylist-delay\" "},
     {"trust-from a@b.example", "test.conf:1: \"trust-from\": \"a@b.example\""},
     {"trust-client a.example", "test.conf:1: \"trust-client\": \"a.example\""},
     {"dkim-sign never", "test.conf:1: \"dkim-sign\": \"never\" is none"},
