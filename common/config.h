@@ -147,6 +147,11 @@ enum failure_answer {
 	FAILURE_REJECT
 };
 
+/* So many within a span, as many at once; 0: without a limit. */
+struct config_rate {
+	uint64_t count, span; /* seconds */
+};
+
 /* Durations are in seconds, sizes in octets. */
 struct config {
 	char *hostname;
@@ -206,6 +211,15 @@ struct config {
 	/* failed logins within the window before more are refused */
 	uint64_t login_failures, login_failures_network, login_failures_user;
 	uint64_t login_failure_window, login_memory;
+	/* What strangers may do on port 25; of each client, each network */
+	struct config_rate client_connections, network_connections;
+	struct config_rate client_messages, client_recipients;
+	struct config_rate unknown_recipients, offences;
+	struct config_rate mailbox_messages; /* to one mailbox */
+	uint64_t client_memory; /* who sent mail that was taken is known */
+	/* what a login may send */
+	struct config_rate login_messages, login_recipients;
+	struct config_rate login_new_recipients;
 	bool dmarc_reports; /* counted, and postrider-report sends them */
 	char *dmarc_report_from; /* NULL: as postmaster */
 	char *tls_trust; /* NULL: the system's certificates */
@@ -268,6 +282,9 @@ bool config_jwks_is_url(const struct config *);
 
 /* relay-host without brackets; "" when there is none. */
 void config_relay_name(const struct config *, char *out, size_t size);
+
+/* "60/1m" or "0", as the config has a rate; false: it is none. */
+bool config_parse_rate(const char *text, struct config_rate *);
 
 bool config_has_domain(const struct config *, const char *domain);
 

@@ -5,6 +5,7 @@
 #include "common/config_reader.h"
 
 #define AT(member) offsetof(struct config, member)
+#define RATES "0, or 1 to 1000000 in 1s to 30d"
 
 static const struct config_keyword keywords[] = {
     {"hostname", "host name", NULL, NULL,
@@ -250,6 +251,39 @@ static const struct config_keyword keywords[] = {
     {"login-memory", "duration", "30d", "1h to 365d",
 	"for how long an address that a user logged in from is his", false,
 	take_duration, AT(login_memory)},
+    {"client-connections", "rate", "60/1m", RATES,
+	"connections to port 25 from one client", false, take_rate,
+	AT(client_connections)},
+    {"network-connections", "rate", "300/1m", RATES,
+	"the same of its network, a /24 or /48", false, take_rate,
+	AT(network_connections)},
+    {"client-messages", "rate", "600/1h", RATES,
+	"messages from one client that may not relay", false, take_rate,
+	AT(client_messages)},
+    {"client-recipients", "rate", "2000/1h", RATES,
+	"their recipients", false, take_rate, AT(client_recipients)},
+    {"unknown-recipients", "rate", "30/1h", RATES,
+	"recipients that do not exist before that client gets no more answers",
+	false, take_rate, AT(unknown_recipients)},
+    {"offences", "rate", "10/1h", RATES,
+	"times that a client talks before the greeting or sends garbage before "
+	"it is refused for a growing time",
+	false, take_rate, AT(offences)},
+    {"mailbox-messages", "rate", "300/1h", RATES,
+	"messages that strangers may send to one mailbox", false, take_rate,
+	AT(mailbox_messages)},
+    {"client-memory", "duration", "36d", "1h to 366d",
+	"for how long a client whose mail was taken is known", false,
+	take_duration, AT(client_memory)},
+    {"login-messages", "rate", "1000/1d", RATES,
+	"messages that a user may send before more of them are held", false,
+	take_rate, AT(login_messages)},
+    {"login-recipients", "rate", "2000/1d", RATES,
+	"the same of their recipients", false, take_rate,
+	AT(login_recipients)},
+    {"login-new-recipients", "rate", "400/1d", RATES,
+	"the same of recipients to whom that user did not send lately", false,
+	take_rate, AT(login_new_recipients)},
     {"dmarc-reports", "choice", "no", "no|yes",
 	"whether the domains that ask for it get aggregate reports (DMARC) "
 	"about mail in their name",

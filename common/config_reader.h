@@ -44,6 +44,7 @@ config_take take_address;     /* char *, a mail address */
 config_take take_number;      /* uint64_t */
 config_take take_size;	      /* uint64_t, octets */
 config_take take_duration;    /* uint64_t, seconds */
+config_take take_rate;	      /* struct config_rate */
 config_take take_family;      /* enum address_family */
 config_take take_choice;      /* bool: false for the first choice */
 config_take take_listeners;   /* struct config_listeners */

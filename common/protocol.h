@@ -25,7 +25,9 @@
  *	pop3d/keys	  role-pop3d		keys	  pop3d
  *	deliver/keys	  role-deliver		keys	  deliver
  *	smtpd/ledger	  role-smtpd		ledger	  smtpd
+ *	gate/ledger	  role-gate		ledger	  smtp-gate
  *	queue/keys	  role-queue		keys	  queue
+ *	queue/ledger	  role-queue		ledger	  queue
  *	userdb/ledger	  role-userdb		ledger	  userdb
  *	deliver/ledger	  role-deliver		ledger	  deliver
  *	fetch/ledger	  role-fetch		ledger	  fetch
@@ -315,7 +317,38 @@
  *
  * ledger
  *
+ * Tallies.  client: an IP address, counted as its /32 or /64; what is none
+ * is counted nowhere.  key: who stands behind a client, "spf:example.org",
+ * "host:example.org", "net:192.0.2.0/24".  wait: seconds until it may be
+ * tried again, when it was not ok.  What is refused counts for nothing, and
+ * dry=1 looks and counts nothing.  Whom ledger knows (mail was taken from
+ * that client or behind that key, within client-memory, and little of it was
+ * junk) may do several times as much as others.
+ * role-gate, many outstanding, answers in order:
+ *   -> connection serial= client=	counts one
+ *   <- connection serial= verdict= [wait=] [known=1]
+ *					verdict ok|client-rate|network-rate|
+ *					grudge
+ *   -> bad client= what=		it talked before the greeting, sent
+ *					garbage (what: a word, for the log);
+ *					too many of these are a grudge; no
+ *					answer
+ * role-smtpd, one question at a time:
+ *   -> recipient client= [first=1] [mailbox=] [limit=] [dry=1]
+ *					first: of its message, which counts;
+ *					mailbox: canonical address, none: it
+ *					does not exist; limit: that user's own
+ *					mailbox-messages
+ *   <- recipient verdict= [wait=]	verdict ok|client-rate|mailbox-rate
+ *   -> grey key= client= sender= recipient= [dry=1]
+ *   <- grey verdict= [wait=]		verdict ok|greylisted; ok: the key has
+ *					waited, or is known
+ *   -> known client= [key=]
+ *   <- known known=			0|1
  * role-smtpd, no answers:
+ *   -> ended client= [key=] result=	of a message taken|junk|refused, or
+ *					unknown: a recipient who does not exist
+ *   -> bad client= what=		as above
  *   -> row domain= policy= rua= text=	a message was judged whose policy asks
  *					for reports; domain: where the record
  *					is; rua: as it stands there; policy
@@ -363,14 +396,28 @@
  *   <- get serial= kind= url= max=	kind sts
  *   -> policy serial= result= [reason=] [mode=] [max-age=] [mx= ...]
  *					result ok|failed; then ready again
+ * role-queue, many outstanding, answers in order:
+ *   -> budget serial= user= messages= [limits=] [more=1] [to= ...]
+ *					what a login wants to send: counts it,
+ *					all or nothing.  to: its recipients, in
+ *					any number of packets, all but the last
+ *					with more=1; limits: of messages,
+ *					recipients and new recipients, as
+ *					"1000/1d 0 -"; "-": the config's
+ *   <- budget serial= verdict= [what=] [count=] [limit=]
+ *					verdict ok|over; what messages|
+ *					recipients|new-recipients: the first
+ *					that is; count: of them, with this one
  * role-admin:
  *   -> failures user=
  *   <- failures count= [wait=] [failed="SECONDS CLIENT" ...]
  *	[known="SECONDS CLIENT" ...]	count: within the window; wait: as
  *					above, for an address that is not
  *					known; the newest first
+ *   -> tallies client= | user=		the numbers, for people
+ *   <- tallies [line= ...]
  *   -> forget client=			an address, or
- *   -> forget user=
+ *   -> forget user=			its failures and its tallies
  *   <- done | failed reason=
  *   -> tls-policy domain=
  *   <- tls-policy [line= ...]		for people: what is known and why

@@ -14,6 +14,7 @@
 #include "ledger/logins.h"
 #include "ledger/report_rows.h"
 #include "ledger/sts.h"
+#include "ledger/tallies.h"
 
 static void
 add_event(struct packet *p, const char *name, const struct logins_event *e)
@@ -63,8 +64,11 @@ forget(struct peer *peer, struct packet *p)
 	if (!packet_read(p, "forget", set, 2, 0) ||
 	    (client == NULL) == (user == NULL))
 		return false;
-	found = client != NULL ? logins_forget_client(client)
-			       : logins_forget_user(user);
+	if (client != NULL)
+		found = logins_forget_client(client) |
+		    tallies_forget_client(client);
+	else
+		found = logins_forget_user(user) | tallies_forget_user(user);
 	packet_start(&answer, found ? "done" : "failed");
 	if (!found)
 		packet_text(&answer, "reason", "nothing is counted there");
@@ -197,5 +201,7 @@ admin_packet(struct peer *peer, struct packet *p)
 		return report_packet(peer, p);
 	if (packet_is(p, "tls-policy"))
 		return tls_policy(peer, p);
+	if (packet_is(p, "tallies"))
+		return tallies_packet(peer, p);
 	return packet_is(p, "failures") ? failures(peer, p) : forget(peer, p);
 }

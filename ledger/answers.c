@@ -14,6 +14,7 @@
 #include "ledger/logins.h"
 #include "ledger/lookups.h"
 #include "ledger/report_rows.h"
+#include "ledger/tallies.h"
 #include "ledger/underway.h"
 
 /* -- userdb -- */
@@ -121,6 +122,7 @@ closed(struct peer *peer)
 {
 	underway_gone(peer);
 	report_gone(peer);
+	tallies_gone(peer);
 	peer_end(peer);
 	free(peer);
 }
@@ -147,10 +149,29 @@ userdb_came(struct role *role, int fd)
 	begin(role, fd, userdb_packet);
 }
 
+static bool
+speaker_packet(struct peer *peer, struct packet *p)
+{
+	return packet_is(p, "row") ? smtpd_packet(peer, p)
+				   : tallies_smtpd_packet(peer, p);
+}
+
 static void
 smtpd_came(struct role *role, int fd)
 {
-	begin(role, fd, smtpd_packet);
+	begin(role, fd, speaker_packet);
+}
+
+static void
+gate_came(struct role *role, int fd)
+{
+	begin(role, fd, tallies_gate_packet);
+}
+
+static void
+queue_came(struct role *role, int fd)
+{
+	begin(role, fd, tallies_queue_packet);
 }
 
 static void
@@ -174,6 +195,8 @@ admin_came(struct role *role, int fd)
 struct role ledger_roles[] = {
     {.name = "role-userdb", .account = ACCOUNT_DB, .came = userdb_came},
     {.name = "role-smtpd", .account = ACCOUNT_SMTPD, .came = smtpd_came},
+    {.name = "role-gate", .account = ACCOUNT_SMTPD, .came = gate_came},
+    {.name = "role-queue", .account = ACCOUNT_QUEUE, .came = queue_came},
     {.name = "role-deliver", .account = ACCOUNT_DELIVER, .came = deliver_came},
     {.name = "role-fetch", .account = ACCOUNT_FETCH, .came = fetch_came},
     {.name = "role-admin", .came = admin_came},

@@ -18,14 +18,21 @@
 #include "common/program.h"
 #include "common/sandbox.h"
 #include "ledger/answers.h"
+#include "ledger/budgets.h"
+#include "ledger/clients.h"
 #include "ledger/destinations.h"
+#include "ledger/digest.h"
+#include "ledger/familiar.h"
 #include "ledger/fetching.h"
+#include "ledger/grey.h"
 #include "ledger/journal.h"
 #include "ledger/ledger.h"
 #include "ledger/logins.h"
 #include "ledger/lookups.h"
+#include "ledger/mailboxes.h"
 #include "ledger/reports.h"
 #include "ledger/sts.h"
+#include "ledger/tallies.h"
 
 enum {
 	FILES_MAX = 32768, /* a third for deliver's workers (common/share.h) */
@@ -42,7 +49,10 @@ struct ledger ledger;
 
 static struct table *tables[] = {&logins_tables[0], &logins_tables[1],
     &logins_tables[2], &sts_table, &destination_tables[0],
-    &destination_tables[1], &report_tables[0], &report_tables[1], NULL};
+    &destination_tables[1], &report_tables[0], &report_tables[1],
+    &digest_table, &familiar_table, &clients_table, &mailboxes_table,
+    &grey_tables[0], &grey_tables[1], &budgets_tables[0], &budgets_tables[1],
+    NULL};
 
 /* -- what is done now and then -- */
 
@@ -110,6 +120,7 @@ on_reload(int fd)
 		ledger.config = fresh;
 		fresh_limits = limits();
 		logins_limit(&fresh_limits, clock_now());
+		tallies_limit(&ledger.config);
 		log_event(LEVEL_INFO, "reloaded", log_text("what", "config"));
 	}
 	close(fd);
@@ -185,9 +196,11 @@ main(int argc, char **argv)
 	loop_init();
 	bounds = limits();
 	logins_begin(&bounds);
+	tallies_limit(&ledger.config);
 	fetching_begin(lookups_done);
 	journal_begin(folder, tables, clock_now());
 	reports_restored();
+	digest_begin();
 	loop_timer(&sweeping, SWEEP_MS);
 	ledger_changed();
 	roles_begin(ledger_roles);

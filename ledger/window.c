@@ -28,18 +28,24 @@ advance(struct window *w, int64_t slot)
 }
 
 static void
-raise_count(uint16_t *count, unsigned n)
+raise_count(uint32_t *count, unsigned n)
 {
 	unsigned room = (unsigned)(WINDOW_COUNT_MAX - *count);
 
-	*count = (uint16_t)(*count + (n < room ? n : room));
+	*count += n < room ? n : room;
+}
+
+void
+window_add_many(struct window *w, uint32_t span, time_t now, unsigned n)
+{
+	advance(w, now / slot_length(span));
+	raise_count(&w->counts[0], n);
 }
 
 void
 window_add(struct window *w, uint32_t span, time_t now)
 {
-	advance(w, now / slot_length(span));
-	raise_count(&w->counts[0], 1);
+	window_add_many(w, span, now, 1);
 }
 
 void

@@ -11,14 +11,15 @@
  * seventh longer.  Times are unix seconds; where the clock was set back, what
  * seems to lie in the future counts as of now.
  */
-enum { WINDOW_SLOTS = 8, WINDOW_COUNT_MAX = UINT16_MAX };
+enum { WINDOW_SLOTS = 8, WINDOW_COUNT_MAX = 1 << 28 };
 
 struct window {
 	int64_t newest;                /* slot number of counts[0] */
-	uint16_t counts[WINDOW_SLOTS]; /* the newest first */
+	uint32_t counts[WINDOW_SLOTS]; /* the newest first */
 };
 
 void window_add(struct window *, uint32_t span, time_t now);
+void window_add_many(struct window *, uint32_t span, time_t now, unsigned n);
 
 /* Read again: so many at that time, as window_time() told it. */
 void window_restore(

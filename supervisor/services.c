@@ -48,7 +48,8 @@ const struct service services[] = {
 	.reload = RELOAD_IN_PLACE,
 	.rank = 0,
 	.grace_s = 10,
-	.roles = {"smtpd", "userdb", "deliver", "admin" AND_FETCH}},
+	.roles = {"smtpd", "gate", "userdb", "deliver", "queue",
+	    "admin" AND_FETCH}},
     {.name = "deliver",
 	.account = ACCOUNT_DELIVER,
 	.reload = RELOAD_FRESH,
@@ -81,6 +82,7 @@ _Static_assert(sizeof(services) / sizeof(services[0]) <= SERVICES_MAX + 1,
 
 const struct role_folder role_folders[] = {
     {"smtpd", ACCOUNT_SMTPD, 0750, 0660},
+    {"gate", ACCOUNT_SMTPD, 0750, 0660},
     {"pop3d", ACCOUNT_POP3D, 0750, 0660},
     {"deliver", ACCOUNT_DELIVER, 0750, 0660},
     {"queue", ACCOUNT_QUEUE, 0750, 0660},

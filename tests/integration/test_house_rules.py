@@ -233,6 +233,7 @@ def test_internal_sockets_of_others_are_out_of_reach(busy, as_root):
     for folder, name in (("pop3d", "userdb"), ("deliver", "queue"),
                          ("userdb", "queue"), ("userdb", "mailbox"),
                          ("queue", "mailbox"), ("userdb", "ledger"),
+                         ("queue", "ledger"),
                          ("deliver", "ledger"),
                          *((("fetch", "ledger"), ("fetch", "userdb"))
                            if has("CURL") else ()),

@@ -24,6 +24,8 @@ from watch import wait_for
 internal.ACCOUNTS.setdefault("role-admin", "root")
 ROLES = {"role-userdb": "postrider-db", "role-admin": "root",
          "role-smtpd": "postrider-smtpd",
+         "role-gate": "postrider-smtpd",
+         "role-queue": "postrider-queue",
          "role-deliver": "postrider-deliver",
          "role-fetch": "postrider-fetch"}
 LIMITS = ["login-failures 5", "login-failures-network 20",

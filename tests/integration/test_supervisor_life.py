@@ -645,6 +645,7 @@ def test_folders_and_sockets(house, as_root):
     expected = {
         "smtpd": ("postrider-smtpd", 0o750, 0o660,
                   {"userdb", "queue", "keys", "ledger"}),
+        "gate": ("postrider-smtpd", 0o750, 0o660, {"ledger"}),
         "pop3d": ("postrider-pop3d", 0o750, 0o660, {"userdb", "keys"}),
         "deliver": ("postrider-deliver", 0o750, 0o660,
                     {"queue", "keys", "ledger"}),
@@ -653,7 +654,7 @@ def test_folders_and_sockets(house, as_root):
         "ledger": ("postrider-ledger", 0o750, 0o660, set()),
         "keys": ("postrider-keys", 0o750, 0o660, set()),
         "queue": ("postrider-queue", 0o750, 0o660,
-                  {"userdb", "mailbox", "keys"}),
+                  {"userdb", "mailbox", "keys", "ledger"}),
         "mailbox": ("postrider-mail", 0o750, 0o660, set()),
         "admin": ("root", 0o700, 0o600, {"userdb", "queue", "ledger",
                                           "keys"}),

@@ -246,6 +246,7 @@ static const char full[] =
     "keys-dir /keys\nledger-dir /ledger\nlogin-failures "
     "3\nlogin-failures-network 4\n"
     "login-failures-user 5\nlogin-failure-window 10m\nlogin-memory 2d\n"
+    "client-messages 7/90s\nmailbox-messages 0\n"
     "tls-trust /etc/ca.pem\nhttps-port 8443\n"
     "mail-auth no\nspf-fail reject\ndmarc-reject mark\n"
     "dmarc-quarantine mark\ntrust-from Example.ORG a.example\n"
@@ -343,6 +344,11 @@ test_everything(void **state)
 	assert_int_equal(c.login_failures_user, 5);
 	assert_int_equal(c.login_failure_window, 600);
 	assert_int_equal(c.login_memory, 2 * 86400);
+	assert_int_equal(c.client_messages.count, 7);
+	assert_int_equal(c.client_messages.span, 90);
+	assert_int_equal(c.mailbox_messages.count, 0);
+	assert_int_equal(c.login_new_recipients.count, 400);
+	assert_int_equal(c.login_new_recipients.span, 86400);
 	assert_true(c.dmarc_reports);
 	assert_string_equal(c.dmarc_report_from, "dmarc@example.org");
 	assert_string_equal(c.tls_trust, "/etc/ca.pem");
@@ -545,6 +551,23 @@ static const struct {
 	"test.conf:1: \"address-family\": \"ipv5\" is none of any|ipv4|ipv6"},
     {"keys-dir here", "test.conf:1: \"keys-dir\": \"here\" is not"},
     {"ledger-dir here", "test.conf:1: \"ledger-dir\": \"here\" is not"},
+    {"client-messages 7", "test.conf:1: \"client-messages\": \"7\" is not a "
+			  "rate (a number and a time: 60/1m; 0, or 1 to "
+			  "1000000 in 1s to 30d)"},
+    {"client-messages 0/1m",
+	"test.conf:1: \"client-messages\": \"0/1m\" is not a rate"},
+    {"client-messages 1000001/1m",
+	"test.conf:1: \"client-messages\": \"1000001/1m\" is not a rate"},
+    {"client-messages 5/31d",
+	"test.conf:1: \"client-messages\": \"5/31d\" is not a rate"},
+    {"client-messages 5/0",
+	"test.conf:1: \"client-messages\": \"5/0\" is not a rate"},
+    {"client-messages 5/1m 6/1h",
+	"test.conf:1: \"client-messages\": \"5/1m 6/1h\" is not a rate"},
+    {"client-messages -5/1m",
+	"test.conf:1: \"client-messages\": \"-5/1m\" is not a rate"},
+    {"client-messages /1m",
+	"test.conf:1: \"client-messages\": \"/1m\" is not a rate"},
     {"login-failures 0", "test.conf:1: \"login-failures\": 0 is not within"},
     {"login-failures-network 1k",
 	"test.conf:1: \"login-failures-network\": \"1k\" is not"},

@@ -92,8 +92,8 @@ window_full(void **state)
 	struct window w = {0};
 
 	(void)state;
-	for (int i = 0; i < 70000; i++)
-		window_add(&w, HOUR, START);
+	for (int i = 0; i < 3; i++)
+		window_add_many(&w, HOUR, START, WINDOW_COUNT_MAX - 1);
 	assert_int_equal(window_count(&w, HOUR, START), WINDOW_COUNT_MAX);
 }
 
