@@ -118,6 +118,8 @@
  *   -> user-del address=
  *   -> app-add address= app= digest=	an app password's name and SHA-256
  *   -> app-del address= app=
+ *   -> grant-add address= sender= ...	sender: an address that he may send as,
+ *   -> grant-del address= sender= ...	or "@domain" for all of a domain
  *   -> domain-add domain=
  *   -> domain-del domain=
  *   -> alias-add alias= target= ...
@@ -129,7 +131,7 @@
  *					is being undone, ask again in a moment
  *   <- done [note= ...]		notes: for people
  *   <- failed exit= reason=		exit: of sysexits.h
- *   -> read kind= [from=]		domain|user|alias|app|note
+ *   -> read kind= [from=]		domain|user|alias|app|grant|note
  *   -> show address=
  *   <- page changes= line= ... [next=] [corrupt=1]
  *					line: as export writes it; next: from=

@@ -171,6 +171,8 @@ admin_may_add(struct directory *d, struct entry *e, char *why, size_t max)
 	}
 	if (e->type == ENTRY_APP)
 		return may_add_app(d, e, why, max);
+	if (e->type == ENTRY_GRANT)
+		return admin_may_grant(d, e, why, max);
 	return e->type == ENTRY_USER ? may_add_user(d, e, why, max)
 				     : may_add_alias(d, e, why, max);
 }
@@ -295,6 +297,7 @@ find_kind(const char *kind, enum entry_type *type)
 	    [ENTRY_USER] = "user",
 	    [ENTRY_ALIAS] = "alias",
 	    [ENTRY_APP] = "app",
+	    [ENTRY_GRANT] = "grant",
 	    [ENTRY_NOTE] = "note",
 	};
 
@@ -357,6 +360,7 @@ show(struct admin *a, const struct packet *p, struct packet *answer)
 	if (user == FOUND) {
 		add_line(&e, answer);
 		(void)directory_apps(d, &name, add_line, answer);
+		(void)directory_grants(d, &name, add_line, answer);
 	}
 	alias = directory_targets(d, &name, add_line, answer);
 	if (user == FAILED || alias == FAILED)
@@ -379,6 +383,8 @@ static const struct {
     {"user-del", true, admin_user_del},
     {"app-add", true, admin_app_add},
     {"app-del", true, admin_app_del},
+    {"grant-add", true, admin_grant_add},
+    {"grant-del", true, admin_grant_del},
     {"domain-add", true, domain_add},
     {"domain-del", true, domain_del},
     {"alias-add", true, admin_alias_add},

@@ -44,7 +44,7 @@ void admin_gone(struct admin *, const void *who);
  */
 bool admin_sweep(struct admin *);
 
-/* -- among admin.c, users.c, apps.c, aliases.c, import.c -- */
+/* -- among admin.c, users.c, apps.c, grants.c, aliases.c, import.c -- */
 
 /* Make the answer "failed"; true for the caller to return. */
 bool admin_fail(struct packet *answer, int exit_code, const char *format, ...)
@@ -70,6 +70,10 @@ bool admin_user_del(struct admin *, const struct packet *, struct packet *);
 bool admin_user_find(struct admin *, const struct packet *, struct packet *);
 bool admin_app_add(struct admin *, const struct packet *, struct packet *);
 bool admin_app_del(struct admin *, const struct packet *, struct packet *);
+bool admin_grant_add(struct admin *, const struct packet *, struct packet *);
+bool admin_grant_del(struct admin *, const struct packet *, struct packet *);
+bool admin_may_grant(
+    struct directory *, const struct entry *, char *why, size_t max);
 bool admin_salt(struct admin *, const struct packet *, struct packet *);
 /* The user that a request is about; false with the reason in the answer. */
 bool admin_find_user(
@@ -77,6 +81,8 @@ bool admin_find_user(
 /* All of a user's; within a transaction. */
 enum store_result admin_delete_apps(
     struct directory *, const struct entry *user);
+enum store_result admin_delete_grants(
+    struct directory *, const struct address *user);
 /* What beside the hash is of the password: NULL, or what is wrong with it. */
 const char *admin_check_password(const struct entry *);
 bool admin_alias_add(struct admin *, const struct packet *, struct packet *);

@@ -161,6 +161,13 @@ directory_apps(struct directory *d, const struct address *user,
 	return each_of(d, ENTRY_APP, user, found, context);
 }
 
+enum found
+directory_grants(struct directory *d, const struct address *user,
+    bool (*found)(const struct entry *, void *context), void *context)
+{
+	return each_of(d, ENTRY_GRANT, user, found, context);
+}
+
 static bool
 first_is_enough(const struct entry *e, void *context)
 {

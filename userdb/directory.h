@@ -75,6 +75,10 @@ enum found directory_targets(struct directory *, const struct address *alias,
 enum found directory_apps(struct directory *, const struct address *user,
     bool (*found)(const struct entry *, void *context), void *context);
 
+/* What a user may send as besides his own addresses. */
+enum found directory_grants(struct directory *, const struct address *user,
+    bool (*found)(const struct entry *, void *context), void *context);
+
 /* -- changing -- */
 
 enum store_result directory_put(struct directory *, const struct entry *);

@@ -15,6 +15,7 @@ static const struct {
     [ENTRY_USER] = {"user", 'u'},
     [ENTRY_ALIAS] = {"alias", 'a'},
     [ENTRY_APP] = {"app", 'p'},
+    [ENTRY_GRANT] = {"grant", 'g'},
     [ENTRY_NOTE] = {"note", 'm'},
 };
 
@@ -28,7 +29,8 @@ enum {
 	OF_USER = 1 << ENTRY_USER,
 	OF_ALIAS = 1 << ENTRY_ALIAS,
 	OF_APP = 1 << ENTRY_APP,
-	OF_ALL = OF_DOMAIN | OF_USER | OF_ALIAS | OF_APP
+	OF_GRANT = 1 << ENTRY_GRANT,
+	OF_ALL = OF_DOMAIN | OF_USER | OF_ALIAS | OF_APP | OF_GRANT
 };
 
 static const struct field {
@@ -136,6 +138,13 @@ find_field(struct span name)
 
 /* -- keys -- */
 
+/* Are there several under one name, told apart by their targets? */
+static bool
+has_target(enum entry_type type)
+{
+	return type == ENTRY_ALIAS || type == ENTRY_APP || type == ENTRY_GRANT;
+}
+
 static void
 key_add(struct entry_key *key, const char *text)
 {
@@ -181,6 +190,7 @@ entry_key(const struct entry *e, struct entry_key *key)
 		break;
 	case ENTRY_ALIAS:
 	case ENTRY_APP:
+	case ENTRY_GRANT:
 		entry_prefix(e->type, e->name.domain, e->name.local, key);
 		key->octets[key->n++] = '\0';
 		key_add(key, e->target);
@@ -228,7 +238,7 @@ entry_read_key(struct span key, struct entry *e)
 		    ? take_text(local, e->name.domain, sizeof(e->name.domain))
 		    : take_text(local, e->name.local, sizeof(e->name.local));
 	}
-	two = e->type == ENTRY_ALIAS || e->type == ENTRY_APP;
+	two = has_target(e->type);
 	domain = cursor_until(&c, '/');
 	if (two)
 		local = cursor_until(&c, '\0');
@@ -254,7 +264,7 @@ entry_value(const struct entry *e, struct buf *value)
 		return false;
 	buf_addf(value, "%s %d\n", types[e->type].word, VERSION);
 	for (size_t i = 0; i < FIELDS; i++) {
-		/* An alias's target, an app's name is in its key. */
+		/* It is in the key already. */
 		if (fields[i].offset == offsetof(struct entry, target) &&
 		    e->type != ENTRY_NOTE)
 			continue;
@@ -319,7 +329,7 @@ entry_format(const struct entry *e, struct buf *line)
 	name_format(&e->name, text);
 	buf_addf(line, "%s %s", types[e->type].word,
 	    e->type == ENTRY_DOMAIN ? e->name.domain : text);
-	if (e->type == ENTRY_ALIAS || e->type == ENTRY_APP)
+	if (has_target(e->type))
 		buf_addf(line, " %s", e->target);
 	for (size_t i = 0; i < FIELDS; i++) {
 		if ((fields[i].shown & 1U << e->type) == 0)
@@ -372,6 +382,20 @@ entry_check_app(const char *name)
 	return NULL;
 }
 
+const char *
+entry_set_grant(struct entry *e, const char *text)
+{
+	struct address name;
+	const char *wrong = name_parse_alias(text, &name);
+
+	if (wrong != NULL)
+		return wrong;
+	if (name.domain[0] == '\0')
+		return "an address with a domain is needed";
+	name_format(&name, e->target);
+	return NULL;
+}
+
 static const char *
 parse_names(struct entry *e, const char **line)
 {
@@ -403,6 +427,14 @@ parse_names(struct entry *e, const char **line)
 		if (!take_text(next_word(line), e->target, sizeof(e->target)))
 			return "name too long";
 		return entry_check_app(e->target);
+	case ENTRY_GRANT:
+		if ((wrong = name_parse(text, &e->name)) != NULL)
+			return wrong;
+		if ((wrong = name_check_mailbox(&e->name)) != NULL)
+			return wrong;
+		if (!take_text(next_word(line), text, sizeof(text)))
+			return "address too long";
+		return entry_set_grant(e, text);
 	case ENTRY_ALIAS:
 		if ((wrong = name_parse_alias(text, &e->name)) != NULL)
 			return wrong;
@@ -463,8 +495,8 @@ entry_parse(const char *line, struct entry *e)
 		while (type < ENTRY_NOTE && !is_word(word, types[type].word))
 			type++;
 		if (type == ENTRY_NOTE)
-			return "a line begins with domain, user, alias, app "
-			       "or postmaster";
+			return "a line begins with domain, user, alias, app, "
+			       "grant or postmaster";
 	}
 	e->type = (enum entry_type)type;
 	wrong = parse_names(e, &line);

@@ -15,13 +15,14 @@
 
 /*
  * What the user database holds, one entry each: a domain, a user, one target
- * of an alias, one of a user's app passwords, a note of its own.  As key and
- * value in the store:
+ * of an alias, one of a user's app passwords, an address or domain that he may
+ * send as besides his own, a note of its own.  As key and value in the store:
  *
  *	d/example.org			domain
  *	u/example.org/alice		user
  *	a/example.org/info NUL target	alias; "a/example.org/" catches all
  *	p/example.org/alice NUL phone	app password
+ *	g/example.org/alice NUL target	grant; target "@example.net": all of it
  *	m/postmaster			note
  *
  * A value is lines "name value", type and version first, a sum over key and
@@ -33,6 +34,7 @@
  *	user alice@example.org hash=$y$... created=1763690000
  *	alias info@example.org alice@example.org
  *	app alice@example.org phone digest=2c26b46b... used=1763700000
+ *	grant alice@example.org @example.net
  *	postmaster alice@example.org
  */
 enum entry_type {
@@ -40,6 +42,7 @@ enum entry_type {
 	ENTRY_USER,
 	ENTRY_ALIAS,
 	ENTRY_APP,
+	ENTRY_GRANT,
 	ENTRY_NOTE
 };
 
@@ -50,6 +53,7 @@ enum {
 	ENTRY_SECRET_MAX = 684, /* 511 octets in base64 */
 	ENTRY_DIGEST_MAX = 64,	/* SHA-256 in hexadecimal digits */
 	ENTRY_APP_MAX = 64,
+	GRANTS_MAX = 500, /* of a user */
 	ENTRY_LINE_MAX = 2048
 };
 
@@ -60,7 +64,10 @@ struct entry {
 	 * without a local part catches all.  Note: its name as local part.
 	 */
 	struct address name;
-	/* An alias's target, a note's text, an app password's name. */
+	/*
+	 * An alias's target, a note's text, an app password's name, what is
+	 * granted.
+	 */
 	char target[PROTOCOL_ADDRESS_MAX + 1];
 	/* of a user: */
 	char hash[ENTRY_HASH_MAX + 1];	   /* crypt(5); "": no password */
@@ -115,6 +122,12 @@ void entry_format(const struct entry *, struct buf *line);
 
 /* Can an app password have this name?  NULL, or why not. */
 const char *entry_check_app(const char *name);
+
+/*
+ * What is granted, in lower case: an address, or "@domain" for all of a
+ * domain.  NULL, or what is wrong with it.
+ */
+const char *entry_set_grant(struct entry *, const char *text);
 
 /* From a line: NULL, or what is wrong with it. */
 const char *entry_parse(const char *line, struct entry *);

@@ -97,7 +97,8 @@ add_entry(struct admin *a, struct entry *e, char *why)
 	memcpy(known.target, e->target, sizeof(known.target));
 	there = e->type == ENTRY_DOMAIN
 	    ? directory_domain(d, e->name.domain) == FOUND
-	    : e->type == ENTRY_ALIAS && directory_get(d, &known) == FOUND;
+	    : (e->type == ENTRY_ALIAS || e->type == ENTRY_GRANT) &&
+		directory_get(d, &known) == FOUND;
 	if (there)
 		return NULL;
 	if (e->type == ENTRY_ALIAS &&

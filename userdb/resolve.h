@@ -65,8 +65,10 @@ enum found resolve_loops(
     struct directory *, const struct address *alias, const char *target);
 
 /*
- * May this login (a canonical address) send as that address?  What may is
- * what leads to him: his own address with and without +detail, and aliases.
+ * May this login (a canonical address) send as that address?  What leads to
+ * him: his own address with and without +detail, and aliases; and what the
+ * postmaster has granted him, an address with and without +detail or a whole
+ * domain, of ours or not.
  */
 enum verdict resolve_sender(
     struct directory *, const char *login, const char *address);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* user.h: what is there, for people and for programs. */
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
 
+#include "common/buf.h"
 #include "common/print.h"
+#include "common/program.h"
 #include "userdb/app.h"
 #include "userdb/name.h"
 #include "userdb/user.h"
@@ -22,6 +25,8 @@ struct list {
 	const struct config *config;
 	bool json, any;
 	char group[ADDRESS_TEXT_MAX + 1]; /* the alias whose targets come */
+	struct buf grants; /* of all users listed: address NUL target NUL ... */
+	size_t granted;    /* octets of it, shown so far */
 };
 
 static void
@@ -35,7 +40,9 @@ static struct list
 begin_list(const struct request *r)
 {
 	struct list l = {
-	    .config = r->config, .json = (r->options & OPTION_JSON) != 0};
+	    .config = r->config,
+	    .json = (r->options & OPTION_JSON) != 0,
+	    .grants = BUF_INIT(SIZE_MAX / 2)};
 
 	if (l.json)
 		putchar('[');
@@ -50,6 +57,50 @@ end_list(const struct list *l)
 }
 
 /* -- users -- */
+
+/* This user's, one a call, then NULL.  They come in the order of users. */
+static const char *
+next_grant(struct list *l, const char *address)
+{
+	size_t at = l->granted;
+
+	while (at < l->grants.len) {
+		const char *whose = l->grants.data + at;
+		const char *target = whose + strlen(whose) + 1;
+
+		at = (size_t)(target + strlen(target) + 1 - l->grants.data);
+		if (strcmp(whose, address) == 0) {
+			l->granted = at;
+			return target;
+		}
+	}
+	return NULL;
+}
+
+static void
+take_grant(const struct entry *e, void *context)
+{
+	struct list *l = context;
+	char address[ADDRESS_TEXT_MAX + 1];
+
+	address_format(&e->name, address);
+	buf_add(&l->grants, address, strlen(address) + 1);
+	buf_add(&l->grants, e->target, strlen(e->target) + 1);
+}
+
+static void
+put_grants_json(struct list *l, const char *address)
+{
+	const char *target;
+	bool first = true;
+
+	printf(", \"may_send_as\": [");
+	for (; (target = next_grant(l, address)) != NULL; first = false) {
+		printf("%s", first ? "" : ", ");
+		print_json_string(target);
+	}
+	printf("]");
+}
 
 static void
 put_user_json(struct list *l, const struct entry *e, const char *address)
@@ -76,25 +127,35 @@ put_user(const struct entry *e, void *context)
 {
 	struct list *l = context;
 	char address[ADDRESS_TEXT_MAX + 1];
+	const char *target;
 
 	address_format(&e->name, address);
 	if (l->json) {
 		put_user_json(l, e, address);
+		put_grants_json(l, address);
 		putchar('}');
 		return;
 	}
-	printf("%s%s%s%s%s\n", address, e->system[0] != '\0' ? " system=" : "",
+	printf("%s%s%s%s%s", address, e->system[0] != '\0' ? " system=" : "",
 	    e->system, e->disabled ? " disabled" : "",
 	    e->hash[0] == '\0' ? " no-password" : "");
+	while ((target = next_grant(l, address)) != NULL)
+		printf(" may-send-as=%s", target);
+	putchar('\n');
 }
 
 int
 user_list(struct request *r)
 {
 	struct list l = begin_list(r);
-	int code = client_each(r->client, "user", put_user, &l);
+	int code = client_each(r->client, "grant", take_grant, &l);
 
+	if (code == EX_OK && !buf_ok(&l.grants))
+		code = program_fail(EX_OSERR, "out of memory");
+	if (code == EX_OK)
+		code = client_each(r->client, "user", put_user, &l);
 	end_list(&l);
+	buf_free(&l.grants);
 	return code;
 }
 
@@ -146,6 +207,7 @@ show_user_json(struct shown *s, const char *address)
 	for (size_t i = 0; i < s->napps; i++)
 		put_app_json(&s->apps[i], i == 0);
 	printf("]");
+	put_grants_json(&s->list, address);
 	failures_put(s->list.config, address, true);
 	printf("}");
 }
@@ -178,6 +240,7 @@ show_user(struct shown *s)
 {
 	const struct entry *e = &s->user;
 	char address[ADDRESS_TEXT_MAX + 1];
+	const char *target;
 
 	name_format(&e->name, address);
 	if (s->list.json) {
@@ -198,6 +261,8 @@ show_user(struct shown *s)
 		printf("secret   kept reversibly, for CRAM-MD5 and APOP\n");
 	for (size_t i = 0; i < s->napps; i++)
 		put_app(&s->apps[i]);
+	while ((target = next_grant(&s->list, address)) != NULL)
+		printf("sends as %s\n", target);
 	failures_put(s->list.config, address, false);
 	put_time("created ", e->created);
 	put_time("changed ", e->changed);
@@ -232,6 +297,8 @@ take_entry(const struct entry *e, void *context)
 	} else if (e->type == ENTRY_APP) {
 		if (s->napps < APP_COUNT_MAX)
 			s->apps[s->napps++] = *e;
+	} else if (e->type == ENTRY_GRANT) {
+		take_grant(e, &s->list);
 	} else {
 		show_target(&s->list, e);
 	}
@@ -250,6 +317,8 @@ user_show(struct request *r)
 
 		s.is_user = false;
 		s.napps = 0;
+		buf_reset(&s.list.grants);
+		s.list.granted = 0;
 		packet_start(&p, "show");
 		packet_text(&p, "address", r->argv[i]);
 		code = client_call(r->client, &p);
@@ -261,6 +330,7 @@ user_show(struct request *r)
 			first = code;
 	}
 	end_list(&s.list);
+	buf_free(&s.list.grants);
 	return first;
 }
 

@@ -23,11 +23,13 @@ enum {
 
 static const char version_key[] = "format";
 /*
- * 2 added SCRAM verifiers, reversible secrets and app passwords; the rest is
- * as it was, so that one of 1 becomes one of 2 when it is opened.
+ * 2 added SCRAM verifiers, reversible secrets and app passwords, 3 grants and
+ * limits; the rest is as it was, so that an older one becomes one of 3 when it
+ * is opened.
  */
-static const char version_text[] = "postrider-userdb 2\n";
-static const char version_before[] = "postrider-userdb 1\n";
+static const char version_text[] = "postrider-userdb 3\n";
+static const char *const versions_before[] = {
+    "postrider-userdb 2\n", "postrider-userdb 1\n"};
 
 struct store {
 	int folder; /* holds the lock */
@@ -153,6 +155,18 @@ open_table(struct store *s)
 	return result_of(s, "open table", error);
 }
 
+static bool
+is_before(const char *value, size_t n)
+{
+	size_t count = sizeof(versions_before) / sizeof(versions_before[0]);
+
+	for (size_t i = 0; i < count; i++)
+		if (n == strlen(versions_before[i]) &&
+		    memcmp(value, versions_before[i], n) == 0)
+			return true;
+	return false;
+}
+
 static enum store_result
 check_version(struct store *s)
 {
@@ -164,8 +178,7 @@ check_version(struct store *s)
 
 	result = store_get(s, key, value, sizeof(value), &n);
 	if (result == STORE_ABSENT ||
-	    (result == STORE_OK && n == sizeof(version_before) - 1 &&
-		memcmp(value, version_before, n) == 0))
+	    (result == STORE_OK && is_before(value, n)))
 		return store_put(s, key, ours);
 	if (result == STORE_OK &&
 	    (n != ours.len || memcmp(value, ours.data, n) != 0)) {

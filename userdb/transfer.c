@@ -16,8 +16,9 @@
 
 enum { UNDO_MS = 60000, UNDO_AGAIN_MS = 100 };
 
-static const char head[] = "postrider-users 2";
-static const char head_before[] = "postrider-users 1";
+static const char head[] = "postrider-users 3";
+static const char *const heads[] = {
+    head, "postrider-users 2", "postrider-users 1"};
 
 static bool
 is_dovecot(const struct request *r)
@@ -43,12 +44,13 @@ static int
 export_native(struct request *r)
 {
 	static const char *const kinds[] = {
-	    "domain", "user", "alias", "app", "note"};
+	    "domain", "user", "alias", "app", "grant", "note"};
 	uint64_t count = 0;
 	int code = EX_OK;
 
 	printf("%s\n", head);
-	for (size_t i = 0; i < 5 && code == EX_OK; i++)
+	for (size_t i = 0;
+	     i < sizeof(kinds) / sizeof(kinds[0]) && code == EX_OK; i++)
 		code = client_each(r->client, kinds[i], put_line, &count);
 	/* Without its end an export is not taken back in. */
 	if (code == EX_OK)
@@ -149,6 +151,15 @@ add_line(struct reader *in, const char *text)
 	    : EX_OK;
 }
 
+static bool
+is_head(const char *text)
+{
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		if (strcmp(text, heads[i]) == 0)
+			return true;
+	return false;
+}
+
 static int
 native_line(struct reader *in, const char *text)
 {
@@ -156,8 +167,7 @@ native_line(struct reader *in, const char *text)
 
 	if (in->ended)
 		return fail_at(in, "something behind the end");
-	if (in->entries == 0 &&
-	    (strcmp(text, head) == 0 || strcmp(text, head_before) == 0)) {
+	if (in->entries == 0 && is_head(text)) {
 		in->framed = true;
 		return EX_OK;
 	}

@@ -21,6 +21,7 @@ static const char usage[] =
     "  del | enable | disable | show [--json] address ...\n"
     "  passwd [--password-stdin] [--reversible] address ...\n"
     "  passwd --app name [--revoke] address\n"
+    "  grant | revoke login address | @domain ...\n"
     "  list [--json]\n"
     "  import [--format native|dovecot] [file]\n"
     "  export [--format native|dovecot]\n"
@@ -117,26 +118,39 @@ each(struct request *r, int (*one)(struct request *, const char *))
 	return first;
 }
 
+/* One request about the first argument, with all the others. */
 static int
-alias_change(struct request *r, const char *verb)
+change(struct request *r, const char *verb, const char *of, const char *each)
 {
 	packet_start(&packet, verb);
-	packet_text(&packet, "alias", r->argv[0]);
+	packet_text(&packet, of, r->argv[0]);
 	for (int i = 1; i < r->argc; i++)
-		packet_text(&packet, "target", r->argv[i]);
+		packet_text(&packet, each, r->argv[i]);
 	return client_do(r->client, &packet);
 }
 
 static int
 alias_add(struct request *r)
 {
-	return alias_change(r, "alias-add");
+	return change(r, "alias-add", "alias", "target");
 }
 
 static int
 alias_del(struct request *r)
 {
-	return alias_change(r, "alias-del");
+	return change(r, "alias-del", "alias", "target");
+}
+
+static int
+grant_senders(struct request *r)
+{
+	return change(r, "grant-add", "address", "sender");
+}
+
+static int
+revoke_senders(struct request *r)
+{
+	return change(r, "grant-del", "address", "sender");
 }
 
 /* -- commands -- */
@@ -158,6 +172,8 @@ static const struct command {
 	passwd_one, NULL},
     {NULL, "enable", 1, 0, 0, enable_one, NULL},
     {NULL, "disable", 1, 0, 0, disable_one, NULL},
+    {NULL, "grant", 2, 0, 0, NULL, grant_senders},
+    {NULL, "revoke", 2, 0, 0, NULL, revoke_senders},
     {NULL, "show", 1, 0, OPTION_JSON, NULL, user_show},
     {NULL, "list", 0, -1, OPTION_JSON, NULL, user_list},
     {NULL, "import", 0, 1, OPTION_FORMAT, NULL, user_import},

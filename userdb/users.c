@@ -271,7 +271,8 @@ admin_user_del(struct admin *a, const struct packet *p, struct packet *answer)
 		admin_note(answer, "mail stays in %s/%s/%s",
 		    d->config->mail_dir, e.name.domain, e.name.local);
 	if ((result = directory_delete(d, &e)) == STORE_OK &&
-	    (result = admin_delete_apps(d, &e)) == STORE_OK)
+	    (result = admin_delete_apps(d, &e)) == STORE_OK &&
+	    (result = admin_delete_grants(d, &e.name)) == STORE_OK)
 		result = succeed_postmaster(d, canonical, answer);
 	return admin_finish(a, result, answer);
 }

@@ -157,6 +157,39 @@ resolve_loops(
 	return loops ? FOUND : ABSENT;
 }
 
+/* -- senders -- */
+
+static enum found
+has_grant(
+    struct directory *d, const struct address *user, const struct address *name)
+{
+	struct entry grant = {.type = ENTRY_GRANT, .name = *user};
+
+	name_format(name, grant.target);
+	return directory_get(d, &grant);
+}
+
+/* The address, without +detail, or all of its domain. */
+static enum found
+is_granted(
+    struct directory *d, const char *login, const struct address *address)
+{
+	struct address user, as[3];
+	size_t n = 2;
+	enum found found = ABSENT;
+
+	if (name_parse(login, &user) != NULL)
+		return ABSENT;
+	as[0] = as[1] = *address;
+	name_lower(as[0].local);
+	as[1].local[0] = '\0';
+	if (name_strip_detail(&as[0], &as[2]))
+		n = 3;
+	for (size_t i = 0; i < n && found == ABSENT; i++)
+		found = has_grant(d, &user, &as[i]);
+	return found;
+}
+
 enum verdict
 resolve_sender(struct directory *d, const char *login, const char *address)
 {
@@ -177,6 +210,14 @@ resolve_sender(struct directory *d, const char *login, const char *address)
 	free(w.nodes);
 	if (w.reaches)
 		return VERDICT_SENDER_OK;
+	switch (is_granted(d, login, &parsed)) {
+	case FOUND:
+		return VERDICT_SENDER_OK;
+	case FAILED:
+		return VERDICT_LOOKUP_FAILED;
+	case ABSENT:
+		break;
+	}
 	return w.refused != VERDICT_OK && verdict_is_temporary(w.refused)
 	    ? w.refused
 	    : VERDICT_SENDER_NOT_OWNED;

@@ -230,10 +230,23 @@ def test_who_may_send_as_whom(make):
         ("off@example.test", "off@example.test", "sender-not-owned"),
         ("nobody@example.test", "ann@example.test", "sender-not-owned"),
         ("ann@example.test", "a b", "bad-sender"),
+        ("ann@example.test", "boss@remote.test", "sender-not-owned"),
     ]
-    for user, address, verdict in cases:
-        answer = smtpd.ask("sender", user=user, address=address)
-        assert answer["verdict"] == verdict, (user, address)
+    queue = d.peer("role-queue")
+
+    def check():
+        for user, address, verdict in cases:
+            answer = smtpd.ask("sender", user=user, address=address)
+            assert answer["verdict"] == verdict, (user, address)
+            answer = queue.ask("sender", serial=7, user=user, address=address)
+            assert answer["verdict"] == verdict, (user, address)
+    check()
+    d.tool("grant", "ann", "boss@remote.test")
+    cases[-1] = (*cases[-1][:2], "sender-ok")
+    check()
+    d.tool("revoke", "ann", "boss@remote.test")
+    cases[-1] = (*cases[-1][:2], "sender-not-owned")
+    check()
 
 
 def test_users_of_the_system(make, as_root):

@@ -133,6 +133,49 @@ def test_aliases(daemon):
     assert d.tool("alias", "del", "info", check=False).returncode == 67
 
 
+def test_grants(daemon):
+    d = daemon
+    d.tool("add", "--no-password", "ann", "bob")
+    done = d.tool("grant", "Ann", "Info@Remote.TEST", "boss", "@other.test")
+    assert done.stderr.count("is no domain of ours") == 2
+    d.tool("grant", "ann@example.test", "boss@example.test")  # no fault
+    assert d.tool("list").stdout == (
+        "ann@example.test no-password may-send-as=@other.test "
+        "may-send-as=boss@example.test may-send-as=info@remote.test\n"
+        "bob@example.test no-password\n")
+    granted = [u["may_send_as"]
+               for u in json.loads(d.tool("list", "--json").stdout)]
+    assert granted == [["@other.test", "boss@example.test",
+                        "info@remote.test"], []]
+    shown = d.tool("show", "ann").stdout
+    assert "sends as @other.test\nsends as boss@example.test\n" in shown
+    shown = json.loads(d.tool("show", "--json", "ann", "bob").stdout)
+    assert [u["may_send_as"] for u in shown] == granted
+    # All of a request or nothing.
+    done = d.tool("grant", "bob", "new@remote.test", "a b@x.test",
+                  check=False)
+    assert done.returncode == 65 and "a b@x.test: " in done.stderr
+    done = d.tool("revoke", "ann", "boss", "never@remote.test", check=False)
+    assert done.returncode == 67
+    assert "never@remote.test: was not granted" in done.stderr
+    assert [u["may_send_as"] for u in json.loads(
+        d.tool("list", "--json").stdout)] == granted
+    for bad in ("@", "@[127.0.0.1]", "x@", "", "x@" + "y" * 300):
+        done = d.tool("grant", "ann", bad, check=False)
+        assert done.returncode == 65 and "ann" not in done.stderr, bad
+    done = d.tool("grant", "carl", "x@remote.test", check=False)
+    assert done.returncode == 67 and "carl: no such user" in done.stderr
+    d.tool("revoke", "ann", "boss", "@other.test")
+    assert "sends as info@remote.test\n" in d.tool("show", "ann").stdout
+    assert "other.test" not in exported(d)
+    # They go with the user, and do not come back with his name.
+    d.tool("del", "ann")
+    d.tool("add", "--no-password", "ann")
+    assert "grant" not in exported(d)
+    assert d.tool("list").stdout.splitlines()[0] == \
+        "ann@example.test no-password"
+
+
 @pytest.mark.parametrize("local", [
     "..", ".", ".hidden", "a/b", "/etc", "../up", "a..b", "end.", "",
     "new\nline", "tab\t", "esc\x1b", "a b", "\"q q\"", "c:d", "x" * 65,
@@ -238,9 +281,11 @@ def test_round_trip(daemon, make):
            input="kept: \u00fc\n")
     d.tool("passwd", "--app", "phone", "ann")
     d.tool("passwd", "--app", "old.PC_2-b", "bob@other.test")
+    d.tool("grant", "ann", "info@remote.test", "@other.test")
+    d.tool("grant", "carl@other.test", '"a b"@remote.test')
     text = exported(d)
-    assert text.startswith("postrider-users 2\n")
-    assert text.endswith("end 10\n"), text
+    assert text.startswith("postrider-users 3\n")
+    assert text.endswith("end 13\n"), text
     assert re.search(r"^user ann@example.test hash=\$y\$\S+ "
                      r"scram=SCRAM-SHA-256\$\d+:\S+ secret=\S+ ", text, re.M)
     assert re.search(r"^app ann@example.test phone digest=[0-9a-f]{64} ",
@@ -284,7 +329,9 @@ def test_any_hash_of_crypt_logs_in(make, method):
     ("user a@example.test\nalias a@example.test b@remote.test\n", 2),
     ("postrider-users 1\nuser a@example.test\n", 2),
     ("postrider-users 1\nuser a@example.test\nend 2\n", 3),
-    ("postrider-users 3\nuser a@example.test\nend 1\n", 1),
+    ("postrider-users 4\nuser a@example.test\nend 1\n", 1),
+    ("user a@example.test\ngrant b@example.test x@remote.test\n", 2),
+    ("user a@example.test\ngrant a@example.test remote.test\n", 2),
     ("user a@example.test scram=SCRAM-SHA-256$1:YQ==$x:y\n", 1),
     ("user a@example.test secret=!\n", 1),
     ("user a@example.test secret=YQBi\n", 1),
@@ -299,7 +346,7 @@ def test_any_hash_of_crypt_logs_in(make, method):
     ("user a@example.test\nuser b\0@example.test\n", 2),
     ("user a@example.test\nuser " + "b" * 3000 + "@example.test\n", 2),
     ("user a@example.test\nuser \udcff@example.test\n", 2),
-], ids=range(28))
+], ids=range(30))
 def test_import_is_all_or_nothing(daemon, text, line):
     done = daemon.tool("import", input=text, check=False)
     assert done.returncode == 65, done
@@ -585,19 +632,21 @@ def test_a_database_of_a_later_release_is_left_alone(make):
     d.tool("add", "--no-password", "ann@example.test")
     settle(d)
     path = os.path.join(d.database, "users.db")
-    garble(path, b"postrider-userdb 2\n", b"postrider-userdb 3\n")
+    garble(path, b"postrider-userdb 3\n", b"postrider-userdb 4\n")
     done = d.tool("list", check=False)
     assert done.returncode != 0 and "later release" in done.stderr
-    garble(path, b"postrider-userdb 3\n", b"postrider-userdb 2\n")
+    garble(path, b"postrider-userdb 4\n", b"postrider-userdb 3\n")
     assert addresses(d) == ["ann@example.test"]
 
 
-def test_a_database_of_the_release_before_is_taken_over(make):
+@pytest.mark.parametrize("before", [1, 2])
+def test_a_database_of_a_release_before_is_taken_over(make, before):
     d = make()
+    old = b"postrider-userdb %d\n" % before
     d.tool("import", input=f"user ann@example.test hash={hash_of('md5')}\n")
     settle(d)
     path = os.path.join(d.database, "users.db")
-    garble(path, b"postrider-userdb 2\n", b"postrider-userdb 1\n")
+    garble(path, b"postrider-userdb 3\n", old)
     d.start()
     d.owner("queue")
     assert d.peer("role-smtpd").login("ann", "secret")[0][
@@ -608,11 +657,12 @@ def test_a_database_of_the_release_before_is_taken_over(make):
     with open(path, "rb") as f:
         octets = f.read()
     # That release finds it to be of a later one, and leaves it alone.
-    assert b"postrider-userdb 2\n" in octets
-    assert b"postrider-userdb 1\n" not in octets
+    assert b"postrider-userdb 3\n" in octets
+    assert old not in octets
     # What it exported is understood, too.
     other = make()
-    other.tool("import", input="postrider-users 1\ndomain other.test\n"
+    other.tool("import", input=f"postrider-users {before}\n"
+               "domain other.test\n"
                "user b@other.test hash=$6$a$b system=b disabled\nend 2\n")
 
 

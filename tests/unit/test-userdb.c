@@ -40,6 +40,8 @@ lines_come_back_the_same(void **state)
 	    "alias info@example.org Case@remote.test",
 	    "app alice@example.org phone digest=0a used=8 created=7",
 	    "app alice@example.org Old-PC_2.b",
+	    "grant alice@example.org @example.net created=3",
+	    "grant alice@example.org \"a b\"@example.net",
 	    "alias @example.org alice@example.org",
 	    "alias \"a b\"@example.org \"c \\\" d\"@remote.test created=9",
 	    "postmaster alice@example.org",
@@ -86,7 +88,11 @@ bad_lines_are_refused(void **state)
 	    "app a@example.org x/y", "app a@example.org x hash=y",
 	    "app a@example.org x disabled", "user a@example.org digest=x",
 	    "user a@example.org used=1", "postmaster a@example.org created=1",
-	    "note x y@example.org"};
+	    "grant a@example.org", "grant a@example.org b",
+	    "grant a@example.org @", "grant a@example.org @[127.0.0.1]",
+	    "grant a@example.org b@", "grant a b@example.org",
+	    "grant a@example.org b@example.org disabled",
+	    "grant @example.org b@example.org", "note x y@example.org"};
 	struct entry e;
 
 	(void)state;
@@ -239,6 +245,10 @@ set_up(void **state)
 	    "user plus+sign@example.test",
 	    "user off@example.test disabled",
 	    "user sys@example.test system=unix",
+	    "grant ann@example.test Boss@Else.Test",
+	    "grant ann@example.test @whole.test",
+	    "grant off@example.test @whole.test",
+	    "grant sys@example.test info@example.test",
 	    "alias info@example.test ann@example.test",
 	    "alias info@example.test x@remote.test",
 	    "alias chain@other.test info@example.test",
@@ -426,6 +436,17 @@ senders_own_what_leads_to_them(void **state)
 		VERDICT_SENDER_NOT_OWNED},
 	    {"x@remote.test", "x@remote.test", VERDICT_SENDER_NOT_OWNED},
 	    {"ann@example.test", "<>", VERDICT_BAD_SENDER},
+	    {"ann@example.test", "boss@else.test", VERDICT_SENDER_OK},
+	    {"ann@example.test", "BOSS+x@ELSE.test", VERDICT_SENDER_OK},
+	    {"ann@example.test", "bos@else.test", VERDICT_SENDER_NOT_OWNED},
+	    {"ann@example.test", "boss@sub.else.test",
+		VERDICT_SENDER_NOT_OWNED},
+	    {"ann@example.test", "whoever+x@whole.test", VERDICT_SENDER_OK},
+	    {"ann@example.test", "x@sub.whole.test", VERDICT_SENDER_NOT_OWNED},
+	    {"ann@example.test", "x@whole.test.else", VERDICT_SENDER_NOT_OWNED},
+	    {"bob@other.test", "x@whole.test", VERDICT_SENDER_NOT_OWNED},
+	    {"off@example.test", "x@whole.test", VERDICT_SENDER_NOT_OWNED},
+	    {"sys@example.test", "info@example.test", VERDICT_SENDER_OK},
 	};
 
 	(void)state;
