@@ -276,6 +276,12 @@ bool config_net_contains(
 const struct config_net *config_nets_shared(
     const struct config_nets *, const struct config_nets *others);
 
+/*
+ * 192.0.2.0/24, 2001:db8::1: an address, or with the length of a prefix.  Bits
+ * behind that may be set.
+ */
+bool config_read_net(const char *text, struct config_net *);
+
 /* Can anybody log in with a token? */
 bool config_has_oauth(const struct config *);
 bool config_jwks_is_url(const struct config *);

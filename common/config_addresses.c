@@ -218,8 +218,8 @@ parse_prefix(const char *text, unsigned *prefix)
 	return true;
 }
 
-static bool
-parse_network(const char *word, struct config_net *net)
+bool
+config_read_net(const char *word, struct config_net *net)
 {
 	const char *slash = strchr(word, '/');
 	size_t n = slash != NULL ? (size_t)(slash - word) : strlen(word);
@@ -271,7 +271,7 @@ add_network(
 	struct config_nets *list = config_member(r, k);
 	struct config_net *grown, new;
 
-	if (!parse_network(word, &new))
+	if (!config_read_net(word, &new))
 		return config_fail(r,
 		    "\"%s\": \"%s\" is not a network (192.0.2.0/24, "
 		    "2001:db8::/32)",

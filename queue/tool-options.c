@@ -228,7 +228,8 @@ options_read(struct tool *tool, unsigned takes, int argc, char **argv)
 		return code;
 	selection_sort(&o->selection);
 	if ((takes & NEEDS_SELECTION) != 0 && !o->list_rules &&
-	    o->nwords == 0 && selection_is_empty(&o->selection))
+	    o->nwords == 0 && o->since == NULL && o->until == NULL &&
+	    selection_is_empty(&o->selection))
 		return tool_fail(tool, EX_USAGE, "nothing selected",
 		    (takes & TAKES_CONDITIONS) != 0
 			? "ids or conditions are needed; --all for every "

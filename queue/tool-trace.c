@@ -33,7 +33,7 @@ static bool
 is_own_key(const char *key)
 {
 	static const char *const own[] = {
-	    "time", "program", "pid", "event", "text"};
+	    "time", "program", "pid", "event", "text", "session"};
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		if (strcmp(own[i], key) == 0)
@@ -42,8 +42,11 @@ is_own_key(const char *key)
 }
 
 static void
-put_json(const struct trace_line *line, int64_t ms, const char *sentence)
+put_json(const struct trace_line *line, const struct trace_found *f,
+    const char *sentence)
 {
+	int64_t ms = f->time_ms;
+
 	if (ms > 0)
 		printf(
 		    "{\"time\":%" PRId64 ".%03d,", ms / 1000, (int)(ms % 1000));
@@ -58,6 +61,8 @@ put_json(const struct trace_line *line, int64_t ms, const char *sentence)
 		putchar(',');
 		print_json_text(line->pairs[i].key, line->pairs[i].value);
 	}
+	if (f->session != 0)
+		printf(",\"session\":%zu", f->session);
 	putchar(',');
 	print_json_text("text", sentence);
 	puts("}");
@@ -98,7 +103,7 @@ tell(struct tool *tool, const struct trace_search *s,
 	if (text == NULL)
 		return tool_no_memory(tool);
 	if (tool->json) {
-		put_json(&line, f->time_ms, text);
+		put_json(&line, f, text);
 	} else {
 		put_line_time(f->time_ms);
 		put_other_id(s, f, &line);
@@ -109,33 +114,78 @@ tell(struct tool *tool, const struct trace_search *s,
 	return EX_OK;
 }
 
+/* Whose session, and the newest reason why it brought nothing. */
 static void
-put_head(const struct tool *tool, const struct trace_search *s, size_t story)
+put_client(const struct tool *tool, const struct trace_search *s, size_t i)
 {
+	static struct trace_line line;
+	char reason[1024] = "", client[64] = "?";
+
+	for (size_t k = i; k < s->n && s->lines[k].session ==
+	     s->lines[i].session;
+	     k++) {
+		const char *text = s->lines[k].text, *why;
+
+		if (!trace_parse(&line, text, strlen(text), tool->now))
+			continue;
+		snprintf(client, sizeof(client), "%s",
+		    trace_value(&line, "client"));
+		why = trace_value(&line, "reason");
+		if (why != NULL && trace_is_refusal(&line))
+			snprintf(reason, sizeof(reason), ": %s", why);
+	}
+	print_clean(client);
+	print_clean(reason);
+	puts(reason[0] != '\0' ? "" : ":");
+}
+
+static bool
+begins_group(const struct trace_search *s, size_t i)
+{
+	const struct trace_found *f = &s->lines[i];
+
+	return i == 0 || f->story != f[-1].story || f->session != f[-1].session;
+}
+
+static void
+put_head(const struct tool *tool, const struct trace_search *s, size_t i)
+{
+	const struct trace_found *f = &s->lines[i];
 	char id[FS_ID_SIZE];
 
 	if (tool->json || tool->options.verbose)
 		return;
-	if (story == TRACE_SET_ALONE) {
+	if (f->session != 0) {
+		put_client(tool, s, i);
+	} else if (f->story == TRACE_SET_ALONE) {
 		puts("refused, or without an id:");
-		return;
+	} else {
+		trace_set_name(&s->ids, f->story, id);
+		printf("%s:\n", id);
 	}
-	trace_set_name(&s->ids, story, id);
-	printf("%s:\n", id);
+}
+
+static bool
+has_several_groups(const struct trace_search *s)
+{
+	for (size_t i = 1; i < s->n; i++)
+		if (begins_group(s, i))
+			return true;
+	return false;
 }
 
 static int
 tell_all(struct tool *tool, struct trace_search *s)
 {
-	int code = EX_OK;
+	int code = trace_sessions(tool, s);
 	bool several;
 
 	trace_sort(s);
-	several = s->n > 0 && s->lines[0].story != s->lines[s->n - 1].story;
+	several = has_several_groups(s);
 	for (size_t i = 0; code == EX_OK && i < s->n; i++) {
-		if (several &&
-		    (i == 0 || s->lines[i].story != s->lines[i - 1].story))
-			put_head(tool, s, s->lines[i].story);
+		if (begins_group(s, i) &&
+		    (several || s->lines[i].session != 0))
+			put_head(tool, s, i);
 		code = tell(tool, s, &s->lines[i]);
 	}
 	return code;
@@ -191,6 +241,9 @@ begin(struct tool *tool, struct trace_search *s)
 	char id[FS_ID_SIZE];
 	int64_t when;
 
+	if (!trace_whom_read(&s->whom, o->words, o->nwords))
+		return tool_no_memory(tool);
+	s->whom.not_let_in = o->nwords == 0 && o->selection.n == 0;
 	s->until_ms = INT64_MAX;
 	if (o->since != NULL && words_read_time(o->since, tool->now, &when))
 		s->since_ms = when * 1000;

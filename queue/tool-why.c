@@ -13,8 +13,10 @@
 
 enum { GROUPS_MAX = 8, SENTENCE_MAX = 32768 };
 
+/* keyword: of the config; NULL: of none is told. */
 static int
-put(struct tool *tool, const char *kind, const char *name, struct buf *sentence)
+put_with(struct tool *tool, const char *kind, const char *name,
+    struct buf *sentence, const char *keyword)
 {
 	const char *text = buf_text(sentence);
 
@@ -25,12 +27,22 @@ put(struct tool *tool, const char *kind, const char *name, struct buf *sentence)
 		print_json_text(kind, name);
 		putchar(',');
 		print_json_text("why", text);
+		if (keyword != NULL) {
+			putchar(',');
+			print_json_text("keyword", keyword);
+		}
 		puts("}");
 	} else {
 		print_clean(text);
 		putchar('\n');
 	}
 	return EX_OK;
+}
+
+static int
+put(struct tool *tool, const char *kind, const char *name, struct buf *sentence)
+{
+	return put_with(tool, kind, name, sentence, NULL);
 }
 
 /* -- a message -- */
@@ -185,6 +197,38 @@ explain_destination(struct tool *tool, const char *name)
 	return code;
 }
 
+/* -- who sends -- */
+
+static bool
+is_client(const char *word)
+{
+	struct config_net net;
+
+	return config_read_net(word, &net);
+}
+
+static int
+explain_sender(struct tool *tool, char *word)
+{
+	struct buf sentence = BUF_INIT(SENTENCE_MAX);
+	const char *keyword;
+	int code = trace_refused(tool, word, &sentence, &keyword);
+
+	if (code == EX_OK)
+		code = put_with(tool, is_client(word) ? "client" : "address",
+		    word, &sentence, keyword);
+	buf_free(&sentence);
+	return code;
+}
+
+static int
+explain_word(struct tool *tool, char *word)
+{
+	if (is_client(word) || strchr(word, '@') != NULL)
+		return explain_sender(tool, word);
+	return explain_destination(tool, word);
+}
+
 int
 why_run(struct tool *tool)
 {
@@ -194,7 +238,7 @@ why_run(struct tool *tool)
 	if (o->selection.n > 0)
 		worst = explain_messages(tool);
 	for (size_t i = 0; i < o->nwords; i++)
-		if ((code = explain_destination(tool, o->words[i])) != EX_OK)
+		if ((code = explain_word(tool, o->words[i])) != EX_OK)
 			worst = code;
 	return worst;
 }

@@ -3,13 +3,44 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/privileges.h"
 #include "queue/trace-file.h"
 #include "queue/words.h"
 
-static const char *const places[] = {"/usr/bin/journalctl", "/bin/journalctl"};
+enum { PATH_SIZE = 4096 };
+
+/* The first that may be executed in one of these folders; "": none. */
+static void
+find_in(const char *folders, char *path)
+{
+	while (*folders != '\0') {
+		size_t n = strcspn(folders, ":");
+
+		if (folders[0] == '/' &&
+		    snprintf(path, PATH_SIZE, "%.*s/journalctl", (int)n,
+			folders) < PATH_SIZE &&
+		    access(path, X_OK) == 0)
+			return;
+		folders += n + (folders[n] == ':');
+	}
+	path[0] = '\0';
+}
+
+/* Root takes nobody's word for where programs are. */
+static void
+find_journalctl(char *path)
+{
+	const char *folders = getenv("PATH");
+
+	find_in(privileges_are_root() || folders == NULL ? "/usr/bin:/bin"
+							 : folders,
+	    path);
+}
 
 /* No shell, no environment of others, nothing open but what it needs. */
 static _Noreturn void
@@ -32,15 +63,13 @@ int
 trace_journal(const char *since)
 {
 	char option[64] = "--since=@0";
-	const char *path = NULL;
+	char path[PATH_SIZE];
 	int64_t when;
 	int ends[2];
 	pid_t pid;
 
-	for (size_t i = 0; i < 2 && path == NULL; i++)
-		if (access(places[i], X_OK) == 0)
-			path = places[i];
-	if (path == NULL || pipe2(ends, O_CLOEXEC) == -1)
+	find_journalctl(path);
+	if (path[0] == '\0' || pipe2(ends, O_CLOEXEC) == -1)
 		return -1;
 	if (since != NULL && words_read_time(since, clock_now(), &when))
 		snprintf(option, sizeof(option), "--since=@%" PRId64, when);

@@ -158,6 +158,12 @@ struct reading {
 };
 
 static bool
+is_digit(int c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool
 is_lower(int c)
 {
 	return c >= 'a' && c <= 'z';
@@ -180,7 +186,8 @@ take_program(struct reading *r)
 	size_t from = r->used;
 	long pid = 0;
 
-	while (is_lower(peek(&r->in)) || peek(&r->in) == '-')
+	while (is_lower(peek(&r->in)) || peek(&r->in) == '-' ||
+	    (r->used > from && is_digit(peek(&r->in))))
 		put(r, (char)cursor_u8(&r->in));
 	if (r->used == from || r->used - from > 40)
 		goto none;
@@ -188,9 +195,7 @@ take_program(struct reading *r)
 	if (take(&r->in, '[')) {
 		int digits = 0;
 
-		for (;
-		     peek(&r->in) >= '0' && peek(&r->in) <= '9' && digits < 10;
-		     digits++)
+		for (; is_digit(peek(&r->in)) && digits < 10; digits++)
 			pid = pid * 10 + (cursor_u8(&r->in) - '0');
 		if (digits == 0 || !take(&r->in, ']'))
 			goto none;
@@ -235,8 +240,7 @@ take_event(struct reading *r)
 		struct cursor at = r->in;
 		size_t word = r->used;
 
-		while (is_lower(peek(&r->in)) ||
-		    (peek(&r->in) >= '0' && peek(&r->in) <= '9'))
+		while (is_lower(peek(&r->in)) || is_digit(peek(&r->in)))
 			put(r, (char)cursor_u8(&r->in));
 		if (peek(&r->in) == ' ' && r->used > word) {
 			put(r, (char)cursor_u8(&r->in));

@@ -22,4 +22,13 @@ int trace_each(struct tool *, trace_read *, void *context);
 /* What the log says of a message that is not here: one sentence. */
 int trace_ended(struct tool *, const char *id, struct buf *);
 
+/*
+ * Why the log says that mail of this client (an IP address, or a network) or
+ * address (a pattern) is not taken: a sentence.  keyword: of
+ * postrider.conf(5), that decides it; NULL: none does.
+ */
+int trace_refused(
+    struct tool *, char *word, struct buf *, const char **keyword);
+
 #endif
+

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "queue/pattern.h"
 #include "queue/spool.h"
 #include "queue/trace-log.h"
 
@@ -16,26 +15,6 @@
  * tells of it.
  */
 enum { READINGS_MAX = 4, LINES_MAX = 200000 };
-
-static bool
-is_address_key(const char *key)
-{
-	return strcmp(key, "from") == 0 || strcmp(key, "to") == 0 ||
-	    strcmp(key, "orig_to") == 0;
-}
-
-static bool
-names_address(const struct tool *tool, const struct trace_line *line)
-{
-	const struct tool_options *o = &tool->options;
-
-	for (size_t i = 0; i < line->n; i++)
-		for (size_t k = 0;
-		     k < o->nwords && is_address_key(line->pairs[i].key); k++)
-			if (pattern_matches(o->words[k], line->pairs[i].value))
-				return true;
-	return false;
-}
 
 static bool
 in_time(const struct trace_search *s, const struct trace_line *line)
@@ -79,6 +58,31 @@ keep_line(struct tool *tool, struct trace_search *s,
 	return EX_OK;
 }
 
+/* Where a line about somebody belongs; its message comes to light. */
+static int
+find_place(struct tool *tool, struct trace_search *s,
+    const struct trace_line *line, size_t *story)
+{
+	const char *id = trace_value(line, "id");
+	bool client = trace_names_client(&s->whom, line);
+
+	if (!client && !trace_names_address(&s->whom, line))
+		return EX_OK;
+	*story = TRACE_SET_ALONE;
+	if (!is_id(id) || (client && trace_is_refusal(line)))
+		return EX_OK;
+	*story = trace_set_add(&s->ids, id, TRACE_SET_NONE);
+	return *story == TRACE_SET_NONE ? tool_no_memory(tool) : EX_OK;
+}
+
+static bool
+may_be_wanted(const char *text, size_t n)
+{
+	return memmem(text, n, "id=", 3) != NULL ||
+	    memmem(text, n, "=<", 2) != NULL ||
+	    memmem(text, n, "client=", 7) != NULL;
+}
+
 /* A line about one of them, or one that leads to another. */
 int
 trace_look(struct tool *tool, const char *text, size_t n, void *context)
@@ -87,9 +91,9 @@ trace_look(struct tool *tool, const char *text, size_t n, void *context)
 	struct trace_search *s = context;
 	const char *id, *report;
 	size_t story = TRACE_SET_NONE;
+	int code;
 
-	if (memmem(text, n, "id=", 3) == NULL &&
-	    memmem(text, n, "=<", 2) == NULL)
+	if (!may_be_wanted(text, n))
 		return EX_OK;
 	if (!trace_parse(&line, text, n, tool->now) || !in_time(s, &line))
 		return EX_OK;
@@ -101,13 +105,9 @@ trace_look(struct tool *tool, const char *text, size_t n, void *context)
 		story = trace_set_find(&s->ids, id);
 	if (story == TRACE_SET_NONE && is_id(report))
 		story = trace_set_find(&s->ids, report);
-	if (story == TRACE_SET_NONE && names_address(tool, &line)) {
-		story = TRACE_SET_ALONE;
-		if (is_id(id) &&
-		    (story = trace_set_add(&s->ids, id, TRACE_SET_NONE)) ==
-			TRACE_SET_NONE)
-			return tool_no_memory(tool);
-	}
+	if (story == TRACE_SET_NONE &&
+	    (code = find_place(tool, s, &line, &story)) != EX_OK)
+		return code;
 	if (story == TRACE_SET_NONE)
 		return EX_OK;
 	if (is_id(id) && is_id(report) &&
@@ -140,6 +140,8 @@ by_story(const void *left, const void *right)
 
 	if (a->story != b->story)
 		return a->story < b->story ? -1 : 1;
+	if (a->session != b->session)
+		return a->session < b->session ? -1 : 1;
 	if (a->time_ms != b->time_ms)
 		return a->time_ms < b->time_ms ? -1 : 1;
 	return a->order < b->order ? -1 : 1;
@@ -159,4 +161,5 @@ trace_search_free(struct trace_search *s)
 		free(s->lines[i].text);
 	free(s->lines);
 	trace_set_free(&s->ids);
+	trace_whom_free(&s->whom);
 }

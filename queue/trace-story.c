@@ -18,7 +18,22 @@ static const struct told {
 	"queued: from {from:<>}[, login {auth}][, Unix user {uid}], {size} "
 	"octets, for {recipients} recipient(s)"},
     {NULL, "refused", "refused[ to {client}][ for {to:<>}]: {reason}"},
+    {NULL, "session closed",
+	"the connection of {client}[ ({helo})] was closed[ in a message from "
+	"{from:<>}]: {reason}"},
     {"smtpd", "session lost", "the client {client} went away: {reason}"},
+    {NULL, "handshake failed", "no TLS with {client}: {reason}"},
+    {"userdb", "login", "{client} logged in as {auth}[ with {tls}]"},
+    {"userdb", "login failed",
+	"{client} failed to log in[ as {auth}]: {reason}"},
+    {"userdb", "login refused",
+	"{client} was not let log in[ as {auth}]: {reason}"},
+    {"userdb", "login deferred",
+	"{client} could not log in[ as {auth}] now: {reason}"},
+    {"pop3d", "session ended",
+	"{client} left POP3[, {auth}][, {retrieved} message(s) read][, "
+	"{deleted} "
+	"deleted]: {reason}"},
     {"queue", "expanded", "{to:<>} is an alias of {recipients} recipient(s)"},
     {"deliver", "connected",
 	"connected to {relay}[ with {tls}][, verified by {verified}][, as "

@@ -125,6 +125,9 @@ lines_become_sentences(void **state)
 	check_sentence("deliver[1]: connected id=1 relay=mx[192.0.2.1]:25 "
 		       "tls=TLSv1.3:X verified=no",
 	    "connected to mx[192.0.2.1]:25 with TLSv1.3:X");
+	check_sentence("host postrider: pop3d[1]: session ended "
+		       "client=192.0.2.1 reason=timeout",
+	    "192.0.2.1 left POP3: timeout");
 	check_sentence("queue[1]: something new id=1 what=x reason=\"a b\"",
 	    "something new what=x reason=a b");
 	check_sentence("smtpd[1]: refused client=192.0.2.1 to=<c@d> "

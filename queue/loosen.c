@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+#include "queue/loosen.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "common/verdict.h"
+
+/* A verdict's reason, or how one that is none begins. */
+static const struct row {
+	enum verdict verdict; /* VERDICT_OK: none */
+	const char *begins;
+	struct loosening l;
+} rows[] = {
+    {VERDICT_LOOKUP_FAILED, NULL,
+	{NULL, "the DNS, or a service here, did not answer: it comes again"}},
+    {VERDICT_SPF_LATER, NULL,
+	{"trust-client",
+	    "its DNS does not answer; \"trust-client NETWORK\" "
+	    "takes mail from there as it is"}},
+    {VERDICT_DMARC_LATER, NULL,
+	{"trust-from",
+	    "its DNS does not answer; \"trust-from DOMAIN\" takes "
+	    "mail in that name as it is"}},
+    {VERDICT_FILTER_LATER, NULL,
+	{"milter-default",
+	    "a filter does not answer; \"milter-default "
+	    "accept\" goes on without it"}},
+    {VERDICT_TOO_MANY_RECIPIENTS, NULL,
+	{"max-recipients",
+	    "\"max-recipients\" is how many one message may "
+	    "have; the rest comes again"}},
+    {VERDICT_MAILBOX_FULL, NULL, {NULL, "the mailbox has to get room"}},
+    {VERDICT_MAILBOX_DISABLED, NULL,
+	{NULL, "\"postrider-user enable ADDRESS\" takes mail for it again"}},
+    {VERDICT_USER_UNKNOWN, NULL,
+	{NULL, "\"postrider-user add\" or \"alias add\" makes that address"}},
+    {VERDICT_BAD_SENDER, NULL, {NULL, "the sender's address is no address"}},
+    {VERDICT_SENDER_NOT_OWNED, NULL,
+	{NULL, "\"postrider-user\" lets a login send as further addresses"}},
+    {VERDICT_SPF_FAIL, NULL,
+	{"spf-fail",
+	    "\"trust-client NETWORK\" takes mail from there as it is, "
+	    "\"spf-fail mark\" that of everybody"}},
+    {VERDICT_DMARC_REJECT, NULL,
+	{"dmarc-reject",
+	    "\"trust-from DOMAIN\", \"trust-client NETWORK\" or "
+	    "\"trust-signer DOMAIN\" take it as it is, "
+	    "\"dmarc-reject quarantine\" puts such mail aside"}},
+    {VERDICT_FROM_UNCLEAR, NULL,
+	{"mail-auth",
+	    "\"trust-client NETWORK\" takes mail from there as it "
+	    "is"}},
+    {VERDICT_FILTER_REJECT, NULL,
+	{"milter", "the filter that said so has settings of its own"}},
+    {VERDICT_RELAY_DENIED, NULL,
+	{"relay-from",
+	    "who sends elsewhere logs in, or is in \"relay-from "
+	    "NETWORK\"; is \"domain\" complete?"}},
+    {VERDICT_LOGIN_NEEDED, NULL,
+	{NULL, "that port is for those who log in; mail servers use port 25"}},
+    {VERDICT_LOOP, NULL,
+	{"max-hops",
+	    "it has been here, or everywhere: look at its Received "
+	    "lines; \"max-hops\" is how many it may have"}},
+    {VERDICT_TOO_BIG, NULL,
+	{"max-message-size", "\"max-message-size\" is how big one may be"}},
+    {VERDICT_LINE_TOO_LONG, NULL,
+	{"max-line-length", "\"max-line-length\" is how long one may be"}},
+    {VERDICT_OK, "too many errors",
+	{"max-errors", "\"max-errors\" is how many a session may have"}},
+    {VERDICT_OK, "too many connections from",
+	{"max-client-sessions",
+	    "\"max-client-sessions\" is how many one "
+	    "client may have at a time"}},
+    {VERDICT_OK, "timeout",
+	{"smtp-timeout", "\"smtp-timeout\" is how long it may be silent"}},
+    {VERDICT_OK, "this proxy sends no PROXY header",
+	{"proxy-from",
+	    "the proxy has to send the header (\"send-proxy\"), or "
+	    "to leave \"proxy-from\""}},
+    {VERDICT_OK, "malformed PROXY header",
+	{"proxy-from",
+	    "what connects from there is no proxy, or has to leave "
+	    "\"proxy-from\""}},
+};
+
+const struct loosening *
+loosen_find(const char *reason)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct row *r = &rows[i];
+
+		if (r->begins != NULL
+			? strncmp(r->begins, reason, strlen(r->begins)) == 0
+			: strcmp(verdict_row(r->verdict)->text, reason) == 0)
+			return &r->l;
+	}
+	return NULL;
+}
