@@ -41,9 +41,17 @@
  *	public/queue	  role-public		queue	  sendmail, mailq,
  *							  postrider-report
  *	control		  (its own)		supervisor  postrider
+ *	smtpd/filterHASH  (its own)		supervisor  smtpd
  *
  * Verdicts travel by name (common/verdict.h).  Addresses travel as
  * address_format() writes them, without brackets; "" is the null path.
+ *
+ *
+ * doors (smtpd/filterHASH, one a content filter's Unix socket: common/door.h)
+ *
+ * Who connects says nothing.
+ *   <- door +fd			a connection to the filter, and the end; the
+ *					end alone where none is to be had
  *
  *
  * userdb

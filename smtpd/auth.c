@@ -89,9 +89,10 @@ exchange(struct session *s, enum sasl_mechanism mechanism, const char *initial)
 	    s->config->hostname, mechanisms_of(s));
 	stream_limit(&s->stream, (int64_t)s->config->smtp_timeout * 1000);
 	outcome = sasl_talk(&server, &s->stream, "334 ", initial, &result);
-	if (outcome == SASL_TALK_ENDED)
+	if (outcome == SASL_TALK_ENDED) {
 		conclude(s, &login, server.verdict);
-	else if (outcome == SASL_TALK_LOST)
+		s->mechanism = sasl_name(mechanism);
+	} else if (outcome == SASL_TALK_LOST)
 		session_lost(s, NULL, result);
 	else
 		refuse(s, outcome);

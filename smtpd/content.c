@@ -16,6 +16,7 @@ content_init(struct content *c, int fd, struct buf *headers)
 	*c = (struct content){.fd = fd,
 	    .headers = headers,
 	    .memory = BUF_INIT(CONTENT_MEMORY + READ_MAX),
+	    .before = {.memory = BUF_INIT(CONTENT_MEMORY + READ_MAX)},
 	    .scratch = -1};
 }
 
@@ -39,6 +40,7 @@ void
 content_free(struct content *c)
 {
 	buf_free(&c->memory);
+	buf_free(&c->before.memory);
 	close_scratch(c);
 }
 
@@ -83,8 +85,11 @@ write_scratch(struct content *c)
 	if (c->scratch == -1 &&
 	    (c->scratch = c->open_scratch(c->context)) == -1)
 		return -1;
+	if (fs_write_at(c->scratch, c->memory.data, c->memory.len,
+		(off_t)(c->base + c->scratched)) == -1)
+		return -1;
 	c->scratched += c->memory.len;
-	return fs_write_all(c->scratch, c->memory.data, c->memory.len);
+	return 0;
 }
 
 /* Headers, what waited in the scratch file, and the rest. */
@@ -96,7 +101,7 @@ write_all_of_it(struct content *c)
 		return -1;
 	}
 	if (fs_write_all(c->fd, c->headers->data, c->headers->len) == -1 ||
-	    lseek(c->scratch, 0, SEEK_SET) == -1 ||
+	    lseek(c->scratch, (off_t)c->base, SEEK_SET) == -1 ||
 	    fs_copy(c->scratch, c->fd, c->scratched) == -1)
 		return -1;
 	return fs_write_all(c->fd, c->memory.data, c->memory.len);
@@ -109,7 +114,7 @@ spill(struct content *c, bool all)
 
 	if (c->open_scratch != NULL && !all)
 		rc = write_scratch(c);
-	else if (c->scratch >= 0)
+	else if (c->scratched > 0)
 		rc = write_all_of_it(c);
 	else if (c->spilled)
 		rc = fs_write_all(c->fd, c->memory.data, c->memory.len);
@@ -157,6 +162,70 @@ content_discard(struct content *c)
 {
 	if (c->error == 0)
 		fail(c, ECANCELED);
+}
+
+uint64_t
+content_octets(const struct content *c)
+{
+	return c->scratched + c->memory.len;
+}
+
+ssize_t
+content_read(struct content *c, uint64_t at, char *out, size_t n)
+{
+	uint64_t left;
+	ssize_t got;
+
+	if (c->error != 0) {
+		errno = c->error;
+		return -1;
+	}
+	if (at >= c->scratched) {
+		left = content_octets(c) - at;
+		n = n < left ? n : (size_t)left;
+		if (n > 0)
+			memcpy(out, c->memory.data + (at - c->scratched), n);
+		return (ssize_t)n;
+	}
+	left = c->scratched - at;
+	do
+		got = pread(c->scratch, out, n < left ? n : (size_t)left,
+		    (off_t)(c->base + at));
+	while (got == -1 && errno == EINTR);
+	if (got > 0)
+		return got;
+	fail(c, got == 0 ? EIO : errno); /* 0: somebody has cut it off */
+	errno = c->error;
+	return -1;
+}
+
+void
+content_replace(struct content *c)
+{
+	if (c->error != 0)
+		return;
+	c->before.memory = c->memory;
+	c->before.base = c->base;
+	c->before.scratched = c->scratched;
+	c->memory = BUF_INIT(CONTENT_MEMORY + READ_MAX);
+	c->base += c->scratched;
+	c->scratched = 0;
+}
+
+void
+content_replaced(struct content *c, bool keep_new)
+{
+	if (c->error != 0)
+		return;
+	if (keep_new) {
+		buf_free(&c->before.memory);
+	} else {
+		buf_free(&c->memory);
+		c->memory = c->before.memory;
+		c->base = c->before.base;
+		c->scratched = c->before.scratched;
+	}
+	c->before.memory = BUF_INIT(CONTENT_MEMORY + READ_MAX);
 }
 
 int

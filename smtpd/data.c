@@ -5,7 +5,9 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "smtpd/filtered.h"
 #include "smtpd/message.h"
+#include "smtpd/milters.h"
 #include "smtpd/received.h"
 #include "smtpd/rows.h"
 
@@ -31,7 +33,14 @@ open_message(struct session *s, struct message *m)
 	int client_fd = s->facts.relay_from ? s->stream.in : -1;
 	enum verdict verdict;
 
-	*m = (struct message){.session = s, .headers = BUF_INIT(HEADERS_MAX)};
+	*m = (struct message){.session = s,
+	    .filtered = milters_hear(s),
+	    .stranger = policy_is_judged(&s->facts, true),
+	    .headers = BUF_INIT(HEADERS_MAX),
+	    .kept = BUF_INIT(HEADER_SECTION_MAX),
+	    .own = BUF_INIT(HEADERS_MAX)};
+	if (m->filtered)
+		m->headers.max += DRAFT_OCTETS_MAX + DRAFT_FIELDS_MAX;
 	verdict = owners_open(
 	    s->owners, client_fd, s->transaction.size, &m->submission);
 	if (!verdict_is_success(verdict))
@@ -40,12 +49,13 @@ open_message(struct session *s, struct message *m)
 	    s, m->submission.id, m->submission.time, &m->headers);
 	content_init(&m->content, m->submission.writer, &m->headers);
 	m->judged = policy_is_judged(&s->facts, s->config->mail_auth);
-	if (m->judged)
+	if (m->judged || m->filtered)
 		content_wait_for_headers(&m->content, open_scratch, m);
 	m->signs =
 	    s->config->dkim_sign && (s->facts.logged_in || s->facts.relay_from);
 	dot_reader_init(&m->wire);
 	header_init(&m->section);
+	header_init(&m->final);
 	return VERDICT_OK;
 }
 
@@ -58,6 +68,7 @@ close_message(struct message *m)
 	judging_free(m->judging);
 	signing_free(m->signing);
 	header_free(&m->section);
+	filtered_free(m);
 	buf_free(&m->headers);
 }
 
@@ -79,14 +90,15 @@ check_content(const struct message *m)
 	return policy_decide(POLICY_CONTENT, &facts);
 }
 
-/* Put the fields behind those for a local mailbox alone: they are, too. */
-static bool
-insert(struct message *m, const struct buf *fields)
+bool
+message_insert(struct message *m, const struct buf *fields)
 {
 	struct buf *h = &m->headers;
 
 	if (!buf_ok(h) || !buf_reserve(h, fields->len))
 		return false;
+	if (fields->len == 0)
+		return true;
 	memmove(h->data + m->start + fields->len, h->data + m->start,
 	    h->len - m->start);
 	memcpy(h->data + m->start, fields->data, fields->len);
@@ -98,17 +110,16 @@ insert(struct message *m, const struct buf *fields)
 static enum verdict
 judge(struct message *m)
 {
-	struct buf fields = BUF_INIT(HEADERS_MAX);
 	enum verdict verdict;
 
 	if (!m->judged)
 		return VERDICT_OK;
 	if (m->judging == NULL)
 		return VERDICT_INTERNAL;
-	verdict = judging_end(m->judging, &fields);
-	if (verdict_is_success(verdict) && !insert(m, &fields))
+	verdict = judging_end(m->judging, &m->own);
+	if (verdict_is_success(verdict) && !m->filtered &&
+	    !message_insert(m, &m->own))
 		verdict = VERDICT_INTERNAL;
-	buf_free(&fields);
 	return verdict;
 }
 
@@ -125,7 +136,8 @@ write_content(struct message *m)
 static uint64_t
 wire_octets(const struct message *m)
 {
-	uint64_t n = m->headers.len + m->wire.octets - m->stripped;
+	uint64_t n = m->headers.len +
+	    (m->filtered ? m->body_wire : m->wire.octets - m->stripped);
 
 	for (size_t i = 0; i < m->headers.len; i++)
 		n += m->headers.data[i] == '\n';
@@ -135,7 +147,8 @@ wire_octets(const struct message *m)
 static bool
 has_utf8_header(const struct message *m)
 {
-	const struct buf *text = &m->section.text;
+	const struct buf *text =
+	    m->filtered ? &m->final.text : &m->section.text;
 
 	for (size_t i = 0; i < text->len; i++)
 		if ((unsigned char)text->data[i] & 0x80)
@@ -150,7 +163,9 @@ collect_facts(const struct message *m, const char **why)
 	const struct dkim_facts *facts = NULL;
 
 	*why = NULL;
-	if (m->signing != NULL)
+	if (m->signing != NULL && m->filtered)
+		*why = signing_end(m->signing, &m->final, NULL, 0, &facts);
+	else if (m->signing != NULL)
 		*why = signing_end(m->signing, &m->section,
 		    m->headers.data + m->completed,
 		    m->headers.len - m->completed, &facts);
@@ -174,9 +189,11 @@ commit(struct message *m)
 	    .envid = t->envid[0] != '\0' ? t->envid : NULL,
 	    .start = m->start,
 	    .wire = wire_octets(m),
-	    .eight_bit = t->body_8bit || m->wire.eight_bit,
+	    .eight_bit = t->body_8bit || m->wire.eight_bit ||
+		m->body_eight_bit || (m->filtered && has_utf8_header(m)),
 	    .utf8 = t->utf8 && (t->utf8_address || has_utf8_header(m)),
 	    .junk = t->junk,
+	    .hold = m->hold,
 	    .client = s->client.text,
 	    .helo = s->helo,
 	    .protocol = received_protocol(s),
@@ -187,11 +204,22 @@ commit(struct message *m)
 }
 
 static void
+answer_taken(struct message *m)
+{
+	struct session *s = m->session;
+	char text[64];
+
+	s->errors = s->refused = s->fruitless = 0;
+	s->fruitful = clock_monotonic_ms();
+	snprintf(text, sizeof(text), "queued as %s", m->submission.id);
+	session_reply(s, 250, "2.0.0", text);
+}
+
+static void
 accept_message(struct message *m)
 {
 	struct session *s = m->session;
 	const struct transaction *t = &s->transaction;
-	char text[64];
 
 	log_event(LEVEL_INFO, "accepted", log_text("id", m->submission.id),
 	    log_text("client", s->client.text), log_text("helo", s->helo),
@@ -202,10 +230,25 @@ accept_message(struct message *m)
 	    log_number("recipients", (int64_t)t->nrecipients),
 	    SESSION_JUDGED(s), log_text("junk", t->junk),
 	    log_delay("delay", clock_monotonic_ms() - m->began));
-	s->errors = s->refused = s->fruitless = 0;
-	s->fruitful = clock_monotonic_ms();
-	snprintf(text, sizeof(text), "queued as %s", m->submission.id);
-	session_reply(s, 250, "2.0.0", text);
+	answer_taken(m);
+}
+
+/* Who sent it is told what others are. */
+static void
+discard_message(struct message *m)
+{
+	const struct session *s = m->session;
+
+	log_event(LEVEL_INFO, "discarded", log_text("id", m->submission.id),
+	    log_text("client", s->client.text),
+	    log_address("from", s->transaction.sender_text),
+	    log_text("filter",
+		s->milters->discards != NULL ? s->milters->discards->config->text
+					     : NULL),
+	    log_text("reason",
+		s->milters->discards != NULL ? NULL
+					     : "filters left no recipient"));
+	answer_taken(m);
 }
 
 /* Whom the line in the log is about: as queue says, or the only one. */
@@ -225,6 +268,11 @@ refuse_message(struct message *m, enum verdict verdict)
 	struct session *s = m->session;
 	char text[JUDGING_TEXT_MAX + 1] = "";
 
+	if (verdict == VERDICT_FILTER_REJECT ||
+	    verdict == VERDICT_FILTER_LATER) {
+		milters_refuse(s, m->submission.id, refused_recipient(m));
+		return;
+	}
 	session_log_refusal(s, m->submission.id, refused_recipient(m), verdict);
 	if (m->judging != NULL)
 		judging_explain(m->judging, verdict, text);
@@ -250,11 +298,16 @@ finish(struct message *m)
 
 	if (verdict_is_success(verdict))
 		verdict = judge(m);
-	if (verdict_is_success(verdict))
+	if (verdict_is_success(verdict) && m->filtered &&
+	    m->content.error == 0)
+		verdict = filtered_ask(m);
+	if (verdict_is_success(verdict) && !m->discarded)
 		verdict = write_content(m);
-	if (verdict_is_success(verdict))
+	if (verdict_is_success(verdict) && !m->discarded)
 		verdict = commit(m);
-	if (verdict_is_success(verdict))
+	if (verdict_is_success(verdict) && m->discarded)
+		discard_message(m);
+	else if (verdict_is_success(verdict))
 		accept_message(m);
 	else
 		refuse_message(m, verdict);
@@ -281,6 +334,12 @@ smtp_data(struct session *s, const char *argument)
 		session_log_refusal(s, NULL, NULL, verdict);
 		session_verdict(s, verdict);
 		owners_done(s->owners, &m.submission);
+		return;
+	}
+	if (!milters_data(s, m.submission.id)) {
+		milters_refuse(s, m.submission.id, NULL);
+		close_message(&m);
+		session_reset(s);
 		return;
 	}
 	stream_puts(&s->stream, "354 end with CR LF . CR LF\r\n");

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/log.h"
 #include "smtpd/command.h"
 #include "smtpd/facts.h"
+#include "smtpd/milters.h"
 #include "smtpd/session.h"
 
 /* -- MAIL -- */
@@ -42,14 +44,18 @@ smtp_mail(struct session *s, const char *argument)
 	if (!verdict_is_success(verdict)) {
 		session_log_refusal(s, NULL, NULL, verdict);
 		session_reset(s);
+	} else if (!milters_mail(s, &mail)) {
+		milters_refuse(s, NULL, NULL);
+		session_reset(s);
+		return;
 	}
 	session_verdict(s, verdict);
 }
 
 /* -- RCPT -- */
 
-static bool
-has_recipient(const struct transaction *t, const char *text)
+bool
+transaction_has(const struct transaction *t, const char *text)
 {
 	for (size_t i = 0; i < t->nrecipients; i++)
 		if (strcmp(t->recipients[i], text) == 0)
@@ -78,8 +84,8 @@ make_room(struct transaction *t)
 	return true;
 }
 
-static bool
-add_recipient(
+bool
+transaction_add(
     struct transaction *t, const char *text, const struct rcpt_command *rcpt)
 {
 	char *copy, *orcpt = NULL;
@@ -96,6 +102,24 @@ add_recipient(
 	return true;
 }
 
+bool
+transaction_remove(struct transaction *t, const char *text)
+{
+	size_t kept = 0, before = t->nrecipients;
+
+	for (size_t i = 0; i < before; i++) {
+		if (strcasecmp(t->recipients[i], text) == 0) {
+			free(t->recipients[i]);
+			free((char *)t->asked[i].orcpt);
+			continue;
+		}
+		t->recipients[kept] = t->recipients[i];
+		t->asked[kept++] = t->asked[i];
+	}
+	t->nrecipients = kept;
+	return kept < before;
+}
+
 /*
  * A list has dead members, and to close on its server would keep the mail
  * from the living ones for ever: refusals beside an accepted recipient have
@@ -106,8 +130,12 @@ refuse_recipient(struct session *s, const char *text, enum verdict verdict)
 {
 	unsigned errors = s->errors;
 
-	session_log_refusal(s, NULL, text, verdict);
-	session_verdict(s, verdict);
+	if (verdict == VERDICT_FILTER_REJECT) {
+		milters_refuse(s, NULL, text);
+	} else {
+		session_log_refusal(s, NULL, text, verdict);
+		session_verdict(s, verdict);
+	}
 	if (s->transaction.nrecipients > 0 &&
 	    ++s->refused <= s->config->max_recipients)
 		s->errors = errors;
@@ -121,12 +149,15 @@ take_recipient(
 	struct policy_facts facts = facts_of_recipient(s, text);
 	enum verdict verdict;
 
-	if (has_recipient(t, text))
+	if (transaction_has(t, text))
 		return VERDICT_RECIPIENT_OK;
 	verdict = policy_decide(POLICY_RECIPIENT, &facts);
-	if (verdict_is_success(verdict) && !add_recipient(t, text, rcpt))
-		return VERDICT_INTERNAL;
-	return verdict;
+	if (!verdict_is_success(verdict))
+		return verdict;
+	if (!milters_rcpt(s, text, rcpt,
+		facts.recipient.known == VERDICT_RECIPIENT_OK))
+		return VERDICT_FILTER_REJECT;
+	return transaction_add(t, text, rcpt) ? verdict : VERDICT_INTERNAL;
 }
 
 void

@@ -11,6 +11,7 @@
 #include "common/submit.h"
 #include "mailauth/header.h"
 #include "smtpd/content.h"
+#include "smtpd/draft.h"
 #include "smtpd/judging.h"
 #include "smtpd/session.h"
 #include "smtpd/signing.h"
@@ -32,7 +33,21 @@ struct message {
 	size_t completed;   /* where in headers begins what was missing */
 	int64_t began;
 	uint64_t came; /* octets from the wire */
+	/* Content filters look at it (filtered.h); all of this is theirs. */
+	bool filtered, stranger;
+	bool parted;     /* an empty line ended its header section */
+	struct buf kept; /* of its header section */
+	struct buf own;  /* our own word of it, which they cannot change */
+	struct draft draft;
+	struct header_section final; /* as it leaves them */
+	bool body_replaced, body_eight_bit;
+	uint64_t body_wire; /* octets of the body with CRLF line ends */
+	char *hold;         /* why it is to wait for release; NULL */
+	bool discarded;     /* taken and thrown away */
 };
+
+/* Fields behind those for a local mailbox alone, whose kind they are. */
+bool message_insert(struct message *, const struct buf *fields);
 
 /*
  * Take the message from the wire, up to its end also where nothing is kept

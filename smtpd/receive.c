@@ -2,6 +2,7 @@
 #include "smtpd/message.h"
 
 #include "common/clock.h"
+#include "smtpd/filtered.h"
 #include "smtpd/strip.h"
 
 enum {
@@ -40,6 +41,15 @@ wire_octets(const char *octets, size_t n)
 }
 
 static void
+keep(struct message *m, const char *lines, size_t n)
+{
+	if (m->filtered)
+		filtered_keep(m, (struct span){lines, n});
+	else
+		content_add(&m->content, lines, n);
+}
+
+static void
 keep_section(struct message *m)
 {
 	const struct header_section *h = &m->section;
@@ -51,15 +61,16 @@ keep_section(struct message *m)
 		size_t before = (size_t)(field.data - from), cut = field.len;
 
 		if (!strip_field(
-			&h->fields[i], m->session->config->hostname, m->judged))
+			&h->fields[i], m->session->config->hostname,
+			m->judged || (m->filtered && m->stranger)))
 			continue;
-		content_add(&m->content, from, before);
+		keep(m, from, before);
 		cut += before + cut < left; /* its line end */
 		m->stripped += wire_octets(field.data, cut);
 		from += before + cut;
 		left -= before + cut;
 	}
-	content_add(&m->content, from, left);
+	keep(m, from, left);
 }
 
 static void
@@ -107,7 +118,9 @@ take_header(struct message *m, struct span octets, size_t *used)
 	taken = header_take(&m->section, block, made);
 	if (m->section.done) {
 		section_came(m);
-		content_add(&m->content, "\n", 1);
+		m->parted = true;
+		if (!m->filtered)
+			content_add(&m->content, "\n", 1);
 		content_add(&m->content, block + taken, made - taken);
 		body_passes(m, block + taken, made - taken);
 	} else if (state == DOT_END) {

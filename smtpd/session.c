@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/tls_service.h"
 #include "smtpd/command.h"
+#include "smtpd/milters.h"
 #include "smtpd/starttls.h"
 
 enum {
@@ -44,6 +45,16 @@ session_log_refusal(struct session *s, const char *id, const char *recipient,
 	log_event(LEVEL_INFO, "refused", log_text("id", id), ABOUT(s),
 	    log_address("to", recipient), SESSION_JUDGED(s),
 	    log_text("dsn", row->enhanced), log_text("reason", row->text));
+}
+
+void
+session_log_filter(struct session *s, const char *id, const char *recipient,
+    const char *filter, const struct milter_refusal *r)
+{
+	log_event(LEVEL_INFO, "refused", log_text("id", id), ABOUT(s),
+	    log_address("to", recipient), SESSION_JUDGED(s),
+	    log_text("dsn", r->enhanced), log_text("reason", r->text),
+	    log_text("filter", filter));
 }
 
 void
@@ -122,6 +133,7 @@ session_reset(struct session *s)
 {
 	struct transaction *t = &s->transaction;
 
+	milters_reset(s);
 	for (size_t i = 0; i < t->nrecipients; i++) {
 		free(t->recipients[i]);
 		free((char *)t->asked[i].orcpt);
@@ -185,7 +197,10 @@ static void
 unknown(struct session *s, const char *argument)
 {
 	(void)argument;
-	session_refuse(s, 500, "5.5.1", "unknown command");
+	if (milters_unknown(s, s->line.data))
+		session_refuse(s, 500, "5.5.1", "unknown command");
+	else
+		milters_refuse(s, NULL, NULL);
 }
 
 /* A browser or another tool was made to talk to us (A6). */
@@ -426,6 +441,7 @@ session_serve(const struct session_world *world, enum listener_kind kind,
 	stream_limit(&s.stream, (int64_t)world->config->smtp_timeout * 1000);
 	(void)stream_flush(&s.stream);
 	session_reset(&s);
+	milters_end(&s);
 	stream_close(&s.stream);
 	buf_free(&s.line);
 	owners_forget_login(world->owners);

@@ -63,6 +63,8 @@ struct session {
 	bool extended;                     /* EHLO */
 	char protection[80];               /* tls= of a log line, "": none */
 	char login[PROTOCOL_LOGIN_MAX + 1];
+	const char *mechanism; /* of the last login; NULL */
+	struct milters *milters; /* NULL: none was asked yet */
 	bool saw_password; /* serve nobody else after this */
 	struct transaction transaction;
 	struct buf line;    /* the command, NUL-terminated */
@@ -90,6 +92,16 @@ bool session_serve(
     const struct session_world *, enum listener_kind, int fd, int stop_fd);
 
 /* -- for the commands -- */
+
+struct rcpt_command;
+bool transaction_has(const struct transaction *, const char *recipient);
+
+/* False: no memory. */
+bool transaction_add(
+    struct transaction *, const char *recipient, const struct rcpt_command *);
+
+/* Those that are that one, letters without case, are gone. */
+bool transaction_remove(struct transaction *, const char *recipient);
 
 /* One line with an enhanced status code; text has no line ends. */
 void session_reply(
@@ -122,6 +134,11 @@ void session_verdict_text(struct session *, enum verdict, const char *text);
 /* A line in the log: what was refused to whom and why. */
 void session_log_refusal(
     struct session *, const char *id, const char *recipient, enum verdict);
+
+/* Likewise, what a content filter has refused. */
+struct milter_refusal;
+void session_log_filter(struct session *, const char *id,
+    const char *recipient, const char *filter, const struct milter_refusal *);
 
 /* Likewise, for a MAIL or RCPT whose argument cannot be read. */
 struct reply;

@@ -10,6 +10,6 @@ strip_field(
 	if (header_is(field, "Authentication-Results"))
 		return authres_claims(field, hostname);
 	return stranger &&
-	    (header_is(field, "X-Spam-Flag") ||
+	    (header_is(field, "X-Spam") || header_is(field, "X-Spam-Flag") ||
 		header_is(field, "X-Spam-Status"));
 }

@@ -10,7 +10,7 @@
  * Fields that are cut out of what comes by SMTP, because a reader or a filter
  * would take them for this host's word: Authentication-Results that claim to
  * be ours (RFC 8601 section 5), from whomever (A17); and of a stranger the
- * marks of junk, X-Spam-Flag and X-Spam-Status, which we may put there
+ * marks of junk, X-Spam, X-Spam-Flag and X-Spam-Status, which we may put there
  * ourselves.
  */
 bool strip_field(

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "supervisor/doors.h"
 #include "supervisor/snapshot.h"
 #include "supervisor/suite.h"
 
@@ -39,6 +40,10 @@ prepare_reload(
 	}
 	if (listeners_open(config, &suite.listeners, listeners, 0, error) == -1)
 		return -1;
+	if (doors_open(config, error) == -1) {
+		listeners_retire(listeners, &suite.listeners);
+		return -1;
+	}
 	if (logs_choose_sink(config, suite.foreground, error) == -1) {
 		listeners_retire(listeners, &suite.listeners);
 		return -1;

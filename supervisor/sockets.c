@@ -136,6 +136,12 @@ sockets_open(const char *run_dir, const struct service *s,
 }
 
 int
+sockets_open_in(const char *run_dir, const char *folder, const char *name)
+{
+	return listen_in(run_dir, role_folder_find(folder), name);
+}
+
+int
 sockets_open_control(const char *run_dir, char *error)
 {
 	static const struct role_folder here = {".", NULL, 0755, 0600};

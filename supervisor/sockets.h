@@ -22,4 +22,8 @@ int sockets_open(const char *run_dir, const struct service *,
 /* run-dir/control, for `postrider stop` and its like; -1 with error. */
 int sockets_open_control(const char *run_dir, char *error);
 
+/* A listening socket of that name in a role's folder; -1 and errno. */
+int sockets_open_in(
+    const char *run_dir, const char *folder, const char *name);
+
 #endif

@@ -17,6 +17,7 @@
 #include "supervisor/accounts.h"
 #include "supervisor/command.h"
 #include "supervisor/commands.h"
+#include "supervisor/doors.h"
 #include "supervisor/notify.h"
 #include "supervisor/snapshot.h"
 #include "supervisor/sockets.h"
@@ -181,6 +182,8 @@ open_everything(int *control, char *error)
 		return EX_OSERR;
 	listeners_retire(&given, &suite.listeners);
 	if (suite_open(error) == -1)
+		return EX_OSFILE;
+	if (doors_open(&suite.config, error) == -1)
 		return EX_OSFILE;
 	*control = sockets_open_control(suite.config.run_dir, error);
 	if (*control == -1)

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/program.h"
+#include "supervisor/doors.h"
 #include "supervisor/sockets.h"
 #include "supervisor/suite.h"
 
@@ -101,6 +102,7 @@ begin_serving(void)
 		return;
 	/* Who held these listeners has been told to finish. */
 	listeners_retire(&suite.leaving, &suite.listeners);
+	doors_settle(&suite.config);
 	finish_reload(NULL);
 	if (suite.phase == SUITE_STARTING) {
 		suite.phase = SUITE_SERVING;

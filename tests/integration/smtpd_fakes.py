@@ -200,7 +200,8 @@ class Queue(Owner):
     def commit(self, peer, message, p):
         names = ["id", "sender", "start", "wire", "body", "utf8", "client",
                  "helo", "protocol"]
-        got = [n for n, _ in p.attributes if n not in ("ret", "envid", "junk")]
+        got = [n for n, _ in p.attributes if n not in (
+            "ret", "envid", "junk", "hold")]
         assert p.verb == "commit" and got == names
         assert p["id"] == message.id
         message.attributes = dict(p.attributes)
