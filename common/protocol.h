@@ -59,8 +59,13 @@
  * role-smtpd:
  *   -> recipient address= [null=1]	null: of the null sender; reports alone
  *					go back the way of a rewritten sender
- *   <- recipient verdict= [keep=1]	recipient-ok; relay-denied when the
- *					domain is not ours; user-unknown ...
+ *   <- recipient verdict= [mailbox=] [limit=] [keep=1]
+ *					recipient-ok; relay-denied when the
+ *					domain is not ours; user-unknown ...;
+ *					mailbox: the one that it leads to, by
+ *					its canonical address or login name,
+ *					absent where there is none or several;
+ *					limit: its user's own mailbox-messages
  *   <- changed				unasked, once after answers with keep=1:
  *					those hold as long as this has not come
  *					and the connection stands
@@ -99,6 +104,13 @@
  *   <- sender serial= verdict=
  *   -> route serial= address= [null=1]
  *   <- route serial= kind= [target=] [more=1] [keep=1]
+ *   -> budget serial= user=
+ *   <- budget serial= verdict= [limits=] [keep=1]
+ *					ok, or nobody can tell now; limits: the
+ *					login's own login-messages, login-
+ *					recipients and login-new-recipients,
+ *					"2000/1d - -", "-" and absent: the
+ *					config's
  *   <- changed				as above
  *	kind mailbox	target: canonical address of a virtual user
  *	kind system	target: login name of a system user
@@ -123,6 +135,9 @@
  *					with hash, the others of the old
  *					password go; secret: the password in
  *					base64; disabled 0|1
+ *   -> user-limit address= name= value=
+ *					name: the keyword; value: a rate,
+ *					"": the config's again
  *   -> user-del address=
  *   -> app-add address= app= digest=	an app password's name and SHA-256
  *   -> app-del address= app=
@@ -215,8 +230,9 @@
  *   -> abort				no answer: forget it, at any time
  *   A connection that ends before "synced" is an abort.
  * role-userdb:
- *   -> login user= +fd			no answer; the end is as above, and may
- *					name recipients that are not local
+ *   -> login user= [app=] +fd		no answer; the end is as above, and may
+ *					name recipients that are not local;
+ *					app: the app password it came in with
  * role-deliver, the worker speaks first:
  *   -> ready
  *   <- job id= sender= domain= start= size= wire= body= utf8= count=
@@ -458,6 +474,7 @@ enum {
 	PROTOCOL_SCRAM_MAX = 2048, /* a message; >= SCRAM_MESSAGE_MAX */
 	PROTOCOL_TLS_MAX = 80,	  /* PROTOCOL:CIPHER */
 	PROTOCOL_TEXT_MAX = 2048, /* replies, reasons */
+	PROTOCOL_LIMITS_MAX = 80, /* three rates, or "-" */
 	PROTOCOL_NAME_MAX = 64	  /* verdicts, kinds */
 };
 

@@ -21,7 +21,7 @@ static void
 gather_known(struct session *s, struct policy_facts *f)
 {
 	f->recipient.known = owners_recipient(s->owners, f->recipient.address,
-	    address_is_null(&s->transaction.sender));
+	    address_is_null(&s->transaction.sender), &s->transaction.place);
 }
 
 static bool

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd/owners.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,12 +56,19 @@ drop_login(struct owners *o)
 /* -- what userdb has let us keep -- */
 
 static void
+clear(struct owners_kept *kept)
+{
+	free(kept->address);
+	free(kept->mailbox);
+	free(kept->limit);
+	*kept = (struct owners_kept){0};
+}
+
+static void
 forget_kept(struct owners *o)
 {
-	for (size_t i = 0; i < OWNERS_KEPT; i++) {
-		free(o->kept[i]);
-		o->kept[i] = NULL;
-	}
+	for (size_t i = 0; i < OWNERS_KEPT; i++)
+		clear(&o->kept[i]);
 }
 
 static void
@@ -74,7 +82,7 @@ static bool
 keeps(const struct owners *o)
 {
 	for (size_t i = 0; i < OWNERS_KEPT; i++)
-		if (o->kept[i] != NULL)
+		if (o->kept[i].address != NULL)
 			return true;
 	return false;
 }
@@ -87,29 +95,38 @@ owners_keep_nothing(struct owners *o)
 		drop_userdb(o);
 }
 
-static char **
-place_of(struct owners *o, const char *address)
+static struct owners_kept *
+kept_at(struct owners *o, const char *address)
 {
 	return &o->kept[hash_text(address) % OWNERS_KEPT];
 }
 
 static void
-keep(struct owners *o, const char *address)
+keep(struct owners *o, const char *address, const struct owners_place *place)
 {
-	char **place = place_of(o, address);
+	struct owners_kept *kept = kept_at(o, address);
 
-	free(*place);
-	*place = strdup(address);
+	clear(kept);
+	*kept = (struct owners_kept){.address = strdup(address),
+	    .mailbox = strdup(place->mailbox),
+	    .limit = strdup(place->limit)};
+	if (kept->address == NULL || kept->mailbox == NULL ||
+	    kept->limit == NULL)
+		clear(kept);
 }
 
 /* It is true for as long as userdb says nothing, and is there. */
 static bool
-has_kept(struct owners *o, const char *address)
+find_kept(struct owners *o, const char *address, struct owners_place *place)
 {
-	const char *kept = *place_of(o, address);
+	const struct owners_kept *kept = kept_at(o, address);
 
-	return kept != NULL && strcmp(kept, address) == 0 &&
-	    ipc_is_quiet(o->userdb);
+	if (kept->address == NULL || strcmp(kept->address, address) != 0 ||
+	    !ipc_is_quiet(o->userdb))
+		return false;
+	snprintf(place->mailbox, sizeof(place->mailbox), "%s", kept->mailbox);
+	snprintf(place->limit, sizeof(place->limit), "%s", kept->limit);
+	return true;
 }
 
 void
@@ -163,39 +180,50 @@ ask(struct owners *o, const struct packet *request, struct packet *answer)
 	return false;
 }
 
-/* address: of what may be kept, or NULL. */
 static enum verdict
-read_answer(struct owners *o, struct packet *answer, const char *verb,
-    const char *address)
+lose_userdb(struct owners *o)
 {
-	const char *name;
+	log_event(LEVEL_WARNING, "peer lost", log_text("what", "userdb"),
+	    log_text("reason", "malformed answer from userdb"));
+	drop_userdb(o);
+	return VERDICT_INTERNAL;
+}
+
+static enum verdict
+read_recipient(struct owners *o, const struct packet *answer,
+    const char *address, struct owners_place *place)
+{
+	const char *name, *mailbox, *limit;
 	uint64_t kept;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &name),
+	    ATTRIBUTE_TEXT_OPTIONAL("mailbox", PROTOCOL_ADDRESS_MAX, &mailbox),
+	    ATTRIBUTE_TEXT_OPTIONAL("limit", OWNERS_LIMIT_MAX, &limit),
 	    ATTRIBUTE_NUMBER_OPTIONAL("keep", &kept)};
-	bool fine = packet_read(answer, verb, set, address != NULL ? 2 : 1, 0);
 	enum verdict verdict;
 
-	packet_close(answer);
-	if (!fine) {
-		log_event(LEVEL_WARNING, "peer lost",
-		    log_text("what", "userdb"),
-		    log_text("reason", "malformed answer from userdb"));
-		drop_userdb(o);
-		return VERDICT_INTERNAL;
-	}
+	if (!packet_read(answer, "recipient", set, 4, 0))
+		return lose_userdb(o);
 	verdict = verdict_named(name);
-	if (address != NULL && kept == 1 && verdict == VERDICT_RECIPIENT_OK)
-		keep(o, address);
+	if (mailbox != NULL)
+		snprintf(
+		    place->mailbox, sizeof(place->mailbox), "%s", mailbox);
+	if (limit != NULL)
+		snprintf(place->limit, sizeof(place->limit), "%s", limit);
+	if (kept == 1 && verdict == VERDICT_RECIPIENT_OK)
+		keep(o, address, place);
 	return verdict;
 }
 
 enum verdict
-owners_recipient(struct owners *o, const char *address, bool null)
+owners_recipient(struct owners *o, const char *address, bool null,
+    struct owners_place *place)
 {
 	struct packet request, answer;
+	enum verdict verdict;
 
-	if (has_kept(o, address))
+	*place = (struct owners_place){.mailbox = ""};
+	if (find_kept(o, address, place))
 		return VERDICT_RECIPIENT_OK;
 	packet_start(&request, "recipient");
 	packet_text(&request, "address", address);
@@ -203,20 +231,30 @@ owners_recipient(struct owners *o, const char *address, bool null)
 		packet_number(&request, "null", 1);
 	if (!ask(o, &request, &answer))
 		return VERDICT_INTERNAL;
-	return read_answer(o, &answer, "recipient", address);
+	verdict = read_recipient(o, &answer, address, place);
+	packet_close(&answer);
+	return verdict;
 }
 
 enum verdict
 owners_may_send(struct owners *o, const char *login, const char *address)
 {
 	struct packet request, answer;
+	const char *name;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &name)};
+	enum verdict verdict;
 
 	packet_start(&request, "sender");
 	packet_text(&request, "user", login);
 	packet_text(&request, "address", address);
 	if (!ask(o, &request, &answer))
 		return VERDICT_INTERNAL;
-	return read_answer(o, &answer, "sender", NULL);
+	verdict = packet_read(&answer, "sender", set, 1, 0)
+	    ? verdict_named(name)
+	    : lose_userdb(o);
+	packet_close(&answer);
+	return verdict;
 }
 
 void

@@ -14,12 +14,23 @@
  * made when they are needed, kept from one session to the next, and made
  * anew when an owner was restarted in between.
  */
-enum { OWNERS_KEPT = 16 };
+enum { OWNERS_KEPT = 16, OWNERS_LIMIT_MAX = 31 };
+
+/* Where a recipient's mail ends, as userdb tells it. */
+struct owners_place {
+	/* the one mailbox, by its canonical name; "": none, or several */
+	char mailbox[PROTOCOL_ADDRESS_MAX + 1];
+	/* its own mailbox-messages; "": the config's */
+	char limit[OWNERS_LIMIT_MAX + 1];
+};
 
 struct owners {
 	int userdb, queue; /* -1: none */
 	/* recipients that userdb has let us take without asking again */
-	char *kept[OWNERS_KEPT];
+	struct owners_kept {
+		char *address; /* NULL: none */
+		char *mailbox, *limit;
+	} kept[OWNERS_KEPT];
 	/* A login's end at queue, which replaces queue for one session. */
 	int login;
 	struct submit_ahead ahead, login_ahead; /* of both */
@@ -37,9 +48,12 @@ void owners_close(struct owners *);
 /* A login speaks for itself on userdb's connection: nothing is kept there. */
 void owners_keep_nothing(struct owners *);
 
-/* userdb does not answer, or nonsense: VERDICT_INTERNAL. */
-enum verdict owners_recipient(
-    struct owners *, const char *address, bool null); /* null: no sender */
+/*
+ * userdb does not answer, or nonsense: VERDICT_INTERNAL.  null: of mail
+ * without a sender; place is filled in, whatever the verdict.
+ */
+enum verdict owners_recipient(struct owners *, const char *address, bool null,
+    struct owners_place *place);
 enum verdict owners_may_send(
     struct owners *, const char *login, const char *address);
 

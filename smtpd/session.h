@@ -35,6 +35,7 @@ struct transaction {
 	struct dsn_recipient *asked; /* of each; owned, as is orcpt */
 	size_t nrecipients;
 	size_t room; /* of the arrays */
+	struct owners_place place; /* of the recipient looked up last */
 	/* What was judged of its message, for the log; NULL: nothing was. */
 	const char *spf, *dkim, *dmarc;
 	char author[DNS_NAME_MAX + 1]; /* the domain in From; "" */

@@ -380,6 +380,7 @@ static const struct {
 } requests[] = {
     {"user-add", true, admin_user_add},
     {"user-set", true, admin_user_set},
+    {"user-limit", true, admin_user_limit},
     {"user-del", true, admin_user_del},
     {"app-add", true, admin_app_add},
     {"app-del", true, admin_app_del},

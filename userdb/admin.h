@@ -66,6 +66,7 @@ enum store_result admin_appoint(
 
 bool admin_user_add(struct admin *, const struct packet *, struct packet *);
 bool admin_user_set(struct admin *, const struct packet *, struct packet *);
+bool admin_user_limit(struct admin *, const struct packet *, struct packet *);
 bool admin_user_del(struct admin *, const struct packet *, struct packet *);
 bool admin_user_find(struct admin *, const struct packet *, struct packet *);
 bool admin_app_add(struct admin *, const struct packet *, struct packet *);

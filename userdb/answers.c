@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "userdb/answers.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/buf.h"
 #include "common/verdict.h"
 #include "userdb/jwks.h"
 #include "userdb/login.h"
+#include "userdb/name.h"
 #include "userdb/resolve.h"
 #include "userdb/rewrite.h"
 
@@ -35,15 +37,12 @@ let_keep(struct peer *peer, struct packet *answer)
 }
 
 static bool
-answer_verdict(
-    struct peer *peer, const char *verb, enum verdict verdict, bool keep)
+answer_verdict(struct peer *peer, const char *verb, enum verdict verdict)
 {
 	static struct packet answer;
 
 	packet_start(&answer, verb);
 	packet_text(&answer, "verdict", verdict_row(verdict)->name);
-	if (keep)
-		let_keep(peer, &answer);
 	(void)peer_answer(peer, &answer);
 	return true;
 }
@@ -66,6 +65,39 @@ check_back(const char *back)
 					 : resolve_check(directory, back);
 }
 
+/* Whose mailbox it is, and how much may come into that. */
+static void
+add_mailbox(struct packet *answer, const struct resolution *r)
+{
+	packet_text(answer, "mailbox", r->target);
+	if (r->limit[0] != '\0')
+		packet_text(answer, "limit", r->limit);
+}
+
+/* What leads to no single mailbox is counted for none. */
+static bool
+answer_recipient(struct peer *peer, const char *address)
+{
+	static struct packet answer;
+	struct resolution r;
+	enum verdict verdict = VERDICT_RECIPIENT_OK;
+
+	resolve(directory, address, &r);
+	if (r.kind != RESOLVED_MAILBOX)
+		verdict = resolve_check(directory, address);
+	packet_start(&answer, "recipient");
+	packet_text(&answer, "verdict", verdict_row(verdict)->name);
+	if (r.kind == RESOLVED_MAILBOX) {
+		add_mailbox(&answer, &r);
+		let_keep(peer, &answer);
+	} else if (verdict == VERDICT_RECIPIENT_OK &&
+	    resolve_mailbox(directory, address, &r)) {
+		add_mailbox(&answer, &r);
+	}
+	(void)peer_answer(peer, &answer);
+	return true;
+}
+
 static bool
 recipient(struct peer *peer, struct packet *p)
 {
@@ -75,19 +107,12 @@ recipient(struct peer *peer, struct packet *p)
 	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
 	    ATTRIBUTE_NUMBER_OPTIONAL("null", &null)};
 	char back[PROTOCOL_ADDRESS_MAX + 1];
-	struct resolution r;
 
 	if (!packet_read(p, "recipient", set, 2, 0))
 		return false;
 	if (null == 1 && leads_back(address, back))
-		return answer_verdict(
-		    peer, "recipient", check_back(back), false);
-	resolve(directory, address, &r);
-	if (r.kind == RESOLVED_MAILBOX)
-		return answer_verdict(
-		    peer, "recipient", VERDICT_RECIPIENT_OK, true);
-	return answer_verdict(
-	    peer, "recipient", resolve_check(directory, address), false);
+		return answer_verdict(peer, "recipient", check_back(back));
+	return answer_recipient(peer, address);
 }
 
 static bool
@@ -100,7 +125,7 @@ sender(struct peer *peer, struct packet *p)
 
 	return packet_read(p, "sender", set, 2, 0) &&
 	    answer_verdict(peer, "sender",
-		resolve_sender(directory, user, address), false);
+		resolve_sender(directory, user, address));
 }
 
 /* -- queue -- */
@@ -122,6 +147,53 @@ sender_of_queue(struct peer *peer, struct packet *p)
 	packet_start(&answer, "sender");
 	packet_number(&answer, "serial", serial);
 	packet_text(&answer, "verdict", verdict_row(verdict)->name);
+	(void)peer_answer(peer, &answer);
+	return true;
+}
+
+/* The three that ledger asks for, in order; "-" for the config's. */
+static void
+add_limits(struct packet *answer, const struct entry *user)
+{
+	char text[PROTOCOL_LIMITS_MAX];
+	const char *own[3];
+
+	for (int i = 0; i < 3; i++) {
+		own[i] = user->limits[LIMIT_LOGIN_MESSAGES + i];
+		if (own[i][0] == '\0')
+			own[i] = "-";
+	}
+	snprintf(text, sizeof(text), "%s %s %s", own[0], own[1], own[2]);
+	if (strcmp(text, "- - -") != 0)
+		packet_text(answer, "limits", text);
+}
+
+/* What this login may send.  Who is gone by now has what all have. */
+static bool
+budget(struct peer *peer, struct packet *p)
+{
+	static struct packet answer;
+	const char *user;
+	uint64_t serial;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
+	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user)};
+	struct address name;
+	struct entry e;
+	enum found found = ABSENT;
+
+	if (!packet_read(p, "budget", set, 2, 0))
+		return false;
+	if (name_parse(user, &name) == NULL)
+		found = directory_user(directory, &name, &e);
+	packet_start(&answer, "budget");
+	packet_number(&answer, "serial", serial);
+	packet_text(&answer, "verdict",
+	    verdict_row(found == FAILED ? VERDICT_LOOKUP_FAILED : VERDICT_OK)
+		->name);
+	if (found == FOUND)
+		add_limits(&answer, &e);
+	if (found != FAILED)
+		let_keep(peer, &answer);
 	(void)peer_answer(peer, &answer);
 	return true;
 }
@@ -305,6 +377,7 @@ static const struct {
     {ROLE_QUEUE, "route", route},
     {ROLE_QUEUE, "sender", sender_of_queue},
     {ROLE_QUEUE, "srs", srs},
+    {ROLE_QUEUE, "budget", budget},
     {ROLE_ADMIN, "check", login_check},
     {ROLE_ADMIN, NULL, administer},
 };

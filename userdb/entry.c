@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/config.h"
 #include "userdb/name.h"
 
 static const struct {
@@ -21,7 +22,7 @@ static const struct {
 
 enum { TYPES = sizeof(types) / sizeof(types[0]), VERSION = 1 };
 
-enum form { FORM_TEXT, FORM_NUMBER, FORM_FLAG };
+enum form { FORM_TEXT, FORM_RATE, FORM_NUMBER, FORM_FLAG };
 
 /* Whose lines of text have it. */
 enum {
@@ -50,6 +51,13 @@ static const struct field {
     FIELD("secret", FORM_TEXT, secret, OF_USER),
     FIELD("system", FORM_TEXT, system, OF_USER),
     FIELD("disabled", FORM_FLAG, disabled, OF_USER),
+    FIELD("login-messages", FORM_RATE, limits[LIMIT_LOGIN_MESSAGES], OF_USER),
+    FIELD("login-recipients", FORM_RATE, limits[LIMIT_LOGIN_RECIPIENTS],
+	OF_USER),
+    FIELD("login-new-recipients", FORM_RATE,
+	limits[LIMIT_LOGIN_NEW_RECIPIENTS], OF_USER),
+    FIELD("mailbox-messages", FORM_RATE, limits[LIMIT_MAILBOX_MESSAGES],
+	OF_USER),
     FIELD("digest", FORM_TEXT, digest, OF_APP),
     FIELD("used", FORM_NUMBER, used, OF_APP),
     FIELD("created", FORM_NUMBER, created, OF_ALL),
@@ -59,6 +67,30 @@ static const struct field {
 };
 
 enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
+
+static const char *const limits[LIMITS] = {
+    [LIMIT_LOGIN_MESSAGES] = "login-messages",
+    [LIMIT_LOGIN_RECIPIENTS] = "login-recipients",
+    [LIMIT_LOGIN_NEW_RECIPIENTS] = "login-new-recipients",
+    [LIMIT_MAILBOX_MESSAGES] = "mailbox-messages",
+};
+
+const char *
+limit_name(enum limit limit)
+{
+	return limits[limit];
+}
+
+bool
+limit_named(const char *name, enum limit *limit)
+{
+	for (int i = 0; i < LIMITS; i++)
+		if (strcmp(limits[i], name) == 0) {
+			*limit = (enum limit)i;
+			return true;
+		}
+	return false;
+}
 
 /* FNV-1a, 64 bits: against accidents, not against enemies. */
 static uint64_t
@@ -86,6 +118,7 @@ get_field(const struct entry *e, const struct field *f, char *out, size_t max)
 
 	switch (f->form) {
 	case FORM_TEXT:
+	case FORM_RATE:
 		snprintf(out, max, "%s", where);
 		return;
 	case FORM_NUMBER:
@@ -102,20 +135,27 @@ get_field(const struct entry *e, const struct field *f, char *out, size_t max)
 }
 
 static bool
+set_text(char *where, const struct field *f, struct span value)
+{
+	struct config_rate rate;
+
+	if (value.len >= f->size || value.len == 0 ||
+	    memchr(value.data, '\0', value.len) != NULL)
+		return false;
+	memcpy(where, value.data, value.len);
+	where[value.len] = '\0';
+	return f->form != FORM_RATE || config_parse_rate(where, &rate);
+}
+
+static bool
 set_field(struct entry *e, const struct field *f, struct span value)
 {
 	char *where = (char *)e + f->offset;
 	struct cursor c = cursor_over(value.data, value.len);
 	uint64_t number = 0;
 
-	if (f->form == FORM_TEXT) {
-		if (value.len >= f->size || value.len == 0 ||
-		    memchr(value.data, '\0', value.len) != NULL)
-			return false;
-		memcpy(where, value.data, value.len);
-		where[value.len] = '\0';
-		return true;
-	}
+	if (f->form == FORM_TEXT || f->form == FORM_RATE)
+		return set_text(where, f, value);
 	number = cursor_decimal(&c);
 	if (!cursor_done(&c))
 		return false;

@@ -32,6 +32,7 @@
  *
  *	domain example.org
  *	user alice@example.org hash=$y$... created=1763690000
+ *	user bob@example.org hash=$y$... login-messages=5000/1d
  *	alias info@example.org alice@example.org
  *	app alice@example.org phone digest=2c26b46b... used=1763700000
  *	grant alice@example.org @example.net
@@ -54,8 +55,24 @@ enum {
 	ENTRY_DIGEST_MAX = 64,	/* SHA-256 in hexadecimal digits */
 	ENTRY_APP_MAX = 64,
 	GRANTS_MAX = 500, /* of a user */
+	ENTRY_LIMIT_MAX = 23, /* NUMBER/DURATION */
 	ENTRY_LINE_MAX = 2048
 };
+
+/*
+ * What a user may have of his own where the config has something for all:
+ * named as its keywords are.
+ */
+enum limit {
+	LIMIT_LOGIN_MESSAGES,
+	LIMIT_LOGIN_RECIPIENTS,
+	LIMIT_LOGIN_NEW_RECIPIENTS,
+	LIMIT_MAILBOX_MESSAGES,
+	LIMITS
+};
+
+const char *limit_name(enum limit);
+bool limit_named(const char *name, enum limit *);
 
 struct entry {
 	enum entry_type type;
@@ -75,6 +92,7 @@ struct entry {
 	char secret[ENTRY_SECRET_MAX + 1]; /* the password; "": not kept */
 	char system[ENTRY_SYSTEM_MAX + 1]; /* login name; "": virtual user */
 	bool disabled;
+	char limits[LIMITS][ENTRY_LIMIT_MAX + 1]; /* "": the config's */
 	/* of an app password: */
 	char digest[ENTRY_DIGEST_MAX + 1];
 	uint64_t used; /* unix seconds, to the hour; 0: never */

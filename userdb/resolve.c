@@ -93,6 +93,8 @@ is_exactly(
 	case FOUND:
 		if (user.disabled)
 			return refuse(r, VERDICT_MAILBOX_DISABLED);
+		memcpy(r->limit, user.limits[LIMIT_MAILBOX_MESSAGES],
+		    sizeof(r->limit));
 		if (user.system[0] != '\0')
 			return is_account(d, user.system, r);
 		r->kind = RESOLVED_MAILBOX;
@@ -295,6 +297,39 @@ resolve_targets(struct directory *d, const struct resolution *r,
 		return ABSENT;
 	found(r->target, context);
 	return FOUND;
+}
+
+struct only {
+	size_t n;
+	char address[PROTOCOL_ADDRESS_MAX + 1];
+};
+
+static bool
+take_only(const char *address, void *context)
+{
+	struct only *only = context;
+
+	snprintf(only->address, sizeof(only->address), "%s", address);
+	return ++only->n < 2;
+}
+
+bool
+resolve_mailbox(
+    struct directory *d, const char *address, struct resolution *r)
+{
+	struct only next;
+
+	resolve(d, address, r);
+	for (int i = 0; i < RESOLVE_DEPTH_MAX; i++) {
+		if (r->kind != RESOLVED_ALIAS && r->kind != RESOLVED_FORWARD)
+			break;
+		next.n = 0;
+		if (resolve_targets(d, r, take_only, &next) != FOUND ||
+		    next.n != 1)
+			return false;
+		resolve(d, next.address, r);
+	}
+	return r->kind == RESOLVED_MAILBOX || r->kind == RESOLVED_SYSTEM;
 }
 
 enum found

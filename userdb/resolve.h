@@ -34,6 +34,8 @@ struct resolution {
 	enum verdict verdict;
 	char target[PROTOCOL_ADDRESS_MAX + 1];
 	struct address alias;
+	/* of a mailbox: its user's own mailbox-messages, "" the config's */
+	char limit[ENTRY_LIMIT_MAX + 1];
 };
 
 /*
@@ -56,6 +58,14 @@ enum found resolve_targets(struct directory *, const struct resolution *,
  * one of its targets when none leads anywhere.
  */
 enum verdict resolve_check(struct directory *, const char *address);
+
+/*
+ * The one mailbox that the address leads to, through as many aliases as
+ * there are; false: none, several, or nobody can tell now.  target: its
+ * canonical address, or of a user of the system his login name.
+ */
+bool resolve_mailbox(
+    struct directory *, const char *address, struct resolution *);
 
 /*
  * Does this target of an alias, which it has already, come back to it, or

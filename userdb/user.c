@@ -22,6 +22,7 @@ static const char usage[] =
     "  passwd [--password-stdin] [--reversible] address ...\n"
     "  passwd --app name [--revoke] address\n"
     "  grant | revoke login address | @domain ...\n"
+    "  limit address name number/time | 0 | default\n"
     "  list [--json]\n"
     "  import [--format native|dovecot] [file]\n"
     "  export [--format native|dovecot]\n"
@@ -80,6 +81,34 @@ del_one(struct request *r, const char *address)
 {
 	packet_start(&packet, "user-del");
 	packet_text(&packet, "address", address);
+	return client_do(r->client, &packet);
+}
+
+static int
+limit_user(struct request *r)
+{
+	const char *name = r->argv[1], *value = r->argv[2];
+	struct config_rate rate;
+	enum limit limit;
+
+	if (!limit_named(name, &limit))
+		return program_fail(EX_USAGE,
+		    "%s: no such limit; there are login-messages, "
+		    "login-recipients, login-new-recipients and "
+		    "mailbox-messages",
+		    name);
+	if (strcmp(value, "default") == 0)
+		value = "";
+	else if (strlen(value) > ENTRY_LIMIT_MAX ||
+	    !config_parse_rate(value, &rate))
+		return program_fail(EX_DATAERR,
+		    "%s: not a number and a time, like 2000/1d, nor 0 (no "
+		    "limit) nor default",
+		    value);
+	packet_start(&packet, "user-limit");
+	packet_text(&packet, "address", r->argv[0]);
+	packet_text(&packet, "name", name);
+	packet_text(&packet, "value", value);
 	return client_do(r->client, &packet);
 }
 
@@ -174,6 +203,7 @@ static const struct command {
     {NULL, "disable", 1, 0, 0, disable_one, NULL},
     {NULL, "grant", 2, 0, 0, NULL, grant_senders},
     {NULL, "revoke", 2, 0, 0, NULL, revoke_senders},
+    {NULL, "limit", 3, 3, 0, NULL, limit_user},
     {NULL, "show", 1, 0, OPTION_JSON, NULL, user_show},
     {NULL, "list", 0, -1, OPTION_JSON, NULL, user_list},
     {NULL, "import", 0, 1, OPTION_FORMAT, NULL, user_import},

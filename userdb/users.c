@@ -210,6 +210,35 @@ admin_user_set(struct admin *a, const struct packet *p, struct packet *answer)
 	return admin_finish(a, directory_put(d, &e), answer);
 }
 
+/* A limit of his own, or with "" the config's again. */
+bool
+admin_user_limit(struct admin *a, const struct packet *p, struct packet *answer)
+{
+	struct directory *d = a->directory;
+	struct config_rate rate;
+	struct entry e;
+	const char *address, *name, *value;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("address", PROTOCOL_ADDRESS_MAX, &address),
+	    ATTRIBUTE_TEXT("name", PROTOCOL_NAME_MAX, &name),
+	    ATTRIBUTE_TEXT("value", ENTRY_LIMIT_MAX, &value)};
+	enum store_result result;
+	enum limit limit;
+
+	if (!packet_read(p, "user-limit", set, 3, 0) ||
+	    !limit_named(name, &limit) ||
+	    (value[0] != '\0' && !config_parse_rate(value, &rate)))
+		return false;
+	if (!admin_find_user(a, address, &e, answer))
+		return true;
+	copy_text(e.limits[limit], sizeof(e.limits[limit]), value);
+	e.changed = (uint64_t)clock_now();
+	if ((result = store_begin(d->store)) != STORE_OK)
+		return admin_fail_store(answer, result);
+	packet_start(answer, "done");
+	return admin_finish(a, directory_put(d, &e), answer);
+}
+
 static bool
 take_user(const struct entry *e, void *context)
 {

@@ -217,12 +217,14 @@ owners_keep_nothing(struct owners *o)
 }
 
 enum verdict
-owners_recipient(struct owners *o, const char *address, bool null)
+owners_recipient(struct owners *o, const char *address, bool null,
+    struct owners_place *place)
 {
 	const char *domain = strrchr(address, '@');
 
 	(void)o;
 	(void)null;
+	*place = (struct owners_place){.mailbox = ""};
 	if (strcmp(address, "ann@example.test") == 0)
 		return VERDICT_RECIPIENT_OK;
 	return domain != NULL && strcmp(domain, "@example.test") == 0

@@ -203,6 +203,7 @@ class House:
         self.routes = {}
         self.asked = queue.Queue()
         self.srs = {}  # {sender: what is said of him}; he stays otherwise
+        self.limits = {}  # {login: limits of its own}
         self.senders = queue.Queue()  # (sender, domain) as asked
         self.mailbox = queue.Queue()
         self.silent_userdb = False
@@ -284,6 +285,11 @@ class House:
                 more = self.srs.get(attributes["address"], {})
                 peer.say("srs", serial=attributes["serial"],
                          **{"verdict": "ok", **more})
+                continue
+            if verb == "budget":
+                more = self.limits.get(attributes["user"])
+                peer.say("budget", serial=attributes["serial"], verdict="ok",
+                         **({"limits": more} if more else {}))
                 continue
             assert verb == "route"
             self.asked.put(attributes["address"])
