@@ -220,6 +220,7 @@ struct config {
 	/* what a login may send */
 	struct config_rate login_messages, login_recipients;
 	struct config_rate login_new_recipients;
+	uint64_t login_held; /* messages of one, before no more are taken */
 	bool dmarc_reports; /* counted, and postrider-report sends them */
 	char *dmarc_report_from; /* NULL: as postmaster */
 	char *tls_trust; /* NULL: the system's certificates */

@@ -284,6 +284,9 @@ static const struct config_keyword keywords[] = {
     {"login-new-recipients", "rate", "400/1d", RATES,
 	"the same of recipients to whom that user did not send lately", false,
 	take_rate, AT(login_new_recipients)},
+    {"login-held", "number", "1000", "0 to 1000000",
+	"messages of one user that are held before no more are taken", false,
+	take_number, AT(login_held)},
     {"dmarc-reports", "choice", "no", "no|yes",
 	"whether the domains that ask for it get aggregate reports (DMARC) "
 	"about mail in their name",

@@ -30,6 +30,7 @@
 	V(TOO_MANY_RECIPIENTS, 452, "4.5.3", EX_TEMPFAIL, "too many recipients") \
 	V(MAILBOX_BUSY, 450, "4.2.0", EX_TEMPFAIL, "mailbox temporarily unavailable") \
 	V(MAILBOX_FULL, 452, "4.2.2", EX_TEMPFAIL, "mailbox full") \
+	V(TOO_MUCH_HELD, 452, "4.7.1", EX_TEMPFAIL, "your mail is held until the postmaster has looked at it, and no more of it can be taken now") \
 	V(NO_CONNECTION, 450, "4.4.1", EX_TEMPFAIL, "no answer from the host") \
 	V(BAD_HELO, 501, "5.5.4", EX_PROTOCOL, "say your host name") \
 	V(EXPIRED, 550, "5.4.7", EX_UNAVAILABLE, "delivery time expired") \

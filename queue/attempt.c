@@ -190,7 +190,7 @@ record_word(struct attempt *a, const char *reason)
 		    log_text("reason", reason));
 	else
 		log_event(LEVEL_INFO, "released", log_text("id", a->id));
-	m->held = reason != NULL;
+	message_hold(m, reason != NULL);
 	return !a->unwritten;
 }
 
@@ -225,7 +225,7 @@ attempt_first(struct message *m, struct envelope *e, struct route *routes)
 {
 	struct attempt *a = NULL;
 
-	m->sender = message_sender(e);
+	message_is_of(m, message_sender(e), e->login != NULL);
 	if (hold_applies(m, e))
 		return;
 	if (!dispatch_take(m)) {

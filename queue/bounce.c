@@ -20,10 +20,11 @@
 
 enum { RESTART_MS = 1000, ANSWER_MS = 10 * 60 * 1000 };
 
-/* An attempt that waits for its report. */
+/* An attempt that waits for its report, or a notice. */
 struct wish {
 	struct wish *next;
-	struct attempt *a;
+	struct attempt *a; /* NULL: */
+	struct bounce_notice *notice;
 };
 
 static struct {
@@ -54,13 +55,23 @@ answer_first(enum bounce_answer answer, const char *report)
 {
 	struct wish *w = reporter.first;
 	struct attempt *a = w->a;
+	struct bounce_notice *notice = w->notice;
 
 	reporter.first = w->next;
 	if (reporter.first == NULL)
 		reporter.last = NULL;
 	reporter.asked = false;
 	free(w);
-	attempt_told(a, answer, report);
+	if (a != NULL)
+		attempt_told(a, answer, report);
+	else
+		notice->told(notice, answer, report);
+}
+
+static const char *
+id_of(const struct wish *w)
+{
+	return w->a != NULL ? w->a->id : "notice";
 }
 
 static void
@@ -90,7 +101,7 @@ on_packet(struct peer *peer, struct packet *p)
 
 	(void)peer;
 	if (!packet_read(p, "reported", set, 3, 0) || !reporter.asked ||
-	    strcmp(id, reporter.first->a->id) != 0)
+	    strcmp(id, id_of(reporter.first)) != 0)
 		return false;
 	loop_timer_stop(&reporter.timer);
 	verdict = verdict_named(name);
@@ -163,17 +174,59 @@ send_question(const struct attempt *a)
 }
 
 static void
+send_notice(const struct bounce_notice *n)
+{
+	static struct packet p;
+
+	packet_start(&p, "notice");
+	packet_text(&p, "hostname", queue.config.hostname);
+	packet_text(&p, "login", n->login);
+	packet_text(&p, "reason", n->reason);
+	packet_number(&p, "since", (uint64_t)n->since);
+	packet_number(&p, "most", queue.config.login_held);
+	if (n->id[0] != '\0')
+		packet_text(&p, "id", n->id);
+	if (n->client != NULL)
+		packet_text(&p, "client", n->client);
+	if (n->sender != NULL)
+		packet_text(&p, "sender", n->sender);
+	if (n->app != NULL)
+		packet_text(&p, "app", n->app);
+	peer_send(&reporter.peer, &p);
+}
+
+static bool
+send_wish(const struct wish *w)
+{
+	if (w->a != NULL)
+		return send_question(w->a);
+	send_notice(w->notice);
+	return true;
+}
+
+static void
 ask_next(void)
 {
 	while (reporter.alive && !reporter.asked && reporter.first != NULL) {
 		reporter.asked = true;
-		if (send_question(reporter.first->a)) {
+		if (send_wish(reporter.first)) {
 			reporter.timer.fire = on_silence;
 			loop_timer(&reporter.timer, ANSWER_MS);
 		} else {
 			answer_first(BOUNCE_LATER, "");
 		}
 	}
+}
+
+static void
+enter(struct wish *w)
+{
+	if (reporter.last != NULL)
+		reporter.last->next = w;
+	else
+		reporter.first = w;
+	reporter.last = w;
+	ask_next();
 }
 
 void
@@ -186,12 +239,20 @@ bounce_ask(struct attempt *a)
 		return;
 	}
 	w->a = a;
-	if (reporter.last != NULL)
-		reporter.last->next = w;
-	else
-		reporter.first = w;
-	reporter.last = w;
-	ask_next();
+	enter(w);
+}
+
+void
+bounce_notify(struct bounce_notice *n)
+{
+	struct wish *w = calloc(1, sizeof(*w));
+
+	if (w == NULL) {
+		n->told(n, BOUNCE_LATER, "");
+		return;
+	}
+	w->notice = n;
+	enter(w);
 }
 
 /* -- the process -- */
@@ -230,7 +291,7 @@ start_reporter(struct timer *t)
 		become_reporter(pairs[1], pairs[3]);
 	close(pairs[1]);
 	close(pairs[3]);
-	client_begin(CLIENT_REPORT, pairs[2], NULL);
+	client_begin(CLIENT_REPORT, pairs[2], NULL, NULL);
 	reporter.peer = (struct peer){
 	    .role = "reporter", .packet = on_packet, .closed = on_closed};
 	reporter.alive = peer_begin(&reporter.peer, pairs[0]) == 0;

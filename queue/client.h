@@ -37,6 +37,7 @@ struct client {
 	enum client_role role;
 	enum client_state state;
 	char *login; /* NULL: none */
+	char *app;   /* the app password it came in with; NULL: none */
 	uid_t uid;   /* of CLIENT_PUBLIC */
 	bool relays; /* this message may leave the house */
 	bool ahead;  /* as "open" said */
@@ -63,6 +64,7 @@ struct routing {
 	struct client *client; /* NULL: gone */
 	size_t n, unanswered;
 	enum verdict sender; /* whether the login may send as From */
+	char *limits;        /* its own (protocol.h); NULL: none */
 	struct route routes[];
 };
 
@@ -80,6 +82,9 @@ void client_refuse(struct client *, enum verdict, const char *address);
 
 /* The same for a call that failed with errno; logged. */
 void client_refuse_errno(struct client *, const char *what);
+
+/* More of its login's mail cannot be taken (login-held). */
+bool client_is_full(const struct client *);
 
 void routing_release(struct routing *);
 

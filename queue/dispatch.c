@@ -127,7 +127,7 @@ dispatch_park(struct message *m)
 void
 dispatch_hold(struct message *m)
 {
-	m->held = true;
+	message_hold(m, true);
 	if (m->state != MESSAGE_WAITING && m->state != MESSAGE_READY)
 		return;
 	dispatch_forget(m);
@@ -137,7 +137,7 @@ dispatch_hold(struct message *m)
 void
 dispatch_release(struct message *m)
 {
-	m->held = false;
+	message_hold(m, false);
 	if (m->state == MESSAGE_HELD)
 		dispatch_wait(m, 0);
 }

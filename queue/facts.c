@@ -31,6 +31,7 @@ facts_of(struct facts *f, const char *id, enum spool_folder folder,
 	    .next = e->next,
 	    .attempts = e->attempts,
 	    .sender = message_sender(e),
+	    .of_login = e->login != NULL,
 	    .held = e->held != NULL,
 	    .warned = is_warned(e)};
 	memcpy(f->id, id, FS_ID_SIZE);
@@ -43,9 +44,9 @@ facts_write(const struct facts *f, char out[FACTS_TEXT_MAX + 1])
 {
 	snprintf(out, FACTS_TEXT_MAX + 1,
 	    "%s %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRIu64 " %" PRIu64
-	    " %d %d %s",
+	    " %d %d %d %s",
 	    f->id, f->folder, f->time, f->attempted, f->next, f->attempts,
-	    f->sender, f->held, f->warned, f->domain);
+	    f->sender, f->of_login, f->held, f->warned, f->domain);
 }
 
 static uint64_t
@@ -62,10 +63,10 @@ facts_read(struct facts *f, const char *text)
 {
 	struct cursor c = cursor_over(text, strlen(text));
 	struct span id = cursor_until(&c, ' ');
-	uint64_t numbers[8];
+	uint64_t numbers[9];
 	size_t left;
 
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		numbers[i] = take_number(&c);
 	left = cursor_left(&c);
 	if (!cursor_ok(&c) || id.len != FS_ID_SIZE - 1 ||
@@ -77,8 +78,9 @@ facts_read(struct facts *f, const char *text)
 	    .next = (int64_t)numbers[3],
 	    .attempts = numbers[4],
 	    .sender = numbers[5],
-	    .held = numbers[6] != 0,
-	    .warned = numbers[7] != 0};
+	    .of_login = numbers[6] != 0,
+	    .held = numbers[7] != 0,
+	    .warned = numbers[8] != 0};
 	memcpy(f->id, id.data, id.len);
 	memcpy(f->domain, c.pos, left);
 	return spool_is_id(f->id);

@@ -20,7 +20,7 @@ struct facts {
 	int64_t attempted, next; /* of the last attempt; 0: none */
 	uint64_t attempts;
 	uint64_t sender; /* a hash (queue/message.h) */
-	bool held, warned;
+	bool of_login, held, warned;
 	/* of all that is pending; "": of several, or not known */
 	char domain[PROTOCOL_ADDRESS_MAX + 1];
 };

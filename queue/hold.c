@@ -43,6 +43,12 @@ hold_has_changed(void)
 	return file.wanted > 0;
 }
 
+const struct hold_rule *
+hold_login_rule(const char *login)
+{
+	return holds_of_login(&holds, login);
+}
+
 const char *
 hold_reason(const struct envelope *e)
 {
@@ -54,7 +60,7 @@ hold_message(struct message *m, const char *id, const char *reason)
 {
 	log_event(
 	    LEVEL_INFO, "held", log_text("id", id), log_text("reason", reason));
-	m->held = true;
+	message_hold(m, true);
 	dispatch_wait(m, 0); /* which it does not, being held */
 }
 
@@ -232,6 +238,19 @@ hold_rule(enum hold_kind kind, const char *name, const char *reason,
 		return -1;
 	log_rule(kind, name, reason);
 	changed(wish);
+	return 0;
+}
+
+int
+hold_rule_reword(enum hold_kind kind, const char *name, const char *reason)
+{
+	const struct hold_rule *r = holds_find(&holds, kind, name);
+
+	if (r == NULL)
+		return 0;
+	if (holds_set(&holds, kind, name, reason, r->since) == -1)
+		return -1;
+	changed(NULL);
 	return 0;
 }
 

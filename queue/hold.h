@@ -52,10 +52,16 @@ int hold_rule(
 /* False: there was no such rule, and the wish is not called. */
 bool hold_rule_end(enum hold_kind, const char *name, struct hold_wish *);
 
+/* Other words for a rule as it is; 0, or -1 and errno. */
+int hold_rule_reword(enum hold_kind, const char *name, const char *reason);
+
 /* The wisher is gone. */
 void hold_forget(struct hold_wish *);
 
 const struct holds *hold_rules(void);
+
+/* The rule that this login's mail is held by; NULL: none. */
+const struct hold_rule *hold_login_rule(const char *login);
 
 /* Some rule was made or ended since the start. */
 bool hold_has_changed(void);

@@ -75,6 +75,12 @@ find(const struct holds *h, enum hold_kind kind, const char *name)
 	return NULL;
 }
 
+const struct hold_rule *
+holds_find(const struct holds *h, enum hold_kind kind, const char *name)
+{
+	return find(h, kind, name);
+}
+
 static struct hold_rule *
 add(struct holds *h)
 {
@@ -173,6 +179,21 @@ holds_match(const struct holds *h, const struct envelope *e)
 		    (r->wild || r->hash == hashes[r->kind]) &&
 		    pattern_matches(r->name, texts[r->kind]) &&
 		    (e->released == 0 || e->released < r->since))
+			return r;
+	}
+	return NULL;
+}
+
+const struct hold_rule *
+holds_of_login(const struct holds *h, const char *login)
+{
+	uint32_t hash = h->n > 0 ? hash_of(login) : 0;
+
+	for (size_t i = 0; i < h->n; i++) {
+		const struct hold_rule *r = &h->rules[i];
+
+		if (r->kind == HOLD_LOGIN && (r->wild || r->hash == hash) &&
+		    pattern_matches(r->name, login))
 			return r;
 	}
 	return NULL;

@@ -50,6 +50,10 @@ bool hold_kind_named(const char *name, enum hold_kind *);
 int holds_set(struct holds *, enum hold_kind, const char *name,
     const char *reason, int64_t since);
 
+/* NULL: there is none of that name. */
+const struct hold_rule *holds_find(
+    const struct holds *, enum hold_kind, const char *name);
+
 /* False: there was none. */
 bool holds_end(struct holds *, enum hold_kind, const char *name);
 
@@ -61,6 +65,10 @@ void holds_free(struct holds *);
  */
 const struct hold_rule *holds_match(
     const struct holds *, const struct envelope *);
+
+/* The rule for this login, whatever else there is; NULL: none. */
+const struct hold_rule *holds_of_login(
+    const struct holds *, const char *login);
 
 /*
  * Why it is held, by itself or by a rule; NULL: it is not.

@@ -12,6 +12,8 @@
 #include "common/log.h"
 #include "queue/budget.h"
 #include "queue/client.h"
+#include "queue/held.h"
+#include "queue/hold.h"
 #include "queue/queue.h"
 #include "queue/room.h"
 
@@ -55,6 +57,7 @@ routing_release(struct routing *r)
 		return;
 	for (size_t i = 0; i < r->n; i++)
 		route_free(&r->routes[i]);
+	free(r->limits);
 	free(r);
 }
 
@@ -153,6 +156,7 @@ client_free(struct client *c)
 	client_reset(c);
 	listing_free(c->listing);
 	free(c->login);
+	free(c->app);
 	free(c);
 }
 
@@ -223,6 +227,15 @@ client_refuse_errno(struct client *c, const char *what)
 	client_refuse(c, verdict_of_errno(reason), NULL);
 }
 
+/* As much of its login's mail is held as may be. */
+bool
+client_is_full(const struct client *c)
+{
+	return c->login != NULL &&
+	    held_of_login(c->login) >= queue.config.login_held &&
+	    hold_login_rule(c->login) != NULL;
+}
+
 /* -- open -- */
 
 /*
@@ -255,6 +268,8 @@ on_room(struct client *c, struct packet *p)
 	if (!packet_read(p, "room", set, 1, 0))
 		return false;
 	verdict = room_for(size) ? VERDICT_OK : VERDICT_DISK_FULL;
+	if (client_is_full(c))
+		verdict = VERDICT_TOO_MUCH_HELD;
 	packet_start(&answer, "room");
 	packet_text(&answer, "verdict", verdict_row(verdict)->name);
 	peer_send(&c->peer, &answer);
@@ -287,6 +302,10 @@ open_message(struct client *c)
 
 	if (queue.draining) {
 		client_refuse(c, VERDICT_BUSY, NULL);
+		return;
+	}
+	if (client_is_full(c)) {
+		client_refuse(c, VERDICT_TOO_MUCH_HELD, NULL);
 		return;
 	}
 	if (!find_room(c)) {
@@ -410,8 +429,18 @@ static const char *const roles[] = {
     [CLIENT_REPORT] = "report",
 };
 
+/* Without memory for it, nobody is told the app password. */
+static bool
+keep_login(struct client *c, const char *login, const char *app)
+{
+	c->login = login != NULL ? strdup(login) : NULL;
+	c->app = app != NULL ? strdup(app) : NULL;
+	return login == NULL || c->login != NULL;
+}
+
 void
-client_begin(enum client_role role, int fd, const char *login)
+client_begin(
+    enum client_role role, int fd, const char *login, const char *app)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	pid_t pid;
@@ -426,9 +455,9 @@ client_begin(enum client_role role, int fd, const char *login)
 		.closed = on_closed},
 	    .reception = {.reader = -1}};
 	envelope_init(&c->envelope);
-	if (login != NULL && (c->login = strdup(login)) == NULL) {
+	if (!keep_login(c, login, app)) {
 		close(fd);
-		free(c);
+		client_free(c);
 		return;
 	}
 	c->silence.fire = on_silence;

@@ -23,9 +23,10 @@ enum client_role {
 
 /*
  * Take a connection; fd becomes the client's.  login: of CLIENT_LOGIN, else
- * NULL.
+ * NULL; app: the app password that it came in with, NULL: none.
  */
-void client_begin(enum client_role, int fd, const char *login);
+void client_begin(
+    enum client_role, int fd, const char *login, const char *app);
 
 /* Messages that clients are sending now; a drain waits for those. */
 size_t clients_busy(void);

@@ -25,6 +25,7 @@
 #include "queue/intake.h"
 #include "queue/lifetime.h"
 #include "queue/message.h"
+#include "queue/overrun.h"
 #include "queue/queue.h"
 #include "queue/recover.h"
 #include "queue/remote.h"
@@ -50,14 +51,14 @@ static void
 smtpd_came(struct listener *l, int fd)
 {
 	(void)l;
-	client_begin(CLIENT_SMTPD, fd, NULL);
+	client_begin(CLIENT_SMTPD, fd, NULL, NULL);
 }
 
 static void
 public_came(struct listener *l, int fd)
 {
 	(void)l;
-	client_begin(CLIENT_PUBLIC, fd, NULL);
+	client_begin(CLIENT_PUBLIC, fd, NULL, NULL);
 }
 
 static void
@@ -78,14 +79,15 @@ admin_came(struct listener *l, int fd)
 static bool
 login_packet(struct peer *peer, struct packet *p)
 {
-	const char *user;
+	const char *user, *app;
 	const struct attribute set[] = {
-	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user)};
+	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user),
+	    ATTRIBUTE_TEXT_OPTIONAL("app", PROTOCOL_NAME_MAX, &app)};
 
 	(void)peer;
-	if (!packet_read(p, "login", set, 1, 1) || user[0] == '\0')
+	if (!packet_read(p, "login", set, 2, 1) || user[0] == '\0')
 		return false;
-	client_begin(CLIENT_LOGIN, packet_detach(p, 0), user);
+	client_begin(CLIENT_LOGIN, packet_detach(p, 0), user, app);
 	return true;
 }
 
@@ -345,6 +347,7 @@ main(int argc, char **argv)
 		spool_for_group(&queue.spool, mail.gid);
 	hold_begin();
 	bounce_begin();
+	overrun_begin();
 	confine();
 	lifetime_begin();
 	recover_begin();

@@ -90,6 +90,7 @@ message_drop(struct message *m)
 		where = &(*where)->chain;
 	*where = m->chain;
 	table.n--;
+	message_hold(m, false);
 	message_lead(m, NULL);
 	slab_give(&table.slab, m);
 }
@@ -202,6 +203,6 @@ message_lead_to(struct message *m, const char *name)
 void
 message_describe(struct message *m, const struct envelope *e)
 {
-	m->sender = message_sender(e);
+	message_is_of(m, message_sender(e), e->login != NULL);
 	message_lead_to(m, message_domain(e));
 }

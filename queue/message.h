@@ -46,6 +46,7 @@ struct message {
 	bool doomed : 1;      /* to be deleted when its attempt ends */
 	bool held : 1;        /* to be HELD from then on */
 	bool warned : 1;      /* of its delay there is no more to say */
+	bool of_login : 1;    /* sender is a login's */
 	uint8_t troubles : 4; /* attempts in a row that failed in-house */
 };
 
@@ -71,6 +72,15 @@ void message_describe(struct message *, const struct envelope *);
 
 /* Whose it is: the login's, the local user's, or the sender address's hash. */
 uint32_t message_sender(const struct envelope *);
+
+/* Note that. */
+void message_is_of(struct message *, uint32_t sender, bool of_login);
+
+/*
+ * It is held, or no longer; those of each login are counted
+ * (queue/held.c).
+ */
+void message_hold(struct message *, bool held);
 
 /* Of the envelope's: of all that is pending; NULL: of none, or several. */
 const char *message_domain(const struct envelope *);

@@ -74,3 +74,37 @@ pattern_is_wild(const char *pattern)
 	}
 	return false;
 }
+
+bool
+pattern_quote(const char *text, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (; *text != '\0'; text++) {
+		if (n + 2 >= size)
+			return false;
+		if (strchr("*?\\", *text) != NULL)
+			out[n++] = '\\';
+		out[n++] = *text;
+	}
+	out[n] = '\0';
+	return true;
+}
+
+bool
+pattern_plain(const char *pattern, char *out, size_t size)
+{
+	size_t n = 0;
+
+	if (pattern_is_wild(pattern))
+		return false;
+	for (; *pattern != '\0'; pattern++) {
+		if (*pattern == '\\' && pattern[1] != '\0')
+			pattern++;
+		if (n + 1 >= size)
+			return false;
+		out[n++] = *pattern;
+	}
+	out[n] = '\0';
+	return true;
+}

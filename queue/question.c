@@ -161,6 +161,31 @@ read_srs(struct packet *p, struct question *(*find)(uint64_t, enum about))
 }
 
 static struct question *
+read_limits(struct packet *p, struct question *(*find)(uint64_t, enum about),
+    struct answered *a)
+{
+	const char *verdict, *limits;
+	uint64_t serial, keep;
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("serial", &serial),
+	    ATTRIBUTE_TEXT("verdict", PROTOCOL_NAME_MAX, &verdict),
+	    ATTRIBUTE_TEXT_OPTIONAL("limits", PROTOCOL_LIMITS_MAX, &limits),
+	    ATTRIBUTE_NUMBER_OPTIONAL("keep", &keep)};
+	struct question *q;
+	struct route *r;
+
+	if (!packet_read(p, "budget", set, 4, 0) ||
+	    (q = find(serial, ABOUT_LIMITS)) == NULL)
+		return NULL;
+	r = &q->route;
+	r->kind = ROUTE_SENDER;
+	r->verdict = verdict_named(verdict);
+	if (!add_target(r, limits != NULL ? limits : ""))
+		r->verdict = VERDICT_BUSY;
+	a->keep = keep == 1 && r->verdict == VERDICT_OK;
+	return q;
+}
+
+static struct question *
 read_route(struct packet *p, struct question *(*find)(uint64_t, enum about),
     struct answered *a)
 {
@@ -194,5 +219,7 @@ question_read(struct packet *p, struct question *(*find)(uint64_t, enum about),
 		return read_sender(p, find);
 	if (packet_is(p, "srs"))
 		return read_srs(p, find);
+	if (packet_is(p, "budget"))
+		return read_limits(p, find, a);
 	return read_route(p, find, a);
 }

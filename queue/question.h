@@ -15,7 +15,8 @@
 enum about {
 	ABOUT_ROUTE,  /* where does it lead? */
 	ABOUT_LOGIN,  /* may this login send as it? */
-	ABOUT_REWRITE /* what instead of it, for an alias of this domain? */
+	ABOUT_REWRITE, /* what instead of it, for an alias of this domain? */
+	ABOUT_LIMITS   /* a login itself: how much may it send? */
 };
 
 struct question {

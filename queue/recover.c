@@ -91,10 +91,10 @@ take_up(const struct facts *f)
 	    f->attempts < UINT16_MAX ? (uint16_t)f->attempts : UINT16_MAX;
 	m->folder = f->folder;
 	m->again = m->found = true;
-	/* The reader may have followed a rule that has ended since. */
-	m->held = f->held && !hold_has_changed();
 	m->warned = f->warned;
-	m->sender = (uint32_t)f->sender;
+	message_is_of(m, (uint32_t)f->sender, f->of_login);
+	/* The reader may have followed a rule that has ended since. */
+	message_hold(m, f->held && !hold_has_changed());
 	message_lead_to(m, f->domain[0] != '\0' ? f->domain : NULL);
 	scan.found++;
 	dispatch_wait(m, due_in(f));

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/address.h"
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/ipc.h"
@@ -14,6 +16,7 @@
 #include "common/submit.h"
 #include "mailauth/dkim.h"
 #include "queue/bounce.h"
+#include "queue/notice.h"
 #include "queue/report.h"
 
 enum { STEP_MS = 2 * 60 * 1000 }; /* longer than queue takes to answer */
@@ -71,6 +74,46 @@ read_message(int fd, const struct envelope *e, uint64_t limit, struct report *r,
 	return true;
 }
 
+/* What is handed in, behind the headers that are for this house alone. */
+struct letter {
+	const char *to, *protocol;
+	const struct buf *text;
+	uint64_t start, wire;
+	bool eight_bit, utf8;
+};
+
+static enum verdict
+commit_letter(struct submission *s, const struct letter *l, int64_t deadline)
+{
+	const char *recipients[] = {l->to};
+	struct submit_envelope envelope = {.sender = "",
+	    .recipients = recipients,
+	    .nrecipients = 1,
+	    .client = "",
+	    .helo = "",
+	    .protocol = l->protocol,
+	    .start = l->start,
+	    .wire = l->wire,
+	    .eight_bit = l->eight_bit,
+	    .utf8 = l->utf8};
+	struct dkim_facts facts = {.fields = BUF_INIT(0)};
+	enum verdict verdict;
+
+	if (fs_write_all(s->writer, l->text->data, l->text->len) == -1) {
+		verdict = submit_storage_failed();
+		submit_abort(s);
+		return verdict;
+	}
+	/* The part that may leave the house. */
+	envelope.unsigned_because = dkim_sign_text(l->text->data + l->start,
+	    l->text->len - l->start, NULL, 0, &facts);
+	if (envelope.unsigned_because == NULL)
+		envelope.facts = &facts;
+	verdict = submit_commit(s, &envelope, deadline);
+	buf_free(&facts.fields);
+	return verdict;
+}
+
 /*
  * Nobody is told of a copy that cannot be delivered, by its protocol
  * (queue/tell.c): so there is an end to reports about reports.
@@ -79,15 +122,10 @@ static enum verdict
 hand_in(struct submission *s, struct report *r)
 {
 	int64_t deadline = clock_monotonic_ms() + STEP_MS;
-	const char *recipients[] = {r->to};
-	struct submit_envelope envelope = {.sender = "",
-	    .recipients = recipients,
-	    .nrecipients = 1,
-	    .client = "",
-	    .helo = "",
-	    .protocol = r->copy ? PROTOCOL_OF_COPIES : PROTOCOL_OF_REPORTS};
-	struct dkim_facts facts = {.fields = BUF_INIT(0)};
 	enum verdict verdict = submit_open(s, -1, 0, deadline);
+	struct letter l = {.to = r->to,
+	    .protocol = r->copy ? PROTOCOL_OF_COPIES : PROTOCOL_OF_REPORTS,
+	    .text = &r->text};
 
 	if (verdict != VERDICT_OK)
 		return verdict;
@@ -97,23 +135,11 @@ hand_in(struct submission *s, struct report *r)
 		submit_abort(s);
 		return VERDICT_BUSY;
 	}
-	if (fs_write_all(s->writer, r->text.data, r->text.len) == -1) {
-		verdict = submit_storage_failed();
-		submit_abort(s);
-		return verdict;
-	}
-	envelope.start = r->start;
-	envelope.wire = r->wire;
-	envelope.eight_bit = r->eight_bit;
-	envelope.utf8 = r->utf8;
-	/* The part that may leave the house. */
-	envelope.unsigned_because = dkim_sign_text(r->text.data + r->start,
-	    r->text.len - r->start, NULL, 0, &facts);
-	if (envelope.unsigned_because == NULL)
-		envelope.facts = &facts;
-	verdict = submit_commit(s, &envelope, deadline);
-	buf_free(&facts.fields);
-	return verdict;
+	l.start = r->start;
+	l.wire = r->wire;
+	l.eight_bit = r->eight_bit;
+	l.utf8 = r->utf8;
+	return commit_letter(s, &l, deadline);
 }
 
 /* That it fails changes nothing for the sender. */
@@ -164,7 +190,20 @@ report(struct submission *s, const struct wish *w, int content, int envelope,
 }
 
 static bool
-serve(int control, struct submission *s, struct packet *p)
+answer(int control, const struct submission *s, const char *id,
+    enum verdict verdict, const char *report)
+{
+	static struct packet p;
+
+	packet_start(&p, "reported");
+	packet_text(&p, "id", id);
+	packet_text(&p, "verdict", verdict_row(verdict)->name);
+	packet_text(&p, "report", report);
+	return ipc_send(control, &p, -1) == IPC_OK && !s->lost;
+}
+
+static bool
+serve_report(int control, struct submission *s, const struct packet *p)
 {
 	struct wish w;
 	const struct attribute set[] = {
@@ -177,18 +216,74 @@ serve(int control, struct submission *s, struct packet *p)
 	    ATTRIBUTE_NUMBER("expires", &w.expires),
 	    ATTRIBUTE_NUMBER("final", &w.final),
 	};
-	struct packet answer;
 	enum verdict verdict;
 	char id[PROTOCOL_ID_MAX + 1];
 
 	if (!packet_read(p, "report", set, sizeof(set) / sizeof(set[0]), 2))
 		return false;
 	verdict = report(s, &w, p->fds[0], p->fds[1], id);
-	packet_start(&answer, "reported");
-	packet_text(&answer, "id", w.id);
-	packet_text(&answer, "verdict", verdict_row(verdict)->name);
-	packet_text(&answer, "report", id);
-	return ipc_send(control, &answer, -1) == IPC_OK && !s->lost;
+	return answer(control, s, w.id, verdict, id);
+}
+
+/* -- to the postmaster -- */
+
+static enum verdict
+hand_in_notice(struct submission *s, struct notice *n)
+{
+	int64_t deadline = clock_monotonic_ms() + STEP_MS;
+	enum verdict verdict = submit_open(s, -1, 0, deadline);
+	struct letter l = {
+	    .to = n->to, .protocol = PROTOCOL_OF_NOTICES, .text = &n->text};
+
+	if (verdict != VERDICT_OK)
+		return verdict;
+	n->own_id = s->id;
+	n->now = s->time;
+	if (!notice_compose(n)) {
+		submit_abort(s);
+		return VERDICT_BUSY;
+	}
+	l.start = n->start;
+	l.wire = n->wire;
+	l.eight_bit = n->eight_bit;
+	return commit_letter(s, &l, deadline);
+}
+
+static bool
+serve_notice(int control, struct submission *s, const struct packet *p)
+{
+	struct notice n = {.to = NULL};
+	char to[ADDRESS_DOMAIN_MAX + 16];
+	uint64_t since;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("hostname", ADDRESS_DOMAIN_MAX, &n.hostname),
+	    ATTRIBUTE_TEXT("login", PROTOCOL_LOGIN_MAX, &n.login),
+	    ATTRIBUTE_TEXT("reason", ENVELOPE_TEXT_MAX, &n.reason),
+	    ATTRIBUTE_NUMBER("since", &since),
+	    ATTRIBUTE_NUMBER("most", &n.most),
+	    ATTRIBUTE_TEXT_OPTIONAL("id", PROTOCOL_ID_MAX, &n.message),
+	    ATTRIBUTE_TEXT_OPTIONAL("client", PROTOCOL_TEXT_MAX, &n.client),
+	    ATTRIBUTE_TEXT_OPTIONAL("sender", PROTOCOL_ADDRESS_MAX, &n.sender),
+	    ATTRIBUTE_TEXT_OPTIONAL("app", PROTOCOL_NAME_MAX, &n.app),
+	};
+	enum verdict verdict;
+
+	if (!packet_read(p, "notice", set, sizeof(set) / sizeof(set[0]), 0))
+		return false;
+	snprintf(to, sizeof(to), "postmaster@%s", n.hostname);
+	n.to = to;
+	n.since = (int64_t)since;
+	s->id[0] = '\0';
+	verdict = hand_in_notice(s, &n);
+	buf_free(&n.text);
+	return answer(control, s, "notice", verdict, s->id);
+}
+
+static bool
+serve(int control, struct submission *s, const struct packet *p)
+{
+	return packet_is(p, "notice") ? serve_notice(control, s, p)
+				      : serve_report(control, s, p);
 }
 
 int

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "queue/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/peer.h"
+#include "common/protocol.h"
 #include "queue/kept.h"
 #include "queue/question.h"
 
@@ -103,7 +105,7 @@ on_packet(struct peer *peer, struct packet *p)
 		return true;
 	}
 	if (a.keep)
-		kept_add(q->address, &q->route);
+		kept_add(q->other != NULL ? q->other : q->address, &q->route);
 	end_question(q);
 	return true;
 }
@@ -163,7 +165,8 @@ send_question(struct question *q)
 {
 	static const char *const verbs[] = {[ABOUT_ROUTE] = "route",
 	    [ABOUT_LOGIN] = "sender",
-	    [ABOUT_REWRITE] = "srs"};
+	    [ABOUT_REWRITE] = "srs",
+	    [ABOUT_LIMITS] = "budget"};
 	static struct packet p;
 
 	while (userdb.slots[userdb.serial % WINDOW] != NULL)
@@ -177,7 +180,8 @@ send_question(struct question *q)
 	packet_number(&p, "serial", q->serial);
 	if (q->about == ABOUT_LOGIN)
 		packet_text(&p, "user", q->other);
-	packet_text(&p, "address", q->address);
+	packet_text(&p, q->about == ABOUT_LIMITS ? "user" : "address",
+	    q->address);
 	if (q->about == ABOUT_REWRITE)
 		packet_text(&p, "domain", q->other);
 	if (q->null)
@@ -289,6 +293,29 @@ route_ask_sender(const char *login, const char *address,
 	if (q == NULL)
 		return;
 	q->about = ABOUT_LOGIN;
+	ask(q);
+}
+
+/* Under a name that no address has. */
+enum { LIMITS_KEY = PROTOCOL_LOGIN_MAX + 8 };
+
+void
+route_ask_limits(const char *login, route_answered *answered, void *asker)
+{
+	struct question *q;
+	struct route kept;
+	char key[LIMITS_KEY];
+
+	snprintf(key, sizeof(key), "limits %s", login);
+	if (is_kept(key, &kept)) {
+		answered(asker, 0, &kept);
+		route_free(&kept);
+		return;
+	}
+	q = question_new(login, key, answered, asker, 0);
+	if (q == NULL)
+		return;
+	q->about = ABOUT_LIMITS;
 	ask(q);
 }
 

@@ -19,7 +19,7 @@ enum route_kind {
 	ROUTE_REMOTE,  /* target: domain */
 	ROUTE_UNKNOWN, /* verdict */
 	ROUTE_LATER,   /* verdict */
-	ROUTE_SENDER   /* none: of route_ask_sender() or route_ask_srs() */
+	ROUTE_SENDER   /* none: of the questions below route_ask() */
 };
 
 struct route {
@@ -50,6 +50,12 @@ void route_ask(const char *address, bool null, route_answered *, void *asker,
  */
 void route_ask_sender(const char *login, const char *address, route_answered *,
     void *asker);
+
+/*
+ * The login's own limits (protocol.h, "budget"): targets[0], "" or none for
+ * the config's; verdict: OK, or why nobody can tell.
+ */
+void route_ask_limits(const char *login, route_answered *, void *asker);
 
 /*
  * Under whose name mail of this sender leaves for an alias of that domain of

@@ -30,6 +30,8 @@ make_login(struct packet *p, const struct handover *h)
 {
 	packet_start(p, "login");
 	packet_text(p, "user", h->user);
+	if (h->app[0] != '\0')
+		packet_text(p, "app", h->app);
 	packet_attach(p, h->end);
 }
 

@@ -19,6 +19,7 @@ struct handover {
 	int end; /* the caller's to close, after done() */
 	char user[PROTOCOL_ADDRESS_MAX + 1]; /* canonical address */
 	char system[PROTOCOL_NAME_MAX + 1];  /* login name, "" virtual */
+	char app[PROTOCOL_NAME_MAX + 1];     /* its app password, "" none */
 	bool junk; /* mailbox serves the folder Junk, not the inbox */
 	void (*done)(struct handover *, bool taken);
 	/* private: */

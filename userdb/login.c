@@ -302,6 +302,8 @@ hand_over(struct login *login, const struct entry *user)
 
 	address_format(&user->name, h->user);
 	snprintf(h->system, sizeof(h->system), "%s", user->system);
+	snprintf(h->app, sizeof(h->app), "%.*s", PROTOCOL_NAME_MAX,
+	    login->app.target);
 	if (login->end < 0) {
 		succeed(login);
 		return;
