@@ -284,12 +284,16 @@ take_answer(struct dns_question *q, size_t n)
 		end(q, status);
 }
 
+/* Whose answer that is; NULL: nobody's, any more or at all. */
 static struct dns_question *
-find(struct channel *channel, uint16_t id)
+find(struct channel *channel, const unsigned char *packet, size_t n)
 {
+	uint16_t id = (uint16_t)(packet[0] << 8 | packet[1]);
 	struct dns_question *q = *bucket_of(channel, id);
 
-	while (q != NULL && q->id != id)
+	while (q != NULL &&
+	    (q->id != id ||
+		!dns_repeats_question(packet, n, q->name, q->type)))
 		q = q->next;
 	return q;
 }
@@ -314,8 +318,7 @@ channel_ready(struct watch *watch, uint32_t events)
 		}
 		if (n < 2)
 			continue;
-		q = find(channel,
-		    (uint16_t)(dns->packet[0] << 8 | dns->packet[1]));
+		q = find(channel, dns->packet, (size_t)n);
 		if (q != NULL)
 			take_answer(q, (size_t)n);
 	}

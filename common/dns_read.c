@@ -262,6 +262,17 @@ read_question(struct cursor *c, const char *name, uint16_t type)
 	    cursor_u16(c) == type && cursor_u16(c) == CLASS_IN && cursor_ok(c);
 }
 
+bool
+dns_repeats_question(
+    const void *packet, size_t size, const char *name, uint16_t type)
+{
+	struct cursor c = cursor_over(packet, size);
+	struct header h = read_header(&c);
+
+	return (h.flags & FLAG_RESPONSE) != 0 && h.questions == 1 &&
+	    read_question(&c, name, type);
+}
+
 enum dns_status
 dns_read_answer(struct dns_answer *a, const void *packet, size_t size,
     uint16_t id, const char *name, uint16_t type)

@@ -72,6 +72,13 @@ bool dns_read_host(struct cursor *, char out[DNS_NAME_MAX + 1]);
 enum dns_status dns_read_answer(struct dns_answer *, const void *packet,
     size_t size, uint16_t id, const char *name, uint16_t type);
 
+/*
+ * Does a packet answer just that question?  Where many are out at a time an
+ * id alone is another's now and then.
+ */
+bool dns_repeats_question(
+    const void *packet, size_t size, const char *name, uint16_t type);
+
 /* A cursor that sees the packet up to the end of this record's data. */
 struct cursor dns_record_cursor(
     const struct dns_answer *, const struct dns_record *);
