@@ -208,6 +208,8 @@ struct config {
 	uint64_t smtpd_processes, pop3d_processes, deliver_processes;
 	uint64_t spare_processes;
 	uint64_t max_client_sessions;
+	uint64_t max_network_sessions, max_waiting; /* smtp-gate's */
+	uint64_t greet_delay, tarpit;
 	/* failed logins within the window before more are refused */
 	uint64_t login_failures, login_failures_network, login_failures_user;
 	uint64_t login_failure_window, login_memory;

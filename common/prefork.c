@@ -35,6 +35,7 @@ struct worker {
 	int set;   /* of what it waits for; -1: not made yet */
 	bool busy; /* as last told */
 	size_t seat;
+	int handed; /* over which its client came; -1: over none */
 };
 
 /* The parent's view of one worker. */
@@ -100,6 +101,12 @@ worker_stopping(const struct worker *w)
 	return poll(&poller, 1, 0) != 0;
 }
 
+static bool
+is_in(uint64_t set, size_t listener)
+{
+	return (set & UINT64_C(1) << listener) != 0;
+}
+
 /* The connection, or -1 when its client has enough of them already. */
 static int
 admit(struct worker *w, int fd, size_t which,
@@ -113,7 +120,7 @@ admit(struct worker *w, int fd, size_t which,
 	if (rules->client_maximum == 0 || sessions <= rules->client_maximum)
 		return fd;
 	seats_leave(w->seat);
-	if (!(rules->silent_listeners & UINT64_C(1) << which))
+	if (!is_in(rules->silent_listeners, which))
 		(void)send(fd, rules->client_refusal,
 		    strlen(rules->client_refusal), MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
@@ -125,6 +132,22 @@ admit(struct worker *w, int fd, size_t which,
 		    log_text("reason", "too many connections from there"));
 	}
 	return -1;
+}
+
+static void
+end_handed(struct worker *w)
+{
+	if (w->handed != -1)
+		close(w->handed);
+	w->handed = -1;
+}
+
+/* The client that has come over this connection. */
+static int
+take_handed(struct worker *w, int connection, struct sockaddr_storage *client)
+{
+	w->handed = connection;
+	return pool.rules->receive(connection, client, pool.rules->context);
 }
 
 static int
@@ -141,7 +164,13 @@ accept_one(struct worker *w, int listener, size_t which)
 		log_errno(LEVEL_WARNING, "cannot accept", "connection");
 		poll(NULL, 0, 100);
 	}
-	return fd == -1 ? -1 : admit(w, fd, which, &client);
+	if (fd != -1 && is_in(pool.rules->handed_listeners, which))
+		fd = take_handed(w, fd, &client);
+	if (fd != -1)
+		fd = admit(w, fd, which, &client);
+	if (fd == -1)
+		end_handed(w);
+	return fd;
 }
 
 enum { STOP = LISTENERS }; /* among the marks of what is watched */
@@ -203,6 +232,7 @@ worker_accept(struct worker *w, const int *listeners, size_t n, size_t *which)
 	int fd = -1, ready;
 
 	seats_leave(w->seat);
+	end_handed(w);
 	tell(w, false);
 	if (w->set == -1)
 		w->set = watch_listeners(
@@ -308,7 +338,8 @@ hear_member(struct watch *w, uint32_t events)
 static _Noreturn void
 become_worker(int fd, size_t seat)
 {
-	struct worker self = {.fd = fd, .set = -1, .busy = false, .seat = seat};
+	struct worker self = {
+	    .fd = fd, .set = -1, .busy = false, .seat = seat, .handed = -1};
 	const struct prefork *rules = pool.rules;
 
 	loop_after_fork();

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 /*
  * A pool of worker processes, forked from one warmed parent.
@@ -34,6 +35,15 @@ struct prefork {
 	/* Listeners where nothing may be said in the clear: a set of 1 << their
 	 * index, as worker_accept() has them. */
 	uint64_t silent_listeners;
+	/*
+	 * Listeners over which another process hands clients over, a set
+	 * likewise.  Each connection there is for one client: receive() gives
+	 * its descriptor and address, or -1; the connection stays open until
+	 * the worker is idle again, so that the other process sees the end.
+	 */
+	uint64_t handed_listeners;
+	int (*receive)(
+	    int connection, struct sockaddr_storage *client, void *context);
 	/*
 	 * In the child: confine, then serve until worker_stopping().  The
 	 * return value is its exit code.

@@ -94,13 +94,19 @@ is_program(const char *path)
 bool
 program_find(const char *name, char *path, size_t size)
 {
+	return program_find_in(name, name, path, size);
+}
+
+bool
+program_find_in(
+    const char *folder, const char *name, char *path, size_t size)
+{
 	int n = snprintf(path, size, "%s/%s", program_folder(), name);
 
 	if (n < 0 || (size_t)n >= size)
 		return false;
 	if (is_program(path))
 		return true;
-	/* The build tree has one folder a program. */
-	n = snprintf(path, size, "%s/%s/%s", program_folder(), name, name);
+	n = snprintf(path, size, "%s/%s/%s", program_folder(), folder, name);
 	return n > 0 && (size_t)n < size && is_program(path);
 }

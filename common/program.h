@@ -38,4 +38,11 @@ const char *program_folder(void);
 /* The path of one of them; false when it is not there. */
 bool program_find(const char *name, char *path, size_t size);
 
+/*
+ * The same for one that the build tree has in another folder than that of its
+ * name.
+ */
+bool program_find_in(
+    const char *folder, const char *name, char *path, size_t size);
+
 #endif

@@ -26,6 +26,7 @@
  *	deliver/keys	  role-deliver		keys	  deliver
  *	smtpd/ledger	  role-smtpd		ledger	  smtpd
  *	gate/ledger	  role-gate		ledger	  smtp-gate
+ *	gate/smtpd	  role-gate		smtpd	  smtp-gate
  *	queue/keys	  role-queue		keys	  queue
  *	queue/ledger	  role-queue		ledger	  queue
  *	userdb/ledger	  role-userdb		ledger	  userdb
@@ -52,6 +53,19 @@
  * Who connects says nothing.
  *   <- door +fd			a connection to the filter, and the end; the
  *					end alone where none is to be had
+ *
+ *
+ * smtpd
+ *
+ * role-gate: a connection for each session, which lasts as long as it does
+ *   -> arrival [client=] [proxied=1] [greeted=1] [known=1] score= [lists=]
+ *	waited= +fd			the client's TCP socket and its address
+ *					(of whom a proxy says that it is);
+ *					greeted: it has its 220; known: ledger
+ *					knows it; score: of the DNS lists, may
+ *					be negative, lists: those that know it;
+ *					waited: milliseconds in the gate
+ *   <- taken				a worker serves it from now on
  *
  *
  * userdb

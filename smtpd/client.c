@@ -18,22 +18,41 @@ static struct {
 	int64_t until, dead_until;
 } last;
 
+/* Who hands it over knows better whom a proxy speaks for. */
+static void
+find_address(struct session *s, int fd)
+{
+	struct sockaddr_storage *address = &s->client.address;
+	socklen_t n = sizeof(*address);
+
+	if (s->arrival != NULL)
+		*address = s->arrival->client;
+	else if (getpeername(fd, (struct sockaddr *)address, &n) == -1)
+		address->ss_family = AF_UNSPEC;
+}
+
+static bool
+is_proxied(const struct session *s)
+{
+	return s->arrival != NULL && s->arrival->proxied;
+}
+
 void
 client_init(struct session *s, int fd)
 {
 	struct client *c = &s->client;
-	socklen_t n = sizeof(c->address);
 
-	if (getpeername(fd, (struct sockaddr *)&c->address, &n) == -1 ||
-	    (c->address.ss_family != AF_INET &&
-		c->address.ss_family != AF_INET6)) {
+	find_address(s, fd);
+	if (c->address.ss_family != AF_INET &&
+	    c->address.ss_family != AF_INET6) {
 		c->address = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
 		snprintf(c->text, sizeof(c->text), "unknown");
 		return;
 	}
 	netaddr_unmap(&c->address);
 	netaddr_format(&c->address, c->text);
-	s->facts.relay_from =
+	/* queue asks the kernel for the address, which knows the proxy's. */
+	s->facts.relay_from = !is_proxied(s) &&
 	    config_net_contains(&s->config->relay_from, &c->address);
 	s->plaintext_auth =
 	    config_net_contains(&s->config->allow_plaintext_auth, &c->address);

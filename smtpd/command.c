@@ -63,6 +63,18 @@ command_split(char *line, char verb[COMMAND_VERB_MAX + 1])
 }
 
 bool
+command_is_foreign(const char *verb)
+{
+	static const char *const verbs[] = {"GET", "POST", "PUT", "HEAD",
+	    "OPTIONS", "CONNECT", "DELETE", "TRACE", "PATCH", "PRI", NULL};
+
+	for (size_t i = 0; verbs[i] != NULL; i++)
+		if (strcmp(verb, verbs[i]) == 0)
+			return true;
+	return false;
+}
+
+bool
 command_helo_fits(const char *argument)
 {
 	size_t n = strlen(argument);

@@ -38,6 +38,9 @@ enum command_fault command_check(struct span line);
  */
 const char *command_split(char *line, char verb[COMMAND_VERB_MAX + 1]);
 
+/* Is it one of HTTP, and not one of SMTP (A6)? */
+bool command_is_foreign(const char *verb);
+
 struct mail_command {
 	struct address sender;
 	bool has_size, body_8bit, utf8;

@@ -141,6 +141,7 @@ serve_listeners(struct service *service)
 	    .client_maximum = (unsigned)service->config.max_client_sessions,
 	    .client_refusal = "421 4.7.0 too many connections from you\r\n",
 	    .serve = worker_serve,
+	    .receive = worker_receive,
 	    .context = service};
 
 	if (service_find_listeners(service) == -1) {
@@ -155,6 +156,7 @@ serve_listeners(struct service *service)
 		rules.maximum = 0;
 	}
 	rules.silent_listeners = service->silent;
+	rules.handed_listeners = service->handed;
 	enter_folder(&service->config);
 	tls_service_begin(&service->tls);
 	loop_init();

@@ -245,24 +245,18 @@ static const struct command commands[] = {
     {"BDAT", not_implemented, LINE_MAX_COMMAND, 0},
     /* RFC 3207 section 4. */
     {"STARTTLS", smtp_starttls, LINE_MAX_COMMAND, ALONE | FRUITLESS},
-    {"GET", wrong_protocol, LINE_MAX_AUTH, 0},
-    {"POST", wrong_protocol, LINE_MAX_AUTH, 0},
-    {"PUT", wrong_protocol, LINE_MAX_AUTH, 0},
-    {"HEAD", wrong_protocol, LINE_MAX_AUTH, 0},
-    {"OPTIONS", wrong_protocol, LINE_MAX_AUTH, 0},
-    {"CONNECT", wrong_protocol, LINE_MAX_AUTH, 0},
-    {"DELETE", wrong_protocol, LINE_MAX_AUTH, 0},
-    {"TRACE", wrong_protocol, LINE_MAX_AUTH, 0},
-    {"PATCH", wrong_protocol, LINE_MAX_AUTH, 0},
-    {"PRI", wrong_protocol, LINE_MAX_AUTH, 0},
     {NULL, unknown, LINE_MAX_COMMAND, 0},
 };
 
 static const struct command *
 find_command(const char *verb)
 {
+	static const struct command foreign = {
+	    "", wrong_protocol, LINE_MAX_AUTH, 0};
 	const struct command *c = commands;
 
+	if (command_is_foreign(verb))
+		return &foreign;
 	while (c->verb != NULL && strcmp(c->verb, verb) != 0)
 		c++;
 	return c;
@@ -383,6 +377,13 @@ talked_first(struct session *s)
 	    stream_peek(&s->stream, &octets) == STREAM_OK;
 }
 
+/* Then what has come is the answer to that. */
+static bool
+was_greeted(const struct session *s)
+{
+	return s->arrival != NULL && s->arrival->greeted;
+}
+
 /* Before anything is said (RFC 8314 section 3.3). */
 static bool
 begin_tls(struct session *s)
@@ -397,7 +398,7 @@ converse(struct session *s)
 {
 	if (!begin_tls(s))
 		return;
-	if (talked_first(s)) {
+	if (!was_greeted(s) && talked_first(s)) {
 		session_close(s, 554, "5.5.0", "you talk before the greeting");
 		return;
 	}
@@ -405,8 +406,9 @@ converse(struct session *s)
 		session_close(s, 421, "4.3.0", "not ready, try again later");
 		return;
 	}
-	stream_printf(
-	    &s->stream, "220 %s ESMTP Postrider\r\n", s->config->hostname);
+	if (!was_greeted(s))
+		stream_printf(&s->stream, "220 %s ESMTP Postrider\r\n",
+		    s->config->hostname);
 	while (!s->closing)
 		next_command(s);
 }
@@ -423,12 +425,13 @@ prepare_socket(int fd)
 
 bool
 session_serve(const struct session_world *world, enum listener_kind kind,
-    int fd, int stop_fd)
+    const struct arrival *arrival, int fd, int stop_fd)
 {
 	struct session s = {.config = world->config,
 	    .owners = world->owners,
 	    .dns = world->dns,
 	    .tls = world->tls,
+	    .arrival = arrival,
 	    .line = BUF_INIT(LINE_MAX_AUTH + 1),
 	    .fruitful = clock_monotonic_ms(),
 	    .facts = {.listener = kind}};

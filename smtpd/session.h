@@ -16,6 +16,7 @@
 #include "common/stream.h"
 #include "common/tls.h"
 #include "common/verdict.h"
+#include "smtpd/arrival.h"
 #include "smtpd/owners.h"
 #include "smtpd/policy.h"
 
@@ -57,6 +58,7 @@ struct session {
 	struct owners *owners;
 	struct dns *dns; /* NULL: no look-ups */
 	struct tls_service *tls; /* NULL: none */
+	const struct arrival *arrival; /* NULL: it came to us at once */
 	struct client client;
 	struct policy_client facts;
 	bool plaintext_auth;               /* may log in without TLS */
@@ -86,11 +88,12 @@ struct session_world {
 };
 
 /*
- * Serve the connection on fd, which is closed at the end.  stop_fd: as
+ * Serve the connection on fd, which is closed at the end.  arrival: what
+ * smtp-gate knows of who handed it over; NULL: nobody did.  stop_fd: as
  * struct stream has it.  Returns whether the process may serve another.
  */
-bool session_serve(
-    const struct session_world *, enum listener_kind, int fd, int stop_fd);
+bool session_serve(const struct session_world *, enum listener_kind,
+    const struct arrival *, int fd, int stop_fd);
 
 /* -- for the commands -- */
 

@@ -6,15 +6,38 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/inherit.h"
+#include "common/ipc.h"
+#include "common/log.h"
 #include "common/sandbox.h"
 #include "smtpd/session.h"
 
 enum {
 	SESSIONS_MAX = 10000, /* then a fresh process takes over */
+	ARRIVAL_MS = 5000,
 	FILES_MAX = 256,
 	MEMORY_MAX = 512 << 20
 };
+
+static void
+add_listener(struct service *service, int fd, enum listener_kind kind)
+{
+	service->listeners[service->nlisteners] = fd;
+	service->kinds[service->nlisteners++] = kind;
+}
+
+/* Who comes over this has come to an "smtp" listener of smtp-gate's. */
+static void
+find_gate(struct service *service)
+{
+	int fd = inherit_find("role-gate");
+
+	if (fd == -1)
+		return;
+	service->handed |= UINT64_C(1) << service->nlisteners;
+	add_listener(service, fd, LISTENER_SMTP);
+}
 
 int
 service_find_listeners(struct service *service)
@@ -27,6 +50,7 @@ service_find_listeners(struct service *service)
 	service->kinds = calloc(INHERIT_MAX, sizeof(enum listener_kind));
 	if (service->listeners == NULL || service->kinds == NULL)
 		return -1;
+	find_gate(service);
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
 		size_t n = inherit_find_all(listener_name(kinds[k]), fds,
 		    INHERIT_MAX - service->nlisteners);
@@ -35,8 +59,7 @@ service_find_listeners(struct service *service)
 			if (listener_begins_with_tls(kinds[k]))
 				service->silent |= UINT64_C(1)
 				    << service->nlisteners;
-			service->listeners[service->nlisteners] = fds[i];
-			service->kinds[service->nlisteners++] = kinds[k];
+			add_listener(service, fds[i], kinds[k]);
 		}
 	}
 	if (service->nlisteners > 0)
@@ -53,6 +76,44 @@ confine(void)
 	    .tcp_connect = true, .files = FILES_MAX, .memory = MEMORY_MAX};
 
 	sandbox_enter(&sandbox);
+}
+
+static bool
+is_gates(int connection)
+{
+	uid_t uid;
+	pid_t pid;
+
+	if (ipc_peer(connection, &uid, &pid) == 0 &&
+	    (uid == 0 || uid == geteuid()))
+		return true;
+	log_event(LEVEL_WARNING, "peer refused", log_text("role", "role-gate"));
+	return false;
+}
+
+int
+worker_receive(int connection, struct sockaddr_storage *client, void *context)
+{
+	struct service *service = context;
+	struct packet p;
+	int64_t deadline = clock_monotonic_ms() + ARRIVAL_MS;
+	int fd = -1;
+
+	if (!is_gates(connection) ||
+	    ipc_receive(connection, &p, deadline) != IPC_OK)
+		return -1;
+	if (!arrival_read(&p, &service->arrival)) {
+		log_event(LEVEL_WARNING, "peer dropped",
+		    log_text("role", "role-gate"),
+		    log_text("reason", "malformed packet"));
+		packet_close(&p);
+		return -1;
+	}
+	fd = packet_detach(&p, 0);
+	*client = service->arrival.client;
+	packet_start(&p, "taken");
+	(void)ipc_send(connection, &p, 0);
+	return fd;
 }
 
 static struct session_world
@@ -80,8 +141,10 @@ worker_serve(struct worker *worker, void *context)
 
 		if (fd == -1)
 			break;
-		another = session_serve(
-		    &world, service->kinds[which], fd, worker_stop_fd(worker));
+		another = session_serve(&world, service->kinds[which],
+		    service->handed & UINT64_C(1) << which ? &service->arrival
+							   : NULL,
+		    fd, worker_stop_fd(worker));
 	}
 	owners_close(&service->owners);
 	return EX_OK;
@@ -93,7 +156,7 @@ worker_serve_one(struct service *service, enum listener_kind kind, int fd)
 	const struct session_world world = world_of(service);
 
 	confine();
-	(void)session_serve(&world, kind, fd, -1);
+	(void)session_serve(&world, kind, NULL, fd, -1);
 	owners_close(&service->owners);
 	return EX_OK;
 }

@@ -67,7 +67,15 @@ const struct service services[] = {
 	.reload = RELOAD_FRESH,
 	.rank = 2,
 	.grace_s = 30,
-	.listeners = KIND(SMTP) | KIND(SUBMISSION) | KIND(SUBMISSIONS)},
+	.listeners = KIND(SUBMISSION) | KIND(SUBMISSIONS),
+	.roles = {"gate"}},
+    {.name = "smtp-gate",
+	.source = "smtpd",
+	.account = ACCOUNT_SMTPD,
+	.reload = RELOAD_FRESH,
+	.rank = 3,
+	.grace_s = 10,
+	.listeners = KIND(SMTP)},
     {.name = "pop3d",
 	.account = ACCOUNT_POP3D,
 	.reload = RELOAD_FRESH,
@@ -110,5 +118,6 @@ role_folder_find(const char *name)
 bool
 service_program(const struct service *s, char *path, size_t size)
 {
-	return program_find(s->name, path, size);
+	return program_find_in(
+	    s->source != NULL ? s->source : s->name, s->name, path, size);
 }

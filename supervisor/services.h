@@ -22,7 +22,8 @@ enum service_reload {
 enum { SERVICE_ROLES_MAX = 8, SERVICES_MAX = 16 };
 
 struct service {
-	const char *name;    /* of the program and of its folder in run-dir */
+	const char *name;    /* of the program */
+	const char *source;  /* folder in the source tree; NULL: its name */
 	const char *account; /* it drops to this one itself */
 	enum service_reload reload;
 	unsigned rank;	   /* a stop ends the highest rank first */

@@ -489,7 +489,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 				.owners = &owners,
 				.dns = (struct dns *)(void *)&dns},
 	    octets[0] & SUBMISSION ? LISTENER_SUBMISSION : LISTENER_SMTP,
-	    ends[1], -1);
+	    NULL, ends[1], -1);
 	while (
 	    (got = read(ends[0], replies + have, sizeof(replies) - have)) > 0)
 		have += (size_t)got;

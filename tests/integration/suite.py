@@ -34,6 +34,7 @@ from watch import NotifySocket, Timeout, wait_exit, wait_for
 
 PROGRAMS = {
     "postrider": "supervisor", "smtpd": "smtpd", "pop3d": "pop3d",
+    "smtp-gate": "smtpd",
     "deliver": "deliver", "queue": "queue", "postrider-queue": "queue",
     "mailbox": "mailbox", "ledger": "ledger", "fetch": "fetch",
     "userdb": "userdb", "postrider-user": "userdb",
@@ -275,8 +276,10 @@ class Suite:
         # Never the machine's resolver: a test talks to loopback only.
         lines.append(f"dns-server {self.dns_server or quiet_dns()}")
         lines.append(f"smtp-port {self.smtp_port or 1}")
-        if not any(l.split()[0] == "greylist" for l in self.extra):
-            lines.append("greylist no")
+        # Every client of a test is a stranger; most tests are not about that.
+        said = {line.split()[0] for line in self.extra if line.split()}
+        lines += [line for line in ("greet-delay 0s", "greylist no")
+                  if line.split()[0] not in said]
         return lines + self.extra
 
     def write_config(self, *extra):

@@ -35,8 +35,8 @@ def test_programs(installed):
                  "sendmail", "mailq", "newaliases"):
         path = os.path.join(folder("sbindir"), name)
         assert os.access(path, os.X_OK), path
-    for name in ("smtpd", "pop3d", "deliver", "queue", "mailbox", "userdb",
-                 "ledger", *(["fetch"] if has("CURL") else [])):
+    for name in ("smtpd", "smtp-gate", "pop3d", "deliver", "queue", "mailbox",
+                 "userdb", "ledger", *(["fetch"] if has("CURL") else [])):
         path = os.path.join(folder("libexecdir"), "postrider", name)
         assert os.access(path, os.X_OK), path
 
@@ -47,6 +47,7 @@ def test_man_pages(installed):
                  "man5/postrider.conf.5", "man5/postrider-spool.5",
                  "man5/postrider-log.5", "man8/postrider-user.8",
                  "man8/postrider-queue.8", "man8/smtpd.8", "man8/pop3d.8",
+                 "man8/smtp-gate.8",
                  "man8/deliver.8", "man8/queue.8", "man8/mailbox.8",
                  "man8/userdb.8", "man8/ledger.8", "man8/fetch.8", "man8/sendmail.8"):
         assert os.path.exists(os.path.join(folder("mandir"), page)), page

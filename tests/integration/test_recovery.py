@@ -21,8 +21,8 @@ def send(suite, client="x"):
                       TEXT.format(client=client))
 
 
-@pytest.mark.parametrize("service", ["smtpd", "pop3d", "deliver", "queue",
-                                     "mailbox", "userdb", "ledger",
+@pytest.mark.parametrize("service", ["smtpd", "smtp-gate", "pop3d", "deliver",
+                                     "queue", "mailbox", "userdb", "ledger",
                                      *FETCH])
 def test_a_killed_service_comes_back(suite, service):
     send(suite)
@@ -35,7 +35,8 @@ def test_a_killed_service_comes_back(suite, service):
     pop3 = suite.pop3(ANN)
     assert pop3.stat()[0] == 2
     pop3.quit()
-    assert set(suite.services()) == {"smtpd", "pop3d", "deliver", "queue",
+    assert set(suite.services()) == {"smtpd", "smtp-gate", "pop3d", "deliver",
+                                     "queue",
                                      "mailbox", "userdb", "ledger", "keys",
                                      *FETCH}
 

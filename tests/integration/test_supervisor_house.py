@@ -144,8 +144,8 @@ def test_reload_lets_sessions_finish(suite):
 
 
 @pytest.mark.parametrize(
-    "name", ["keys", "smtpd", "pop3d", "deliver", "queue", "mailbox", "userdb",
-             "ledger", *(["fetch"] if has("CURL") else [])])
+    "name", ["keys", "smtpd", "smtp-gate", "pop3d", "deliver", "queue", "mailbox",
+             "userdb", "ledger", *(["fetch"] if has("CURL") else [])])
 def test_each_service_may_die(suite, name):
     """It comes back, the others do not notice, and mail flows again."""
     send(suite, "before")

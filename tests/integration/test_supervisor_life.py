@@ -20,7 +20,7 @@ from suite import (SECONDS, build_folder, descendants, free_port, has,
 from watch import NotifySocket, wait_exit, wait_for
 
 SERVICES = ("keys", "userdb", "mailbox", "queue", "ledger", "deliver",
-            *(["fetch"] if has("CURL") else []), "smtpd", "pop3d")
+            *(["fetch"] if has("CURL") else []), "smtpd", "smtp-gate", "pop3d")
 SPEAKERS = ("smtpd", "pop3d")
 
 
@@ -37,7 +37,7 @@ class House:
             shutil.copy(fake, os.path.join(self.libexec, name))
         environment = {"POSTRIDER_LIBEXEC": self.libexec,
                        **options.pop("environment", {})}
-        options.setdefault("listen", ("smtp", "pop3"))
+        options.setdefault("listen", ("submission", "pop3"))
         self.suite = make_suite(environment=environment, **options)
 
     def behave(self, name, how):
@@ -67,7 +67,7 @@ def house(make_suite, tmp_path_factory):
 class Line:
     """A session with a stand-in."""
 
-    def __init__(self, suite, kind="smtp"):
+    def __init__(self, suite, kind="submission"):
         self.socket = suite.connect(kind)
         self.file = self.socket.makefile("rb")
         self.greeting = self.read()
@@ -96,7 +96,7 @@ class Line:
         self.socket.close()
 
 
-def session(suite, kind="smtp"):
+def session(suite, kind="submission"):
     line = Line(suite, kind)
     assert line.say("hello") == "hello"
     line.close()
@@ -201,11 +201,12 @@ def test_port_in_use(house):
     s.write_config()
     s.init()
     with socket.socket() as other:
-        other.bind(("127.0.0.1", s.ports["smtp"]))
+        other.bind(("127.0.0.1", s.ports["submission"]))
         other.listen()
         done = s.run("postrider", "start", check=False)
         assert done.returncode == 71
-        assert (f"cannot listen on 127.0.0.1:{s.ports['smtp']} (smtp): "
+        assert (f"cannot listen on 127.0.0.1:{s.ports['submission']} (submission)"
+                ": "
                 "Address already in use") in done.stderr
         done = s.run("postrider", "check", check=False)
         assert "cannot listen on" in done.stdout
@@ -351,7 +352,7 @@ def test_bad_reload_changes_nothing(house):
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        s.extra = good + ["max-hops 66", f"listen smtp 127.0.0.1:{port}"]
+        s.extra = good + ["max-hops 66", f"listen submission 127.0.0.1:{port}"]
         s.write_config()
         done = s.run("postrider", "reload", check=False)
     assert done.returncode == 78 and "cannot listen on" in done.stderr
@@ -462,12 +463,12 @@ def test_what_a_service_inherits(house):
     assert "TZ" in names
     fds = dict(x.split("=", 1) for x in line.say("FDS").split("\t") if x)
     line.close()
-    # 0 to 2, log, config, listener, connection (twice), to the parent, the
-    # set of what it waits for
+    # 0 to 2, log, config, listener, smtp-gate's socket, connection (twice),
+    # to the parent, the set of what it waits for
     inherited = [t for t in fds.values() if t.startswith("/")]
     assert all(t.startswith(("/dev/null", "/memfd:postrider.conf"))
                or t == s.stderr for t in inherited), fds
-    assert len(fds) <= 10, fds
+    assert len(fds) <= 11, fds
 
 
 def test_services_are_one_session(house):
@@ -558,10 +559,10 @@ def test_second_signal_ends_the_waiting(house):
 
 def test_listen_fds(house):
     """Sockets from systemd: used by address, and kept over a reload."""
-    s = house(listen=("smtp",)).suite
+    s = house(listen=("submission",)).suite
     s.write_config()
     s.init()
-    port = s.ports["smtp"]
+    port = s.ports["submission"]
     with socket.socket() as given, socket.socket() as stray:
         given.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         given.bind(("127.0.0.1", port))
@@ -645,7 +646,7 @@ def test_folders_and_sockets(house, as_root):
     expected = {
         "smtpd": ("postrider-smtpd", 0o750, 0o660,
                   {"userdb", "queue", "keys", "ledger"}),
-        "gate": ("postrider-smtpd", 0o750, 0o660, {"ledger"}),
+        "gate": ("postrider-smtpd", 0o750, 0o660, {"ledger", "smtpd"}),
         "pop3d": ("postrider-pop3d", 0o750, 0o660, {"userdb", "keys"}),
         "deliver": ("postrider-deliver", 0o750, 0o660,
                     {"queue", "keys", "ledger"}),

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_GATE_H
+#define SMTPD_GATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/config.h"
+#include "common/loop.h"
+
+/*
+ * smtp-gate: strangers wait here, cheaply, until they have behaved.  Nothing
+ * is kept for one that waits but its struct guest; what it sends stays in the
+ * kernel until a worker of smtpd reads it.
+ */
+struct gate {
+	struct config config;
+	size_t most; /* guests that may wait */
+	bool leaving; /* no more come */
+};
+
+extern struct gate gate;
+
+enum guest_state {
+	GUEST_ASKING,   /* not greeted yet */
+	GUEST_GREETED,  /* its first command has not come */
+	GUEST_FAVOURED, /* waits for a worker; it is known */
+	GUEST_PENDING,  /* likewise, others */
+	GUEST_HANDED,   /* on its way to a worker */
+	GUEST_SESSION,  /* served by one */
+	GUEST_STATES
+};
+
+/* What must come before the next step. */
+enum guest_need {
+	NEED_DELAY = 1, /* the time before the greeting */
+};
+
+struct guest {
+	struct guest *next, *previous; /* in the list of its state */
+	/* The client; of one that is handed over, the way to its worker. */
+	struct watch watch;
+	struct timer timer;
+	struct sockaddr_storage address;
+	int client; /* its descriptor; -1: only the worker has it */
+	enum guest_state state;
+	unsigned needs;
+	int64_t came; /* monotonic */
+	bool proxied, greeted, known, tried;
+};
+
+/* -- the guests (gate_guest.c) -- */
+
+/* One has come; the descriptor is its own, a non-blocking one. */
+void guest_come(int fd, const struct sockaddr_storage *);
+
+void guest_enter(struct guest *, enum guest_state);
+
+/* The first to have entered that state; NULL: there is none. */
+struct guest *guest_first(enum guest_state);
+
+/* How many have not reached a worker yet. */
+size_t guest_waiting(void);
+
+/* The longest idle stranger makes room; false: there is none. */
+bool guest_make_room(void);
+
+/* Told to go: reply, with its CRLF, and a line in the log. */
+void guest_dismiss(struct guest *, const char *reply, const char *reason);
+
+void guest_end(struct guest *);
+
+/* No more come; who has said nothing yet is told to go. */
+void guest_stop(void);
+
+/* -- on their way to workers (gate_handing.c) -- */
+
+/* It has sent its first command. */
+void handing_add(struct guest *);
+
+/* -- the whole (gate_main.c) -- */
+
+/* Called whenever a guest has left: leaving, it ends with the last one. */
+void gate_left(void);
+
+#endif
