@@ -178,12 +178,13 @@ static const char *
 may_have(const struct session *s, const char *address)
 {
 	const struct transaction *t = &s->transaction;
+	struct owners_place place;
 	enum verdict known;
 
 	if (t->nrecipients >= s->config->max_recipients)
 		return verdict_row(VERDICT_TOO_MANY_RECIPIENTS)->text;
 	known = owners_recipient(
-	    s->owners, address, address_is_null(&t->sender));
+	    s->owners, address, address_is_null(&t->sender), &place);
 	if (verdict_is_success(known) ||
 	    (known == VERDICT_RELAY_DENIED && policy_may_relay(&s->facts)))
 		return NULL;
