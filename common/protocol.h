@@ -375,17 +375,21 @@
  *					answer
  * role-smtpd, one question at a time:
  *   -> recipient client= [first=1] [mailbox=] [limit=] [dry=1]
- *					first: of its message, which counts;
- *					mailbox: canonical address, none: it
- *					does not exist; limit: that user's own
+ *					counts for the client; first: of its
+ *					message, which counts, too; mailbox:
+ *					canonical address, none: it does not
+ *					exist; limit: that user's own
  *					mailbox-messages
- *   <- recipient verdict= [wait=]	verdict ok|client-rate|mailbox-rate
+ *   <- recipient verdict= [what=] [wait=]
+ *					verdict ok|client-rate|mailbox-rate;
+ *					what: the keyword of that limit
  *   -> grey key= client= sender= recipient= [dry=1]
  *   <- grey verdict= [wait=]		verdict ok|greylisted; ok: the key has
  *					waited, or is known
  *   -> known client= [key=]
  *   <- known known=			0|1
  * role-smtpd, no answers:
+ *   -> accepted mailbox= [limit=]	a message for it was, and counts for it
  *   -> ended client= [key=] result=	of a message taken|junk|refused, or
  *					unknown: a recipient who does not exist
  *   -> bad client= what=		as above

@@ -28,6 +28,8 @@
 	V(LOGIN_LATER, 454, "4.7.0", EX_TEMPFAIL, "temporary authentication failure") \
 	V(DISK_FULL, 452, "4.3.1", EX_TEMPFAIL, "insufficient system storage") \
 	V(TOO_MANY_RECIPIENTS, 452, "4.5.3", EX_TEMPFAIL, "too many recipients") \
+	V(CLIENT_RATE, 450, "4.7.1", EX_TEMPFAIL, "too much comes from your address, try again later") \
+	V(MAILBOX_RATE, 450, "4.2.1", EX_TEMPFAIL, "this mailbox gets mail too quickly, try again later") \
 	V(MAILBOX_BUSY, 450, "4.2.0", EX_TEMPFAIL, "mailbox temporarily unavailable") \
 	V(MAILBOX_FULL, 452, "4.2.2", EX_TEMPFAIL, "mailbox full") \
 	V(TOO_MUCH_HELD, 452, "4.7.1", EX_TEMPFAIL, "your mail is held until the postmaster has looked at it, and no more of it can be taken now") \

@@ -281,27 +281,33 @@ shut_left(struct client *c, time_t now)
 	return 0;
 }
 
-enum clients_verdict
+const char *
 clients_check(
     const char *client, bool known, bool first, time_t now, uint32_t *wait)
 {
-	const struct config_rate messages = rate_of(CLIENTS_MESSAGES, known);
-	const struct config_rate recipients =
-	    rate_of(CLIENTS_RECIPIENTS, known);
+	static const struct {
+		enum clients_tally which;
+		const char *what;
+	} limits[] = {{CLIENTS_RECIPIENTS, "client-recipients"},
+	    {CLIENTS_MESSAGES, "client-messages"}};
 	struct prefix prefix;
 	struct client *c;
 
 	*wait = 0;
 	if (!prefix_of(client, &prefix) || (c = find(&prefix)) == NULL)
-		return CLIENTS_OK;
+		return NULL;
 	*wait = shut_left(c, now);
-	if (*wait == 0 && first)
+	if (*wait > 0)
+		return "unknown-recipients";
+	for (int i = 0; i <= first; i++) {
+		const struct config_rate rate = rate_of(limits[i].which, known);
+
 		*wait = wait_for(
-		    c, CLIENTS_MESSAGES, &messages, "client-messages", now);
-	if (*wait == 0)
-		*wait = wait_for(c, CLIENTS_RECIPIENTS, &recipients,
-		    "client-recipients", now);
-	return *wait == 0 ? CLIENTS_OK : CLIENTS_CLIENT_RATE;
+		    c, limits[i].which, &rate, limits[i].what, now);
+		if (*wait > 0)
+			return limits[i].what;
+	}
+	return NULL;
 }
 
 static void

@@ -55,8 +55,11 @@ extern struct clients_limits clients_limits;
 enum clients_verdict clients_connection(
     const char *client, bool known, time_t now, uint32_t *wait);
 
-/* May it name another recipient, the first of a message? */
-enum clients_verdict clients_check(
+/*
+ * May it name another recipient, the first of a message?  NULL; or what is
+ * exceeded, a keyword, and for how many seconds.
+ */
+const char *clients_check(
     const char *client, bool known, bool first, time_t now, uint32_t *wait);
 /* It did. */
 void clients_recipient(const char *client, bool known, bool first, time_t now);

@@ -78,6 +78,20 @@ static const struct kind kind = {"mailbox", ROWS_MAX, compare, free_row,
 
 struct table mailboxes_table = {.kind = &kind};
 
+/* Upper and lower case are one. */
+static const char *
+fold(const char *name, char out[MAILBOXES_NAME_MAX + 1])
+{
+	size_t n = 0;
+
+	for (; name[n] != '\0' && n < MAILBOXES_NAME_MAX; n++)
+		out[n] = name[n] >= 'A' && name[n] <= 'Z'
+		    ? (char)(name[n] - 'A' + 'a')
+		    : name[n];
+	out[n] = '\0';
+	return out;
+}
+
 static struct mailbox *
 find(const char *name)
 {
@@ -87,9 +101,7 @@ find(const char *name)
 	} key;
 	struct row *row;
 
-	if (strlen(name) > MAILBOXES_NAME_MAX)
-		return NULL;
-	memcpy(key.mailbox.name, name, strlen(name) + 1);
+	fold(name, key.mailbox.name);
 	row = table_find(&mailboxes_table, &key.mailbox.row);
 	return row != NULL ? MAILBOX(row) : NULL;
 }
@@ -97,11 +109,12 @@ find(const char *name)
 static struct mailbox *
 make(const char *name, time_t now)
 {
+	char folded[MAILBOXES_NAME_MAX + 1];
 	struct mailbox *m = find(name);
 
-	if (m != NULL || strlen(name) > MAILBOXES_NAME_MAX)
+	if (m != NULL)
 		return m;
-	m = new_row(name);
+	m = new_row(fold(name, folded));
 	if (m == NULL || table_add(&mailboxes_table, &m->row, now))
 		return m;
 	free(m);

@@ -105,13 +105,17 @@ tallies_gate_packet(struct peer *peer, struct packet *p)
 
 /* -- role-smtpd -- */
 
+/* what: the keyword of the limit, or NULL. */
 static bool
-answer(struct peer *peer, const char *verb, const char *verdict, uint32_t wait)
+answer(struct peer *peer, const char *verb, const char *verdict,
+    const char *what, uint32_t wait)
 {
 	static struct packet answer;
 
 	packet_start(&answer, verb);
 	packet_text(&answer, "verdict", verdict);
+	if (what != NULL)
+		packet_text(&answer, "what", what);
 	if (wait > 0)
 		packet_number(&answer, "wait", wait);
 	peer_send(peer, &answer);
@@ -139,6 +143,7 @@ recipient(struct peer *peer, struct packet *p)
 	    ATTRIBUTE_NUMBER_OPTIONAL("dry", &dry)};
 	time_t now = clock_now();
 	struct config_rate rate;
+	const char *what;
 	uint32_t wait;
 	bool known;
 
@@ -146,17 +151,31 @@ recipient(struct peer *peer, struct packet *p)
 	    !read_limit(limit, &rate))
 		return false;
 	known = familiar_knows(client, NULL, now);
-	if (clients_check(client, known, first == 1, now, &wait) != CLIENTS_OK)
-		return answer(peer, "recipient", "client-rate", wait);
+	what = clients_check(client, known, first == 1, now, &wait);
+	if (what != NULL)
+		return answer(peer, "recipient", "client-rate", what, wait);
 	wait = mailbox != NULL ? mailboxes_wait(mailbox, &rate, now) : 0;
 	if (wait > 0)
-		return answer(peer, "recipient", "mailbox-rate", wait);
-	if (dry == 0) {
+		return answer(peer, "recipient", "mailbox-rate",
+		    "mailbox-messages", wait);
+	if (dry == 0)
 		clients_recipient(client, known, first == 1, now);
-		if (mailbox != NULL)
-			mailboxes_count(mailbox, &rate, now);
-	}
-	return answer(peer, "recipient", "ok", 0);
+	return answer(peer, "recipient", "ok", NULL, 0);
+}
+
+static bool
+accepted(struct packet *p)
+{
+	const char *mailbox, *limit;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("mailbox", MAILBOXES_NAME_MAX, &mailbox),
+	    ATTRIBUTE_TEXT_OPTIONAL("limit", PROTOCOL_NAME_MAX, &limit)};
+	struct config_rate rate;
+
+	if (!packet_read(p, "accepted", set, 2, 0) || !read_limit(limit, &rate))
+		return false;
+	mailboxes_count(mailbox, &rate, clock_now());
+	return true;
 }
 
 static bool
@@ -177,7 +196,7 @@ grey(struct peer *peer, struct packet *p)
 		return false;
 	if (!familiar_knows(g.client, g.key, now))
 		wait = grey_wait(&g, dry == 1, now);
-	return answer(peer, "grey", wait == 0 ? "ok" : "greylisted", wait);
+	return answer(peer, "grey", wait == 0 ? "ok" : "greylisted", NULL, wait);
 }
 
 static bool
@@ -231,6 +250,8 @@ tallies_smtpd_packet(struct peer *peer, struct packet *p)
 	ledger_changed();
 	if (packet_is(p, "recipient"))
 		return recipient(peer, p);
+	if (packet_is(p, "accepted"))
+		return accepted(p);
 	if (packet_is(p, "grey"))
 		return grey(peer, p);
 	if (packet_is(p, "known"))

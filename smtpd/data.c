@@ -10,6 +10,7 @@
 #include "smtpd/milters.h"
 #include "smtpd/received.h"
 #include "smtpd/rows.h"
+#include "smtpd/tallies.h"
 
 enum { HEADERS_MAX = 65536 };
 
@@ -292,6 +293,17 @@ tell_rows(const struct message *m, enum verdict verdict)
 }
 
 static void
+tell_tallies(const struct message *m, enum verdict verdict)
+{
+	if (verdict_is_success(verdict))
+		tallies_ended(m->session, NULL,
+		    m->session->transaction.junk != NULL ? TALLIES_JUNK
+							 : TALLIES_TAKEN);
+	else if (!verdict_is_temporary(verdict))
+		tallies_ended(m->session, NULL, TALLIES_REFUSED);
+}
+
+static void
 finish(struct message *m)
 {
 	enum verdict verdict = check_content(m);
@@ -312,6 +324,7 @@ finish(struct message *m)
 	else
 		refuse_message(m, verdict);
 	tell_rows(m, verdict);
+	tell_tallies(m, verdict);
 }
 
 void

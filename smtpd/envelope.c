@@ -8,6 +8,7 @@
 #include "smtpd/facts.h"
 #include "smtpd/milters.h"
 #include "smtpd/session.h"
+#include "smtpd/tallies.h"
 
 /* -- MAIL -- */
 
@@ -136,6 +137,8 @@ refuse_recipient(struct session *s, const char *text, enum verdict verdict)
 		session_log_refusal(s, NULL, text, verdict);
 		session_verdict(s, verdict);
 	}
+	if (verdict == VERDICT_USER_UNKNOWN)
+		tallies_ended(s, NULL, TALLIES_UNKNOWN);
 	if (s->transaction.nrecipients > 0 &&
 	    ++s->refused <= s->config->max_recipients)
 		s->errors = errors;
@@ -157,7 +160,10 @@ take_recipient(
 	if (!milters_rcpt(s, text, rcpt,
 		facts.recipient.known == VERDICT_RECIPIENT_OK))
 		return VERDICT_FILTER_REJECT;
-	return transaction_add(t, text, rcpt) ? verdict : VERDICT_INTERNAL;
+	if (!transaction_add(t, text, rcpt))
+		return VERDICT_INTERNAL;
+	tallies_accepted(s, text);
+	return verdict;
 }
 
 void

@@ -24,6 +24,19 @@ gather_known(struct session *s, struct policy_facts *f)
 	    address_is_null(&s->transaction.sender), &s->transaction.place);
 }
 
+/* Nobody learns by its answer who is at home here: it comes before theirs. */
+static void
+gather_rate(struct session *s, struct policy_facts *f)
+{
+	bool found = verdict_is_success(f->recipient.known);
+
+	f->recipient.rate =
+	    (struct tallies_rate){.verdict = VERDICT_RECIPIENT_OK};
+	if (found || !verdict_is_temporary(f->recipient.known))
+		tallies_recipient(s, found ? f->recipient.address : NULL,
+		    &f->recipient.rate);
+}
+
 static bool
 gather(void *context, struct policy_facts *f, enum policy_need need)
 {
@@ -32,6 +45,7 @@ gather(void *context, struct policy_facts *f, enum policy_need need)
 	    [NEED_OWNED] = gather_owned,
 	    [NEED_ROOM] = gather_room,
 	    [NEED_KNOWN] = gather_known,
+	    [NEED_RATE] = gather_rate,
 	};
 
 	if (gatherers[need] == NULL)

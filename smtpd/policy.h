@@ -10,6 +10,7 @@
 #include "common/lines.h"
 #include "common/verdict.h"
 #include "mailauth/dmarc.h"
+#include "smtpd/tallies.h"
 
 /*
  * What is decided about a message is decided here: facts in, verdict out,
@@ -63,6 +64,7 @@ struct policy_recipient {
 	enum verdict known; /* userdb's answer */
 	uint64_t accepted;  /* recipients before this one */
 	uint64_t max_recipients;
+	struct tallies_rate rate;
 	const char *address; /* of it */
 };
 
@@ -82,6 +84,7 @@ enum policy_need {
 	NEED_OWNED,   /* sender.owned */
 	NEED_ROOM,    /* sender.room */
 	NEED_KNOWN,   /* recipient.known */
+	NEED_RATE,    /* recipient.rate */
 	NEED_MESSAGE, /* the message itself */
 	POLICY_NEEDS
 };

@@ -46,11 +46,46 @@ judge_mailbox(const struct policy_facts *f)
 							  : f->recipient.known;
 }
 
+static bool
+is_counted(const struct policy_facts *f)
+{
+	return policy_is_stranger(f->client);
+}
+
+static enum verdict
+judge_client_rate(const struct policy_facts *f)
+{
+	return f->recipient.rate.verdict == VERDICT_CLIENT_RATE
+	    ? VERDICT_CLIENT_RATE
+	    : VERDICT_RECIPIENT_OK;
+}
+
+static enum verdict
+judge_mailbox_rate(const struct policy_facts *f)
+{
+	return f->recipient.rate.verdict == VERDICT_MAILBOX_RATE
+	    ? VERDICT_MAILBOX_RATE
+	    : VERDICT_RECIPIENT_OK;
+}
+
+static void
+write_rate(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
+{
+	if (f->recipient.rate.what[0] != '\0')
+		snprintf(out, POLICY_VALUE_MAX + 1,
+		    "%s is exceeded, for %" PRIu64 " seconds",
+		    f->recipient.rate.what, f->recipient.rate.wait);
+}
+
 const struct policy_rule policy_recipient_rules[] = {
     {"recipients", "max-recipients", NULL, NEED_NOTHING, judge_number,
 	write_number},
     {"relaying", "relay-from", NULL, NEED_KNOWN, judge_relaying,
 	write_relaying},
+    {"client-rate", "client-recipients", is_counted, NEED_RATE,
+	judge_client_rate, write_rate},
     {"mailbox", "postrider-user(8)", NULL, NEED_KNOWN, judge_mailbox, NULL},
+    {"mailbox-rate", "mailbox-messages", is_counted, NEED_RATE,
+	judge_mailbox_rate, write_rate},
     {.name = NULL},
 };

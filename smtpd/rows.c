@@ -2,41 +2,10 @@
 #include "smtpd/rows.h"
 
 #include <string.h>
-#include <unistd.h>
 
-#include "common/clock.h"
-#include "common/ipc.h"
 #include "common/report_row.h"
 #include "mailauth/dmarc_walk.h"
-
-enum { AGAIN_MS = 10000 };
-
-/* The process's connection; where there is none, it is tried again then. */
-static int ledger = -1;
-static int64_t again;
-
-/* Nothing is told to a peer that the process has no time to wait for. */
-static void
-tell(const struct packet *p)
-{
-	/* A connection may have ended with the ledger of before. */
-	for (int i = 0; i < 2; i++) {
-		if (ledger == -1 && clock_monotonic_ms() >= again)
-			ledger = ipc_connect("ledger");
-		if (ledger == -1)
-			break;
-		switch (ipc_send(ledger, p, 0)) {
-		case IPC_OK:
-		case IPC_TIMEOUT: /* it is busy */
-			return;
-		default:
-			close(ledger);
-			ledger = -1;
-		}
-	}
-	if (clock_monotonic_ms() >= again)
-		again = clock_monotonic_ms() + AGAIN_MS;
-}
+#include "smtpd/ledger.h"
 
 /* With an enforcing policy, to pass is a disposition of its own. */
 static const char *
@@ -175,5 +144,5 @@ rows_tell(const struct session *s, const struct judgement *j,
 		return;
 	write_packet(&p, s, j, outcome);
 	if (!p.failed)
-		tell(&p);
+		ledger_tell(&p);
 }

@@ -140,6 +140,7 @@ session_reset(struct session *s)
 	}
 	free(t->recipients);
 	free(t->asked);
+	tallies_forget(&t->mailboxes);
 	*t = (struct transaction){.open = false};
 }
 

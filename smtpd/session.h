@@ -37,6 +37,8 @@ struct transaction {
 	size_t nrecipients;
 	size_t room; /* of the arrays */
 	struct owners_place place; /* of the recipient looked up last */
+	bool counted; /* ledger knows of the message */
+	struct tallies_mailboxes mailboxes; /* of its recipients */
 	/* What was judged of its message, for the log; NULL: nothing was. */
 	const char *spf, *dkim, *dmarc;
 	char author[DNS_NAME_MAX + 1]; /* the domain in From; "" */

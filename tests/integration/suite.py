@@ -47,6 +47,12 @@ PROGRAMS = {
 KINDS = ("smtp", "submission", "submissions", "pop3", "pop3s")
 DOMAIN = "example.test"
 HOSTNAME = "mail.example.test"
+# What the tests do from one address in a minute, and to one mailbox.
+UNLIMITED = {"greet-delay": "0s", "greylist": "no", **dict.fromkeys((
+    "client-connections", "network-connections", "client-messages",
+    "client-recipients", "unknown-recipients", "offences",
+    "mailbox-messages", "login-messages", "login-recipients",
+    "login-new-recipients"), 0)}
 PASSWORD = "correct horse battery staple"
 SECONDS = float(os.environ.get("POSTRIDER_TEST_SECONDS", "20"))
 
@@ -278,8 +284,8 @@ class Suite:
         lines.append(f"smtp-port {self.smtp_port or 1}")
         # Every client of a test is a stranger; most tests are not about that.
         said = {line.split()[0] for line in self.extra if line.split()}
-        lines += [line for line in ("greet-delay 0s", "greylist no")
-                  if line.split()[0] not in said]
+        lines += [f"{keyword} {value}" for keyword, value
+                  in UNLIMITED.items() if keyword not in said]
         return lines + self.extra
 
     def write_config(self, *extra):
