@@ -9,12 +9,14 @@
 What is to be answered to a command is a list of packets; "close" hangs up,
 "silent" says nothing more, and a function is called with the conversation.
 """
+import contextlib
 import os
+import re
 import socket
 import struct
 import threading
 
-from suite import SECONDS
+from suite import SECONDS, LogLine
 
 ALL_ACTIONS = 0x1ff
 ANSWERED = "CHMRTLNBEU"
@@ -75,6 +77,12 @@ def replace_body(octets):
 
 def quarantine(reason):
     return packet("q", strings(reason))
+
+
+def lines(service, event):
+    """The log lines of that event."""
+    return [LogLine(line) for line in service.log().splitlines()
+            if re.search(rf"(^|: ){event}( [a-z-]+=|$)", line)]
 
 
 class Talk:
@@ -229,13 +237,12 @@ class Filter:
         return self.talks[-1]
 
     def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
         for talk in self.talks:
-            try:
+            with contextlib.suppress(OSError):
                 talk.socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
     def __enter__(self):
         return self
