@@ -53,6 +53,7 @@
  * Who connects says nothing.
  *   <- door +fd			a connection to the filter, and the end; the
  *					end alone where none is to be had
+ *   <- busy			not now, as others wait there
  *
  *
  * smtpd

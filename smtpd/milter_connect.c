@@ -15,7 +15,7 @@
 #include "common/ipc.h"
 #include "common/netaddr.h"
 
-enum { REST_MS = 10000 };
+enum { REST_MS = 10000, AGAIN_MS = 50 };
 
 static int64_t rests[CONFIG_MILTERS_MAX]; /* until then */
 
@@ -42,36 +42,46 @@ fail(int fd, const char **why)
 
 /* -- at the supervisor's door -- */
 
+/* The connection; -1 and errno, EAGAIN: others wait there. */
+static int
+knock(const char *door, int64_t deadline_ms)
+{
+	static struct packet p;
+	int fd = ipc_connect(door);
+	enum ipc_result result;
+
+	if (fd == -1)
+		return -1;
+	result = ipc_receive(fd, &p, deadline_ms);
+	close(fd);
+	if (result == IPC_OK && packet_read(&p, "door", NULL, 0, 1))
+		return packet_detach(&p, 0);
+	if (result == IPC_OK) {
+		errno = packet_is(&p, "busy") ? EAGAIN : EBADMSG;
+		packet_close(&p);
+	} else if (result == IPC_TIMEOUT) {
+		errno = ETIMEDOUT;
+	} else if (result == IPC_CLOSED) {
+		errno = ECONNREFUSED; /* the supervisor has logged why */
+	}
+	return -1;
+}
+
 static int
 reach_path(const char *path, int64_t deadline_ms, const char **why)
 {
-	static struct packet p;
 	char door[DOOR_NAME_SIZE];
 	int fd;
 
 	door_name(path, door);
-	fd = ipc_connect(door);
-	if (fd == -1)
-		return fail(fd, why);
-	switch (ipc_receive(fd, &p, deadline_ms)) {
-	case IPC_OK:
-		break;
-	case IPC_TIMEOUT:
-		errno = ETIMEDOUT;
-		return fail(fd, why);
-	case IPC_CLOSED:
-		/* The supervisor has logged why. */
-		errno = ECONNREFUSED;
-		return fail(fd, why);
-	default:
-		return fail(fd, why);
+	while ((fd = knock(door, deadline_ms)) == -1 && errno == EAGAIN) {
+		if (clock_left(deadline_ms) == 0) {
+			errno = ETIMEDOUT;
+			break;
+		}
+		poll(NULL, 0, AGAIN_MS);
 	}
-	close(fd);
-	if (packet_read(&p, "door", NULL, 0, 1))
-		return packet_detach(&p, 0);
-	packet_close(&p);
-	errno = EBADMSG;
-	return fail(-1, why);
+	return fd == -1 ? fail(fd, why) : fd;
 }
 
 /* -- over TCP -- */

@@ -60,24 +60,37 @@ tell(struct door *d, int error)
 	d->failing = error != 0;
 }
 
+static int
+reach(const struct door *d)
+{
+	int saved, fd =
+	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd == -1 ||
+	    connect(fd, (const struct sockaddr *)&d->filter,
+		sizeof(d->filter)) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
 static void
 hand_over(struct door *d, int caller)
 {
 	static struct packet p;
-	int fd =
-	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = reach(d);
+	int error = fd == -1 ? errno : 0;
 
-	/* One whose backlog is full is EAGAIN. */
-	if (fd == -1 ||
-	    connect(fd, (const struct sockaddr *)&d->filter,
-		sizeof(d->filter)) == -1) {
-		tell(d, errno);
-	} else {
-		tell(d, 0);
-		packet_start(&p, "door");
+	/* As many wait there already as it lets: he shall come again. */
+	packet_start(&p, error == EAGAIN ? "busy" : "door");
+	if (fd >= 0)
 		packet_attach(&p, fd);
+	if (error != EAGAIN)
+		tell(d, error);
+	if (fd >= 0 || error == EAGAIN)
 		(void)ipc_send(caller, &p, 0); /* he may have gone */
-	}
 	if (fd >= 0)
 		close(fd);
 }
