@@ -471,6 +471,9 @@ config_free(struct config *c)
 	free(c->smtp_ports.items);
 	free(c->relay_host);
 	free(c->relay_from.items);
+	for (size_t i = 0; i < c->tolerate.n; i++)
+		free(c->tolerate.items[i].nets.items);
+	free(c->tolerate.items);
 	free(c->trust_client.items);
 	free_zones(&c->lists);
 	free(c->allow_plaintext_auth.items);

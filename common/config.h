@@ -140,6 +140,28 @@ enum offer_dsn {
 	OFFER_DSN_NOBODY
 };
 
+/* What smtpd does not demand of some clients; config_tolerances names it. */
+enum tolerance {
+	TOLERATE_HELO,
+	TOLERATE_PIPELINING,
+	TOLERATE_BARE_LINE_ENDS,
+	TOLERATE_SENDER_DOMAIN,
+	TOLERATE_NULL_SENDER,
+	TOLERATE_DELIVERED_TO,
+	TOLERATE_ERRORS,
+	TOLERANCES
+};
+
+struct config_tolerance { /* a line of it */
+	unsigned what; /* a set of 1 << enum tolerance */
+	struct config_nets nets;
+};
+
+struct config_tolerances {
+	size_t n;
+	struct config_tolerance *items;
+};
+
 /* What becomes of mail that is not what it says it is. */
 enum failure_answer {
 	FAILURE_MARK,       /* taken; its Authentication-Results tell */
@@ -176,6 +198,9 @@ struct config {
 	bool apop;
 	uint64_t max_message_size;
 	uint64_t max_recipients, max_line_length, max_hops, max_errors;
+	uint64_t error_delay;
+	struct config_tolerances tolerate;
+	bool sender_domain; /* that of a stranger's sender must exist */
 	uint64_t smtp_timeout, pop3_timeout, queue_lifetime;
 	uint64_t retry_minimum, retry_maximum;
 	uint64_t delay_warning;     /* 0: never */
@@ -284,6 +309,10 @@ const struct config_net *config_nets_shared(
  * behind that may be set.
  */
 bool config_read_net(const char *text, struct config_net *);
+
+/* What is tolerated of that address: a set of 1 << enum tolerance. */
+unsigned config_tolerates(
+    const struct config *, const struct sockaddr_storage *);
 
 /* Can anybody log in with a token? */
 bool config_has_oauth(const struct config *);

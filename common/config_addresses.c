@@ -264,11 +264,10 @@ has_host_bits(const struct config_net *net)
 	return false;
 }
 
-static bool
-add_network(
-    struct config_reader *r, const struct config_keyword *k, const char *word)
+bool
+config_add_network(struct config_reader *r, const struct config_keyword *k,
+    struct config_nets *list, const char *word)
 {
-	struct config_nets *list = config_member(r, k);
 	struct config_net *grown, new;
 
 	if (!config_read_net(word, &new))
@@ -287,6 +286,13 @@ add_network(
 	list->items = grown;
 	list->items[list->n++] = new;
 	return true;
+}
+
+static bool
+add_network(
+    struct config_reader *r, const struct config_keyword *k, const char *word)
+{
+	return config_add_network(r, k, config_member(r, k), word);
 }
 
 bool

@@ -95,6 +95,18 @@ static const struct config_keyword keywords[] = {
     {"max-errors", "number", "20", "1 to 1000",
 	"bad commands in a session before it is closed", false, take_number,
 	AT(max_errors)},
+    {"error-delay", "duration", "1s", "0 to 1m",
+	"how long a stranger waits for the answer to each bad command but the "
+	"first two",
+	false, take_duration, AT(error_delay)},
+    {"sender-domain", "choice", "yes", "no|yes",
+	"whether the domain of a stranger's sender must exist", false,
+	take_choice, AT(sender_domain)},
+    {"tolerate", "what... network...", NULL,
+	"helo|pipelining|bare-line-ends|sender-domain|null-sender|"
+	"delivered-to|errors",
+	"what is not demanded of these clients", true, take_tolerances,
+	AT(tolerate)},
     {"smtp-timeout", "duration", "5m", "1s to 1h",
 	"for a client's next command or the end of its message's next part",
 	false, take_duration, AT(smtp_timeout)},

@@ -62,6 +62,7 @@ config_take take_dnsbl;	      /* struct config_zones */
 config_take take_dnswl;	      /* the same */
 config_take take_greylist;    /* enum greylist */
 config_take take_networks;    /* struct config_nets */
+config_take take_tolerances;  /* struct config_tolerances */
 config_take take_sources;     /* struct config_list of addresses */
 config_take take_word;	      /* char *, without spaces */
 config_take take_words;	      /* struct config_list */
@@ -92,6 +93,10 @@ void config_free_milters(struct config *);
 
 /* Lower case, of the letters of ASCII. */
 void config_lower_case(char *text);
+
+/* One network more; a word that is none is told. */
+bool config_add_network(struct config_reader *, const struct config_keyword *,
+    struct config_nets *, const char *word);
 
 /* Hand every word of the value to take(). */
 bool config_each_word(struct config_reader *, const struct config_keyword *,

@@ -68,6 +68,7 @@ read_text(struct dot_reader *r, char c, char *out)
 	} else if (c == '\n') {
 		/* What follows is no line start: LF "." is only text (A1). */
 		r->bare_lf = true;
+		r->octets++;
 		r->bare_cr |= r->state == CR;
 		end_line(r);
 		r->state = TEXT;

@@ -24,7 +24,7 @@ struct dot_reader {
 	/* Line in octets with its CRLF, without the dot that was doubled for
 	 * transparency (RFC 5321 section 4.5.3.1.6). */
 	size_t longest;
-	uint64_t octets;  /* of content as on the wire, unstuffed */
+	uint64_t octets;  /* of content as on the wire with CRLF, unstuffed */
 	/* the machine's own */
 	unsigned state;
 	size_t line;

@@ -19,27 +19,34 @@
 	V(RECIPIENT_OK, 250, "2.1.5", EX_OK, "recipient ok") \
 	V(LOGIN_OK, 235, "2.7.0", EX_OK, "authentication succeeded") \
 	V(BUSY, 421, "4.3.2", EX_TEMPFAIL, "too busy, try again later") \
+	V(TOO_MANY_ERRORS, 421, "4.7.0", EX_TEMPFAIL, "too many errors") \
 	V(INTERNAL, 451, "4.3.0", EX_TEMPFAIL, "internal error, try again later") \
 	V(LOOKUP_FAILED, 451, "4.4.3", EX_TEMPFAIL, "cannot look that up now, try again later") \
 	V(SPF_LATER, 451, "4.7.24", EX_TEMPFAIL, "the SPF record of the sender's domain cannot be read now, try again later") \
 	V(DMARC_LATER, 451, "4.4.3", EX_TEMPFAIL, "cannot tell now whether From is authentic, try again later") \
 	V(FILTER_LATER, 451, "4.7.1", EX_TEMPFAIL, "a content filter cannot look at that now, try again later") \
 	V(CANNOT_SIGN, 451, "4.7.5", EX_TEMPFAIL, "cannot sign the message now, try again later") \
+	V(SENDER_LATER, 450, "4.1.8", EX_TEMPFAIL, "the sender's domain cannot be looked up now, try again later") \
 	V(LOGIN_LATER, 454, "4.7.0", EX_TEMPFAIL, "temporary authentication failure") \
 	V(DISK_FULL, 452, "4.3.1", EX_TEMPFAIL, "insufficient system storage") \
 	V(TOO_MANY_RECIPIENTS, 452, "4.5.3", EX_TEMPFAIL, "too many recipients") \
 	V(CLIENT_RATE, 450, "4.7.1", EX_TEMPFAIL, "too much comes from your address, try again later") \
 	V(MAILBOX_RATE, 450, "4.2.1", EX_TEMPFAIL, "this mailbox gets mail too quickly, try again later") \
+	V(ONE_RECIPIENT, 452, "4.5.3", EX_TEMPFAIL, "one recipient at a time where there is no sender") \
 	V(MAILBOX_BUSY, 450, "4.2.0", EX_TEMPFAIL, "mailbox temporarily unavailable") \
 	V(MAILBOX_FULL, 452, "4.2.2", EX_TEMPFAIL, "mailbox full") \
 	V(TOO_MUCH_HELD, 452, "4.7.1", EX_TEMPFAIL, "your mail is held until the postmaster has looked at it, and no more of it can be taken now") \
 	V(NO_CONNECTION, 450, "4.4.1", EX_TEMPFAIL, "no answer from the host") \
 	V(BAD_HELO, 501, "5.5.4", EX_PROTOCOL, "say your host name") \
+	V(HELO_NO_NAME, 501, "5.5.2", EX_PROTOCOL, "that is no host name and no address in brackets") \
+	V(HELO_OURS, 550, "5.7.1", EX_NOPERM, "that is my name, not yours") \
 	V(EXPIRED, 550, "5.4.7", EX_UNAVAILABLE, "delivery time expired") \
 	V(MAILBOX_DISABLED, 550, "5.2.1", EX_NOUSER, "mailbox disabled") \
 	V(USER_UNKNOWN, 550, "5.1.1", EX_NOUSER, "no such user here") \
 	V(BAD_RECIPIENT, 553, "5.1.3", EX_USAGE, "bad recipient address") \
 	V(BAD_SENDER, 553, "5.1.7", EX_USAGE, "bad sender address") \
+	V(SENDER_NO_HOST, 550, "5.1.8", EX_NOHOST, "the sender's domain does not exist, or has no mail host") \
+	V(SENDER_NULL_MX, 550, "5.7.27", EX_NOHOST, "the sender's domain accepts no mail (null MX)") \
 	V(SENDER_NOT_OWNED, 553, "5.7.1", EX_NOPERM, "sender address not owned by this login") \
 	V(LOGIN_NEEDED, 530, "5.7.0", EX_NOPERM, "log in first") \
 	V(SPF_FAIL, 550, "5.7.23", EX_NOPERM, "the sender's domain does not send mail from your address (SPF)") \
@@ -57,6 +64,8 @@
 	V(BARE_LINE_END, 550, "5.6.0", EX_DATAERR, "bare CR or LF in message") \
 	V(NUL_OCTET, 550, "5.6.0", EX_DATAERR, "NUL in message") \
 	V(NEEDS_UTF8, 550, "5.6.7", EX_DATAERR, "the next host does not take SMTPUTF8") \
+	V(TALKED_FIRST, 554, "5.5.0", EX_PROTOCOL, "you talk before the greeting") \
+	V(PIPELINING, 554, "5.5.0", EX_PROTOCOL, "wait for the answer to this command") \
 	V(REFUSED, 554, "5.7.0", EX_UNAVAILABLE, "refused")
 
 enum verdict {

@@ -41,6 +41,7 @@ void
 client_init(struct session *s, int fd)
 {
 	struct client *c = &s->client;
+	socklen_t n = sizeof(c->local);
 
 	find_address(s, fd);
 	if (c->address.ss_family != AF_INET &&
@@ -49,8 +50,11 @@ client_init(struct session *s, int fd)
 		snprintf(c->text, sizeof(c->text), "unknown");
 		return;
 	}
+	if (getsockname(fd, (struct sockaddr *)&c->local, &n) == 0)
+		netaddr_unmap(&c->local);
 	netaddr_unmap(&c->address);
 	netaddr_format(&c->address, c->text);
+	s->facts.tolerated = config_tolerates(s->config, &c->address);
 	/* queue asks the kernel for the address, which knows the proxy's. */
 	s->facts.relay_from = !is_proxied(s) &&
 	    config_net_contains(&s->config->relay_from, &c->address);

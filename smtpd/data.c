@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -75,15 +76,45 @@ close_message(struct message *m)
 
 /* -- deciding and handing over -- */
 
+/* Does a Delivered-To name that recipient (RFC 9228 section 4)? */
+static bool
+was_delivered_to(const struct header_section *section, const char *recipient)
+{
+	for (size_t i = 0; i < section->n; i++) {
+		const struct header_field *field = &section->fields[i];
+		struct span value = span_trim(field->value, " \t\n");
+
+		if (header_is(field, "Delivered-To") &&
+		    value.len == strlen(recipient) &&
+		    strncasecmp(value.data, recipient, value.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* All of them: where one is not, it may be somebody's copy for another. */
+static bool
+loops_back(const struct message *m)
+{
+	const struct transaction *t = &m->session->transaction;
+
+	for (size_t i = 0; i < t->nrecipients; i++)
+		if (!was_delivered_to(&m->section, t->recipients[i]))
+			return false;
+	return true;
+}
+
 static enum verdict
 check_content(const struct message *m)
 {
-	const struct config *config = m->session->config;
+	struct session *s = m->session;
+	const struct config *config = s->config;
 	const struct header_field *first;
-	struct policy_facts facts = {.client = &m->session->facts,
+	struct policy_facts facts = {.client = &s->facts,
 	    .content = {.wire = &m->wire,
 		.hops = header_count(&m->section, "Received", &first),
 		.header_too_big = m->section.oversized,
+		.delivered = loops_back(m),
 		.max_size = config->max_message_size,
 		.max_line_length = config->max_line_length,
 		.max_hops = config->max_hops}};
@@ -278,8 +309,6 @@ refuse_message(struct message *m, enum verdict verdict)
 	if (m->judging != NULL)
 		judging_explain(m->judging, verdict, text);
 	session_verdict_text(s, verdict, text);
-	if (policy_closes(verdict))
-		s->closing = true;
 }
 
 /* One that comes again is counted when it does. */

@@ -2,6 +2,8 @@
 #include "smtpd/facts.h"
 
 #include "smtpd/command.h"
+#include "smtpd/helo.h"
+#include "smtpd/sender_domain.h"
 #include "smtpd/session.h"
 
 static void
@@ -15,6 +17,13 @@ static void
 gather_room(struct session *s, struct policy_facts *f)
 {
 	f->sender.room = owners_room(s->owners, f->sender.declared_size);
+}
+
+static void
+gather_domain(struct session *s, struct policy_facts *f)
+{
+	f->sender.domain = sender_domain_look_up(
+	    s->dns, s->config->hostname, s->transaction.sender.domain);
 }
 
 static void
@@ -44,13 +53,13 @@ gather(void *context, struct policy_facts *f, enum policy_need need)
 	    struct session *, struct policy_facts *) = {
 	    [NEED_OWNED] = gather_owned,
 	    [NEED_ROOM] = gather_room,
+	    [NEED_DOMAIN] = gather_domain,
 	    [NEED_KNOWN] = gather_known,
 	    [NEED_RATE] = gather_rate,
 	};
 
-	if (gatherers[need] == NULL)
-		return false;
-	gatherers[need](context, f);
+	if (gatherers[need] != NULL)
+		gatherers[need](context, f);
 	return true;
 }
 
@@ -62,13 +71,37 @@ facts_of(struct session *s)
 }
 
 struct policy_facts
-facts_of_hello(struct session *s, const char *name)
+facts_of_conduct(struct session *s)
 {
 	struct policy_facts f = facts_of(s);
 
-	f.hello = (struct policy_hello){
-	    .name = name, .fits = command_helo_fits(name)};
+	f.conduct = (struct policy_conduct){.extended = s->extended,
+	    .errors = s->errors,
+	    .max_errors = s->config->max_errors};
 	return f;
+}
+
+struct policy_facts
+facts_of_hello(struct session *s, const char *name)
+{
+	struct policy_facts f = facts_of(s);
+	bool same_machine = s->client.local.ss_family != AF_UNSPEC &&
+	    netaddr_equal(&s->client.address, &s->client.local);
+
+	f.hello = (struct policy_hello){.name = name,
+	    .fits = command_helo_fits(name),
+	    .is_name = helo_is_name(name),
+	    .is_ours = !same_machine &&
+		helo_is_ours(name, s->config->hostname, &s->client.local)};
+	return f;
+}
+
+/* A literal is no name, and the null path has none; ours we know. */
+static bool
+is_in_dns(const struct session *s, const char *domain)
+{
+	return domain[0] != '\0' && domain[0] != '[' &&
+	    !config_has_domain(s->config, domain);
 }
 
 struct policy_facts
@@ -78,6 +111,8 @@ facts_of_sender(struct session *s)
 
 	f.sender = (struct policy_sender){.address = s->transaction.sender_text,
 	    .null_path = address_is_null(&s->transaction.sender),
+	    .in_dns = is_in_dns(s, s->transaction.sender.domain),
+	    .must_exist = s->config->sender_domain,
 	    .declared_size = s->transaction.size,
 	    .max_size = s->config->max_message_size};
 	return f;
@@ -89,6 +124,7 @@ facts_of_recipient(struct session *s, const char *address)
 	struct policy_facts f = facts_of(s);
 
 	f.recipient = (struct policy_recipient){.address = address,
+	    .null_path = address_is_null(&s->transaction.sender),
 	    .accepted = s->transaction.nrecipients,
 	    .max_recipients = s->config->max_recipients};
 	return f;

@@ -13,6 +13,9 @@
  */
 struct session;
 
+/* The rest of the conduct is for whoever has noticed it. */
+struct policy_facts facts_of_conduct(struct session *);
+
 /* name: HELO's or EHLO's argument */
 struct policy_facts facts_of_hello(struct session *, const char *name);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "smtpd/auth.h"
@@ -8,24 +9,53 @@
 #include "smtpd/session.h"
 #include "smtpd/starttls.h"
 
+enum { LINE_MAX_COMMAND = 512 }; /* RFC 5321 section 4.5.3.1.4 */
+
 bool
 session_offers_dsn(const struct session *s)
 {
 	return policy_offers_dsn(&s->facts, s->config->offer_dsn);
 }
 
+/* Of whom it is tolerated a name may have blanks; nowhere else may it. */
+static void
+copy_name(
+    const struct session *s, const char *argument, char name[LINE_MAX_COMMAND])
+{
+	snprintf(name, LINE_MAX_COMMAND, "%s", argument);
+	if (!policy_tolerates(&s->facts, TOLERATE_HELO))
+		return;
+	for (; *name != '\0'; name++)
+		if (*name == ' ' || *name == '\t')
+			*name = '_';
+}
+
+static void
+refuse_name(struct session *s, const char *argument, enum verdict verdict)
+{
+	const struct verdict_row *row = verdict_row(verdict);
+	const struct reply reply = {row->smtp, row->enhanced, row->text};
+
+	session_log_malformed(s, argument, &reply);
+	session_verdict(s, verdict);
+}
+
 static bool
 introduce(struct session *s, const char *argument, bool extended)
 {
-	struct policy_facts facts = facts_of_hello(s, argument);
-	enum verdict verdict = policy_decide(POLICY_HELLO, &facts);
+	char name[LINE_MAX_COMMAND];
+	struct policy_facts facts;
+	enum verdict verdict;
 
+	copy_name(s, argument, name);
+	facts = facts_of_hello(s, name);
+	verdict = policy_decide(POLICY_HELLO, &facts);
 	if (!verdict_is_success(verdict)) {
-		session_verdict(s, verdict);
+		refuse_name(s, argument, verdict);
 		return false;
 	}
 	session_reset(s);
-	memcpy(s->helo, argument, strlen(argument) + 1);
+	memcpy(s->helo, name, strlen(name) + 1);
 	s->extended = extended;
 	return true;
 }

@@ -16,6 +16,18 @@ policy_is_stranger(const struct policy_client *client)
 }
 
 bool
+policy_tolerates(const struct policy_client *client, enum tolerance what)
+{
+	return (client->tolerated & 1U << what) != 0;
+}
+
+bool
+policy_demands(const struct policy_client *client, enum tolerance what)
+{
+	return policy_is_stranger(client) && !policy_tolerates(client, what);
+}
+
+bool
 policy_is_judged(const struct policy_client *client, bool mail_auth)
 {
 	return mail_auth && policy_is_stranger(client);
@@ -50,6 +62,7 @@ static const struct {
 	const struct policy_rule *rules;
 	enum verdict success;
 } steps[POLICY_STEPS] = {
+    [POLICY_CONDUCT] = {"conduct", policy_conduct_rules, VERDICT_OK},
     [POLICY_HELLO] = {"hello", policy_hello_rules, VERDICT_OK},
     [POLICY_SENDER] = {"sender", policy_sender_rules, VERDICT_SENDER_OK},
     [POLICY_RECIPIENT] = {"recipient", policy_recipient_rules,
@@ -132,5 +145,14 @@ policy_decide(enum policy_step step, struct policy_facts *f)
 bool
 policy_closes(enum verdict verdict)
 {
-	return verdict == VERDICT_BARE_LINE_END || verdict == VERDICT_NUL_OCTET;
+	switch (verdict) {
+	case VERDICT_BARE_LINE_END:
+	case VERDICT_NUL_OCTET:
+	case VERDICT_TALKED_FIRST:
+	case VERDICT_PIPELINING:
+	case VERDICT_TOO_MANY_ERRORS:
+		return true;
+	default:
+		return false;
+	}
 }

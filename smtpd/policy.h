@@ -25,6 +25,7 @@ struct policy_client {
 	enum listener_kind listener;
 	bool relay_from; /* its address is one of relay-from's */
 	bool logged_in;
+	unsigned tolerated; /* a set of 1 << enum tolerance */
 };
 
 /* May it send to any recipient, not only to ours? */
@@ -32,6 +33,11 @@ bool policy_may_relay(const struct policy_client *);
 
 /* Does it come to port 25, and has no right to relay? */
 bool policy_is_stranger(const struct policy_client *);
+
+bool policy_tolerates(const struct policy_client *, enum tolerance);
+
+/* Is it a stranger of whom that is not tolerated? */
+bool policy_demands(const struct policy_client *, enum tolerance);
 
 /* Is what it sends judged: who really sent it?  mail_auth: the config's. */
 bool policy_is_judged(const struct policy_client *, bool mail_auth);
@@ -46,9 +52,21 @@ bool policy_offers_dsn(const struct policy_client *, enum offer_dsn);
 
 /* -- the facts -- */
 
+/* How it behaves, when that is asked. */
+struct policy_conduct {
+	bool talked_first; /* before the greeting */
+	bool ahead;        /* it did not wait for the answer to a command */
+	bool extended;     /* that came behind EHLO, */
+	bool alone;        /* must come alone, */
+	bool guarded;      /* or is STARTTLS or AUTH (A3) */
+	uint64_t errors, max_errors;
+};
+
 struct policy_hello {
 	const char *name; /* as the client gave it, "" too */
 	bool fits;        /* command_helo_fits() */
+	bool is_name;     /* helo_is_name() */
+	bool is_ours;     /* helo_is_ours(), of another machine */
 };
 
 struct policy_sender {
@@ -57,6 +75,9 @@ struct policy_sender {
 	uint64_t declared_size; /* 0: none */
 	uint64_t max_size;
 	enum verdict room;   /* queue: is there room for that size? */
+	bool in_dns;         /* its domain is to be found there */
+	bool must_exist;     /* the config's sender-domain */
+	enum verdict domain; /* sender_domain_look_up() */
 	const char *address; /* of it */
 };
 
@@ -66,12 +87,14 @@ struct policy_recipient {
 	uint64_t max_recipients;
 	struct tallies_rate rate;
 	const char *address; /* of it */
+	bool null_path;      /* there is no sender */
 };
 
 struct policy_content {
 	const struct dot_reader *wire; /* what was noted on the way in */
 	uint64_t hops;                 /* Received fields */
 	bool header_too_big;
+	bool delivered; /* Delivered-To names all its recipients */
 	uint64_t max_size, max_line_length, max_hops;
 };
 
@@ -81,8 +104,10 @@ struct policy_content {
  */
 enum policy_need {
 	NEED_NOTHING,
+	NEED_CONDUCT, /* conduct */
 	NEED_OWNED,   /* sender.owned */
 	NEED_ROOM,    /* sender.room */
+	NEED_DOMAIN,  /* sender.domain */
 	NEED_KNOWN,   /* recipient.known */
 	NEED_RATE,    /* recipient.rate */
 	NEED_MESSAGE, /* the message itself */
@@ -94,6 +119,7 @@ struct policy_told;
 /* The facts of one step; those of the others are not looked at. */
 struct policy_facts {
 	const struct policy_client *client;
+	struct policy_conduct conduct;
 	struct policy_hello hello;
 	struct policy_sender sender;
 	struct policy_recipient recipient;
@@ -114,6 +140,7 @@ struct policy_facts {
 /* -- deciding -- */
 
 enum policy_step {
+	POLICY_CONDUCT,   /* at any time */
 	POLICY_HELLO,     /* HELO, EHLO */
 	POLICY_SENDER,    /* MAIL */
 	POLICY_RECIPIENT, /* RCPT */

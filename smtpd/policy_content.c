@@ -18,9 +18,11 @@ judge_nul(const struct policy_facts *f)
 static enum verdict
 judge_line_ends(const struct policy_facts *f)
 {
-	return f->content.wire->bare_cr || f->content.wire->bare_lf
-	    ? VERDICT_BARE_LINE_END
-	    : VERDICT_OK;
+	const struct dot_reader *wire = f->content.wire;
+	bool bare_lf = wire->bare_lf &&
+	    !policy_tolerates(f->client, TOLERATE_BARE_LINE_ENDS);
+
+	return wire->bare_cr || bare_lf ? VERDICT_BARE_LINE_END : VERDICT_OK;
 }
 
 /* RFC 5321 section 4.5.3.1.6 */
@@ -74,15 +76,31 @@ write_hops(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
 	    f->content.max_hops, f->content.hops);
 }
 
+/* RFC 9228 section 4: it has been where it is to go. */
+static bool
+may_be_delivered(const struct policy_facts *f)
+{
+	return !f->client->logged_in &&
+	    !policy_tolerates(f->client, TOLERATE_DELIVERED_TO);
+}
+
+static enum verdict
+judge_delivered(const struct policy_facts *f)
+{
+	return f->content.delivered ? VERDICT_LOOP : VERDICT_OK;
+}
+
 const struct policy_rule policy_content_rules[] = {
     {"nul", "RFC 5321 section 4.5.2", NULL, NEED_MESSAGE, judge_nul, NULL},
-    {"line-ends", "RFC 5321 section 2.3.8", NULL, NEED_MESSAGE, judge_line_ends,
-	NULL},
+    {"line-ends", "tolerate bare-line-ends", NULL, NEED_MESSAGE,
+	judge_line_ends, NULL},
     {"line-length", "max-line-length", NULL, NEED_MESSAGE, judge_line_length,
 	write_line_length},
     {"header-size", "RFC 5321 section 4.5.3.1", NULL, NEED_MESSAGE,
 	judge_header_size, NULL},
     {"size", "max-message-size", NULL, NEED_MESSAGE, judge_size, write_size},
     {"hops", "max-hops", NULL, NEED_MESSAGE, judge_hops, write_hops},
+    {"delivered-to", "tolerate delivered-to", may_be_delivered, NEED_MESSAGE,
+	judge_delivered, NULL},
     {.name = NULL},
 };

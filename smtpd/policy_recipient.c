@@ -5,6 +5,14 @@
 
 #include "smtpd/policy_rules.h"
 
+static void
+write_number_before(
+    const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
+{
+	snprintf(out, POLICY_VALUE_MAX + 1, "1: %" PRIu64 " before",
+	    f->recipient.accepted);
+}
+
 static enum verdict
 judge_number(const struct policy_facts *f)
 {
@@ -18,6 +26,24 @@ write_number(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
 {
 	snprintf(out, POLICY_VALUE_MAX + 1, "%" PRIu64 ": %" PRIu64 " before",
 	    f->recipient.max_recipients, f->recipient.accepted);
+}
+
+/*
+ * A report goes to one sender.  Whoever has several recipients for it splits
+ * them at this answer; bots do not come again.
+ */
+static bool
+is_demanded(const struct policy_facts *f)
+{
+	return f->recipient.null_path &&
+	    policy_demands(f->client, TOLERATE_NULL_SENDER);
+}
+
+static enum verdict
+judge_null_sender(const struct policy_facts *f)
+{
+	return f->recipient.accepted > 0 ? VERDICT_ONE_RECIPIENT
+					 : VERDICT_RECIPIENT_OK;
 }
 
 static enum verdict
@@ -80,6 +106,8 @@ write_rate(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
 const struct policy_rule policy_recipient_rules[] = {
     {"recipients", "max-recipients", NULL, NEED_NOTHING, judge_number,
 	write_number},
+    {"null-sender", "tolerate null-sender", is_demanded, NEED_NOTHING,
+	judge_null_sender, write_number_before},
     {"relaying", "relay-from", NULL, NEED_KNOWN, judge_relaying,
 	write_relaying},
     {"client-rate", "client-recipients", is_counted, NEED_RATE,

@@ -72,13 +72,36 @@ judge_room(const struct policy_facts *f)
 	return f->sender.room;
 }
 
+/* -- a domain that an answer can reach: RFC 5321 section 5.1 -- */
+
+static bool
+needs_domain(const struct policy_facts *f)
+{
+	return f->sender.must_exist && f->sender.in_dns &&
+	    policy_demands(f->client, TOLERATE_SENDER_DOMAIN);
+}
+
+static enum verdict
+judge_domain(const struct policy_facts *f)
+{
+	return f->sender.domain;
+}
+
+static void
+write_sender(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
+{
+	snprintf(out, POLICY_VALUE_MAX + 1, "<%s>", f->sender.address);
+}
+
 const struct policy_rule policy_sender_rules[] = {
     {"login", "relay-from", takes_logins_only, NEED_NOTHING, judge_login,
 	write_client},
     {"sender-owned", "postrider-user(8)", speaks_as_login, NEED_OWNED,
-	judge_owned, NULL},
+	judge_owned, write_sender},
     {"declared-size", "max-message-size", declares_size, NEED_NOTHING,
 	judge_size, write_size},
     {"room", "spool-reserve", declares_size, NEED_ROOM, judge_room, NULL},
+    {"sender-domain", "sender-domain", needs_domain, NEED_DOMAIN, judge_domain,
+	write_sender},
     {.name = NULL},
 };

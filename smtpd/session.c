@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/tls_service.h"
 #include "smtpd/command.h"
+#include "smtpd/conduct.h"
 #include "smtpd/milters.h"
 #include "smtpd/starttls.h"
 
@@ -101,6 +102,7 @@ session_verdict_text(struct session *s, enum verdict verdict, const char *text)
 		s->errors++;
 	session_reply(
 	    s, row->smtp, row->enhanced, text[0] != '\0' ? text : row->text);
+	s->closing |= policy_closes(verdict);
 }
 
 void
@@ -218,7 +220,9 @@ enum {
 	AFTER_HELO = 1, /* not before HELO or EHLO */
 	ALONE = 2,      /* nothing may be sent behind it before its answer */
 	FRUITLESS = 4,  /* too many without a message are a nuisance (A21) */
-	SECRET = 8      /* a password may stand in it, however it is answered */
+	SECRET = 8,     /* a password may stand in it, however it is answered */
+	GUARDED = 16,   /* ALONE, whatever the config tolerates (A3) */
+	LAST = 32       /* nothing is read behind it */
 };
 
 struct command {
@@ -234,18 +238,18 @@ static const struct command commands[] = {
     {"MAIL", smtp_mail, LINE_MAX_PATH, AFTER_HELO | FRUITLESS},
     {"RCPT", smtp_rcpt, LINE_MAX_PATH, AFTER_HELO},
     {"DATA", smtp_data, LINE_MAX_COMMAND, AFTER_HELO | ALONE},
-    {"AUTH", smtp_auth, LINE_MAX_AUTH, AFTER_HELO | ALONE | SECRET},
+    {"AUTH", smtp_auth, LINE_MAX_AUTH, AFTER_HELO | GUARDED | SECRET},
     {"RSET", smtp_rset, LINE_MAX_COMMAND, FRUITLESS},
     {"NOOP", smtp_noop, LINE_MAX_COMMAND, FRUITLESS},
     {"VRFY", smtp_vrfy, LINE_MAX_PATH, FRUITLESS},
     {"HELP", smtp_help, LINE_MAX_COMMAND, FRUITLESS},
-    {"QUIT", smtp_quit, LINE_MAX_COMMAND, 0},
+    {"QUIT", smtp_quit, LINE_MAX_COMMAND, LAST},
     {"EXPN", not_implemented, LINE_MAX_COMMAND, 0},
     {"ETRN", not_implemented, LINE_MAX_COMMAND, 0},
     {"TURN", not_implemented, LINE_MAX_COMMAND, 0},
     {"BDAT", not_implemented, LINE_MAX_COMMAND, 0},
     /* RFC 3207 section 4. */
-    {"STARTTLS", smtp_starttls, LINE_MAX_COMMAND, ALONE | FRUITLESS},
+    {"STARTTLS", smtp_starttls, LINE_MAX_COMMAND, GUARDED | FRUITLESS},
     {NULL, unknown, LINE_MAX_COMMAND, 0},
 };
 
@@ -276,10 +280,9 @@ run_command(struct session *s, size_t length)
 		s->errors++;
 	if (length > c->limit)
 		session_refuse(s, 500, "5.5.2", "line too long");
-	else if ((c->flags & ALONE) && stream_has_input(&s->stream))
-		/* What was sent ahead may be meant for somebody else (A7). */
-		session_close(
-		    s, 554, "5.5.0", "wait for the answer to this command");
+	else if (!(c->flags & LAST) &&
+	    conduct_runs_ahead(s, c->flags & ALONE, c->flags & GUARDED))
+		return;
 	else if ((c->flags & AFTER_HELO) && s->helo[0] == '\0')
 		session_refuse(s, 503, "5.5.1", "say HELO or EHLO first");
 	else
@@ -294,7 +297,7 @@ take_line(struct session *s, struct span line, bool bare)
 	buf_reset(&s->line);
 	if (fault == COMMAND_NUL)
 		session_close(s, 500, "5.5.2", "NUL in command");
-	else if (bare)
+	else if (bare && !policy_tolerates(&s->facts, TOLERATE_BARE_LINE_ENDS))
 		session_refuse(s, 500, "5.5.2", "end lines with CR LF");
 	else if (fault != COMMAND_FINE)
 		session_refuse(s, 500, "5.5.2", "bad character in command");
@@ -338,6 +341,7 @@ wind_clock(struct session *s)
 static void
 next_command(struct session *s)
 {
+	unsigned errors = s->errors;
 	struct span line;
 	bool bare;
 	enum stream_result result;
@@ -363,19 +367,8 @@ next_command(struct session *s)
 	default:
 		session_lost(s, NULL, result);
 	}
-	if (!s->closing && s->errors >= s->config->max_errors)
-		session_close(s, 421, "4.7.0", "too many errors");
-}
-
-/* Whoever talks before he was greeted is no mail server (A7). */
-static bool
-talked_first(struct session *s)
-{
-	struct span octets;
-
-	stream_limit(&s->stream, 1000);
-	return stream_has_input(&s->stream) &&
-	    stream_peek(&s->stream, &octets) == STREAM_OK;
+	if (!s->closing && s->errors > errors)
+		conduct_after_error(s);
 }
 
 /* Then what has come is the answer to that. */
@@ -399,10 +392,8 @@ converse(struct session *s)
 {
 	if (!begin_tls(s))
 		return;
-	if (!was_greeted(s) && talked_first(s)) {
-		session_close(s, 554, "5.5.0", "you talk before the greeting");
+	if (!was_greeted(s) && conduct_talks_first(s))
 		return;
-	}
 	if (!owners_connect(s->owners)) {
 		session_close(s, 421, "4.3.0", "not ready, try again later");
 		return;

@@ -32,8 +32,8 @@ struct transaction {
 	bool utf8_address;    /* sender or a recipient is not ASCII */
 	enum dsn_ret ret;
 	char envid[DSN_ENVID_MAX + 1]; /* "": none */
-	char **recipients;    /* owned, each owned */
-	struct dsn_recipient *asked; /* of each; owned, as is orcpt */
+	char **recipients;             /* owned, each owned */
+	struct dsn_recipient *asked;   /* of each; owned, as is orcpt */
 	size_t nrecipients;
 	size_t room; /* of the arrays */
 	struct owners_place place; /* of the recipient looked up last */
@@ -49,6 +49,7 @@ struct transaction {
 /* Who the client is, looked up once (client.c). */
 struct client {
 	struct sockaddr_storage address; /* AF_UNSPEC: not known */
+	struct sockaddr_storage local;   /* ours that it came to, likewise */
 	char text[NETADDR_TEXT_MAX];     /* 192.0.2.1, "unknown" */
 	char name[DNS_NAME_MAX + 1];     /* confirmed, "" if there is none */
 	bool named;                      /* the look-up is done */
@@ -58,7 +59,7 @@ struct session {
 	const struct config *config;
 	struct stream stream;
 	struct owners *owners;
-	struct dns *dns; /* NULL: no look-ups */
+	struct dns *dns;         /* NULL: no look-ups */
 	struct tls_service *tls; /* NULL: none */
 	const struct arrival *arrival; /* NULL: it came to us at once */
 	struct client client;
@@ -76,7 +77,7 @@ struct session {
 	unsigned errors;    /* since the last accepted message */
 	unsigned refused;   /* recipients, likewise */
 	unsigned fruitless; /* commands that lead nowhere, likewise */
-	int64_t fruitful;   /* monotonic: its begin, or the last message's end */
+	int64_t fruitful; /* monotonic: its begin, or the last message's end */
 	bool draining, closing;
 	bool dry; /* of postrider explain: owners count nothing of it */
 };
@@ -121,7 +122,10 @@ void session_refuse(
 void session_close(
     struct session *, int smtp, const char *enhanced, const char *text);
 
-/* What the verdict's row says; an error where it refuses for good. */
+/*
+ * What the verdict's row says; an error where it refuses for good, and the
+ * end of the connection where policy_closes().
+ */
 void session_verdict(struct session *, enum verdict);
 
 /* The same with another text in place of the row's; "": the row's. */

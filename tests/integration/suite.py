@@ -48,7 +48,8 @@ KINDS = ("smtp", "submission", "submissions", "pop3", "pop3s")
 DOMAIN = "example.test"
 HOSTNAME = "mail.example.test"
 # What the tests do from one address in a minute, and to one mailbox.
-UNLIMITED = {"greet-delay": "0s", "greylist": "no", **dict.fromkeys((
+UNLIMITED = {"greet-delay": "0s", "greylist": "no", "sender-domain": "no",
+             "error-delay": "0", **dict.fromkeys((
     "client-connections", "network-connections", "client-messages",
     "client-recipients", "unknown-recipients", "offences",
     "mailbox-messages", "login-messages", "login-recipients",

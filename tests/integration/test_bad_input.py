@@ -175,6 +175,7 @@ def test_no_open_relay(suite, address):
 
 def test_errors_are_bounded(suite):
     with Peer(suite) as peer:
+        peer.say("EHLO client.test")
         peer.send(b"JUNK\r\n" * 200)
         codes = peer.rest()
     assert 421 in codes[-1:] and len(codes) <= 25, codes

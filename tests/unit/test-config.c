@@ -489,6 +489,18 @@ static const struct {
     {"dns-server resolver.example", "test.conf:1: \"dns-server\": \"resol"},
     {"dns-server trusted", "test.conf:1: \"dns-server\": \"trusted\" is"},
     {"dns-server trusted ::1", "test.conf:1: \"dns-server\": \"trusted\" is"},
+    {"tolerate", "test.conf:1: \"tolerate\" needs a value"},
+    {"tolerate helo", "test.conf:1: \"tolerate\": of whom? (tolerate helo 1"},
+    {"tolerate 192.0.2.1", "test.conf:1: \"tolerate\": \"192.0.2.1\" is none "
+			   "of helo|pipelining|"},
+    {"tolerate hello 192.0.2.1",
+	"test.conf:1: \"tolerate\": \"hello\" is none of helo|"},
+    {"tolerate helo helo2 192.0.2.1",
+	"test.conf:1: \"tolerate\": \"helo2\" is none of helo|"},
+    {"tolerate helo 192.0.2.1 errors",
+	"test.conf:1: \"tolerate\": \"errors\" stands behind a network"},
+    {"tolerate helo 192.0.2.1/24",
+	"test.conf:1: \"tolerate\": \"192.0.2.1/24\" has bits set"},
     {"smtp-port 0", "test.conf:1: \"smtp-port\": \"0\" is not a port"},
     {"smtp-port 25 65536", "test.conf:1: \"smtp-port\": \"65536\" is not"},
     {"relay-host 192.0.2.1", "test.conf:1: \"relay-host\": \"192.0.2.1\""},
@@ -711,6 +723,43 @@ test_shared_descriptor(void **state)
 	close(fd);
 }
 
+static unsigned
+tolerated(const struct config *c, const char *address)
+{
+	struct sockaddr_storage a;
+
+	assert_true(netaddr_parse(address, 0, &a));
+	return config_tolerates(c, &a);
+}
+
+static void
+tolerances_add_up(void **state)
+{
+	struct config c;
+
+	(void)state;
+	read_good(&c, "hostname a.example\n");
+	assert_true(c.sender_domain);
+	assert_int_equal(c.error_delay, 1);
+	assert_int_equal(tolerated(&c, "192.0.2.1"), 0);
+	config_free(&c);
+	read_good(&c,
+	    "hostname a.example\nsender-domain no\nerror-delay 0\n"
+	    "tolerate helo errors 192.0.2.0/24 2001:db8::1\n"
+	    "tolerate null-sender 192.0.2.7\n");
+	assert_false(c.sender_domain);
+	assert_int_equal(c.error_delay, 0);
+	assert_int_equal(tolerated(&c, "192.0.2.1"),
+	    1U << TOLERATE_HELO | 1U << TOLERATE_ERRORS);
+	assert_int_equal(
+	    tolerated(&c, "2001:db8::1"), tolerated(&c, "192.0.2.1"));
+	assert_int_equal(tolerated(&c, "192.0.2.7"),
+	    1U << TOLERATE_HELO | 1U << TOLERATE_ERRORS |
+		1U << TOLERATE_NULL_SENDER);
+	assert_int_equal(tolerated(&c, "192.0.3.1"), 0);
+	config_free(&c);
+}
+
 int
 main(void)
 {
@@ -725,6 +774,7 @@ main(void)
 	    cmocka_unit_test(test_faults),
 	    cmocka_unit_test(test_octets),
 	    cmocka_unit_test(test_shared_descriptor),
+	    cmocka_unit_test(tolerances_add_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

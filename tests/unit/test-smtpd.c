@@ -12,8 +12,10 @@
 
 #include <cmocka.h>
 
+#include "common/netaddr.h"
 #include "smtpd/command.h"
 #include "smtpd/content.h"
+#include "smtpd/helo.h"
 #include "smtpd/policy.h"
 
 #define SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -489,6 +491,164 @@ judge(struct dot_reader wire, uint64_t hops)
 }
 
 static void
+greetings_are_judged(void **state)
+{
+	static const struct policy_client broken = {
+	    .listener = LISTENER_SMTP, .tolerated = 1U << TOLERATE_HELO};
+	static const struct {
+		const struct policy_client *client;
+		bool fits, is_name, is_ours;
+		enum verdict verdict;
+	} cases[] = {
+	    {&stranger, true, true, false, VERDICT_OK},
+	    {&stranger, false, false, false, VERDICT_BAD_HELO},
+	    {&stranger, true, false, false, VERDICT_HELO_NO_NAME},
+	    {&stranger, true, true, true, VERDICT_HELO_OURS},
+	    {&broken, true, false, false, VERDICT_OK},
+	    {&broken, true, true, true, VERDICT_OK},
+	    {&broken, false, false, false, VERDICT_BAD_HELO},
+	    {&not_yet, true, false, true, VERDICT_OK},
+	    {&neighbour, true, false, true, VERDICT_OK},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++)
+		assert_int_equal(
+		    policy_decide(POLICY_HELLO,
+			&(struct policy_facts){.client = cases[i].client,
+			    .hello = {.name = "x",
+				.fits = cases[i].fits,
+				.is_name = cases[i].is_name,
+				.is_ours = cases[i].is_ours}}),
+		    cases[i].verdict);
+}
+
+static void
+domains_of_senders_are_judged(void **state)
+{
+	static const struct policy_client spared = {.listener = LISTENER_SMTP,
+	    .tolerated = 1U << TOLERATE_SENDER_DOMAIN};
+	static const struct {
+		const struct policy_client *client;
+		bool in_dns, must_exist;
+		enum verdict verdict;
+	} cases[] = {
+	    {&stranger, true, true, VERDICT_SENDER_NO_HOST},
+	    {&stranger, false, true, VERDICT_SENDER_OK},
+	    {&stranger, true, false, VERDICT_SENDER_OK},
+	    {&spared, true, true, VERDICT_SENDER_OK},
+	    {&neighbour, true, true, VERDICT_SENDER_OK},
+	    {&user, true, true, VERDICT_SENDER_OK},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++)
+		assert_int_equal(
+		    policy_decide(POLICY_SENDER,
+			&(struct policy_facts){.client = cases[i].client,
+			    .sender = {.address = "x@y.test",
+				.in_dns = cases[i].in_dns,
+				.must_exist = cases[i].must_exist,
+				.domain = VERDICT_SENDER_NO_HOST}}),
+		    cases[i].verdict);
+}
+
+static void
+reports_have_one_recipient(void **state)
+{
+	static const struct policy_client spared = {.listener = LISTENER_SMTP,
+	    .tolerated = 1U << TOLERATE_NULL_SENDER};
+	static const struct {
+		const struct policy_client *client;
+		bool null;
+		uint64_t before;
+		enum verdict verdict;
+	} cases[] = {
+	    {&stranger, true, 0, VERDICT_RECIPIENT_OK},
+	    {&stranger, true, 1, VERDICT_ONE_RECIPIENT},
+	    {&stranger, false, 1, VERDICT_RECIPIENT_OK},
+	    {&spared, true, 1, VERDICT_RECIPIENT_OK},
+	    {&neighbour, true, 1, VERDICT_RECIPIENT_OK},
+	    {&user, true, 1, VERDICT_RECIPIENT_OK},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++)
+		assert_int_equal(
+		    policy_decide(POLICY_RECIPIENT,
+			&(struct policy_facts){.client = cases[i].client,
+			    .recipient = {.known = VERDICT_RECIPIENT_OK,
+				.null_path = cases[i].null,
+				.accepted = cases[i].before,
+				.max_recipients = 9}}),
+		    cases[i].verdict);
+}
+
+/* a: it was sent ahead of; e: behind EHLO, o: alone, g: guarded */
+static void
+conduct_is_judged(void **state)
+{
+	static const struct policy_client eager = {
+	    .listener = LISTENER_SMTP, .tolerated = 1U << TOLERATE_PIPELINING};
+	static const struct {
+		const struct policy_client *client;
+		const char *how;
+		enum verdict verdict;
+	} cases[] = {
+	    {&stranger, "", VERDICT_OK},
+	    {&stranger, "ae", VERDICT_OK},
+	    {&stranger, "a", VERDICT_PIPELINING},
+	    {&stranger, "aeo", VERDICT_PIPELINING},
+	    {&stranger, "aeg", VERDICT_PIPELINING},
+	    {&eager, "a", VERDICT_OK},
+	    {&eager, "ao", VERDICT_OK},
+	    {&eager, "aeg", VERDICT_PIPELINING},
+	    {&neighbour, "a", VERDICT_OK},
+	    {&neighbour, "aeo", VERDICT_PIPELINING},
+	    {&not_yet, "a", VERDICT_OK},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SIZE(cases); i++) {
+		const char *how = cases[i].how;
+		struct policy_facts f = {.client = cases[i].client,
+		    .conduct = {.ahead = strchr(how, 'a') != NULL,
+			.extended = strchr(how, 'e') != NULL,
+			.alone = strchr(how, 'o') != NULL,
+			.guarded = strchr(how, 'g') != NULL,
+			.errors = 1,
+			.max_errors = 2}};
+
+		assert_int_equal(
+		    policy_decide(POLICY_CONDUCT, &f), cases[i].verdict);
+		f.conduct.errors = 2;
+		if (cases[i].verdict == VERDICT_OK)
+			assert_int_equal(policy_decide(POLICY_CONDUCT, &f),
+			    VERDICT_TOO_MANY_ERRORS);
+	}
+}
+
+static void
+names_in_helo_are_told_apart(void **state)
+{
+	struct sockaddr_storage local;
+
+	(void)state;
+	assert_true(netaddr_parse("2001:db8::1", 0, &local));
+	assert_true(helo_is_ours("mx.test.", "mx.test", &local));
+	assert_true(helo_is_ours("[IPv6:2001:DB8:0::1]", "mx.test", &local));
+	assert_true(helo_is_ours("[2001:db8::1]", "mx.test", &local));
+	assert_false(helo_is_ours("[2001:db8::2]", "mx.test", &local));
+	assert_false(helo_is_ours("amx.test", "mx.test", &local));
+	assert_false(helo_is_ours("mx", "mx.test", &local));
+	assert_true(helo_is_name("my_pc"));
+	assert_true(helo_is_name("[192.0.2.1]"));
+	assert_false(helo_is_name("[192.0.2.1]x"));
+	assert_false(helo_is_name(""));
+	assert_false(helo_is_name("."));
+}
+
+static void
 contents_are_judged(void **state)
 {
 	(void)state;
@@ -511,12 +671,20 @@ contents_are_judged(void **state)
 	    judge((struct dot_reader){.nul = false}, 51), VERDICT_LOOP);
 	assert_int_equal(
 	    policy_decide(POLICY_CONTENT,
-		&(struct policy_facts){.content = {
+		&(struct policy_facts){.client = &stranger,
+		    .content = {
 					   .wire =
 					       &(struct dot_reader){
 						   .nul = false},
 					   .header_too_big = true}}),
 	    VERDICT_HEADER_TOO_BIG);
+	assert_int_equal(policy_decide(POLICY_CONTENT,
+			     &(struct policy_facts){.client = &stranger,
+				 .content = {.wire =
+						 &(struct dot_reader){
+						     .nul = false},
+				     .delivered = true}}),
+	    VERDICT_LOOP);
 	/* the connection is closed whatever else is wrong with it */
 	assert_true(policy_closes(
 	    judge((struct dot_reader){.octets = 2000, .bare_lf = true}, 60)));
@@ -766,6 +934,11 @@ main(void)
 	    cmocka_unit_test(facts_are_gathered_when_needed),
 	    cmocka_unit_test(senders_are_judged),
 	    cmocka_unit_test(recipients_are_judged),
+	    cmocka_unit_test(greetings_are_judged),
+	    cmocka_unit_test(domains_of_senders_are_judged),
+	    cmocka_unit_test(reports_have_one_recipient),
+	    cmocka_unit_test(conduct_is_judged),
+	    cmocka_unit_test(names_in_helo_are_told_apart),
 	    cmocka_unit_test(contents_are_judged),
 	    cmocka_unit_test(only_strangers_are_asked_who_they_are),
 	    cmocka_unit_test(dmarc_is_followed),
