@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/netaddr.h"
+#include "common/proxy.h"
 #include "common/sandbox.h"
 #include "common/seats.h"
 
@@ -36,6 +37,7 @@ struct worker {
 	bool busy; /* as last told */
 	size_t seat;
 	int handed; /* over which its client came; -1: over none */
+	struct proxy_client client; /* of the connection that it serves */
 };
 
 /* The parent's view of one worker. */
@@ -107,13 +109,19 @@ is_in(uint64_t set, size_t listener)
 	return (set & UINT64_C(1) << listener) != 0;
 }
 
+const struct proxy_client *
+worker_client(const struct worker *w)
+{
+	return &w->client;
+}
+
 /* The connection, or -1 when its client has enough of them already. */
 static int
-admit(struct worker *w, int fd, size_t which,
-    const struct sockaddr_storage *client)
+admit(struct worker *w, int fd, size_t which)
 {
 	static int64_t silent_until;
 	const struct prefork *rules = pool.rules;
+	const struct sockaddr_storage *client = &w->client.address;
 	size_t sessions = seats_take(w->seat, client);
 	char text[NETADDR_TEXT_MAX];
 
@@ -142,35 +150,56 @@ end_handed(struct worker *w)
 	w->handed = -1;
 }
 
-/* The client that has come over this connection. */
+/* Who has come over this connection; -1: nobody. */
 static int
-take_handed(struct worker *w, int connection, struct sockaddr_storage *client)
+take_handed(struct worker *w, int connection)
 {
 	w->handed = connection;
-	return pool.rules->receive(connection, client, pool.rules->context);
+	return pool.rules->receive(
+	    connection, &w->client.address, pool.rules->context);
+}
+
+static int
+find_client(struct worker *w, int fd)
+{
+	if (proxy_find_client(fd, pool.rules->proxies, &w->client))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Who hands it over, and a proxy's header, may have to be waited for. */
+static int
+meet(struct worker *w, int fd, size_t which)
+{
+	tell(w, true);
+	fd = is_in(pool.rules->handed_listeners, which) ? take_handed(w, fd)
+							: find_client(w, fd);
+	if (fd != -1)
+		fd = admit(w, fd, which);
+	if (fd == -1) {
+		end_handed(w);
+		tell(w, false);
+	}
+	return fd;
 }
 
 static int
 accept_one(struct worker *w, int listener, size_t which)
 {
-	struct sockaddr_storage client = {.ss_family = AF_UNSPEC};
-	socklen_t n = sizeof(client);
-	int fd =
-	    accept4(listener, (struct sockaddr *)&client, &n, SOCK_CLOEXEC);
+	struct sockaddr_storage *client = &w->client.address;
+	socklen_t n = sizeof(*client);
+	int fd = accept4(listener, (struct sockaddr *)client, &n, SOCK_CLOEXEC);
 
+	w->client.proxied = false;
+	netaddr_unmap(client);
 	if (fd == -1 &&
 	    (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 		errno == ENOMEM)) {
 		log_errno(LEVEL_WARNING, "cannot accept", "connection");
 		poll(NULL, 0, 100);
 	}
-	if (fd != -1 && is_in(pool.rules->handed_listeners, which))
-		fd = take_handed(w, fd, &client);
-	if (fd != -1)
-		fd = admit(w, fd, which, &client);
-	if (fd == -1)
-		end_handed(w);
-	return fd;
+	return fd == -1 ? -1 : meet(w, fd, which);
 }
 
 enum { STOP = LISTENERS }; /* among the marks of what is watched */
@@ -245,8 +274,6 @@ worker_accept(struct worker *w, const int *listeners, size_t n, size_t *which)
 			return -1;
 		fd = accept_any(w, listeners, events, ready, which);
 	}
-	if (fd != -1)
-		tell(w, true);
 	return fd;
 }
 

@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+struct config_nets;
+struct proxy_client;
+
 /*
  * A pool of worker processes, forked from one warmed parent.
  *
@@ -45,6 +48,11 @@ struct prefork {
 	int (*receive)(
 	    int connection, struct sockaddr_storage *client, void *context);
 	/*
+	 * Whoever connects from there says whose connection it is
+	 * (common/proxy.h), and that client is the one that is counted.
+	 */
+	const struct config_nets *proxies;
+	/*
 	 * In the child: confine, then serve until worker_stopping().  The
 	 * return value is its exit code.
 	 */
@@ -64,6 +72,9 @@ int prefork_run(const struct prefork *);
  */
 int worker_accept(
     struct worker *, const int *listeners, size_t n, size_t *which);
+
+/* Whose connection worker_accept() gave last. */
+const struct proxy_client *worker_client(const struct worker *);
 
 /* For workers whose work does not come from a listener. */
 void worker_busy(struct worker *);

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+struct config_nets;
+
 /*
  * The PROXY protocol, versions 1 and 2: the header by which a proxy says
  * whose connection it hands on.  It stands before all that the client says,
@@ -13,7 +15,8 @@
  */
 enum {
 	PROXY_V1_MAX = 107, /* octets of the line, with its CRLF */
-	PROXY_MAX = 4096    /* octets of a header that we take, TLVs included */
+	PROXY_MAX = 4096,   /* octets of a header that we take, TLVs included */
+	PROXY_WAIT_MS = 5000 /* for all of it */
 };
 
 enum proxy_result {
@@ -42,5 +45,23 @@ struct proxy_header {
 /* The first n octets of a connection; pure. */
 enum proxy_result proxy_parse(
     const void *octets, size_t n, struct proxy_header *);
+
+/* Whose connection it is. */
+struct proxy_client {
+	struct sockaddr_storage address; /* unmapped; AF_UNSPEC: not known */
+	bool proxied; /* a proxy says so, and the kernel knows the proxy's */
+};
+
+/* The socket's peer, as far as the kernel knows it. */
+void proxy_find_peer(int fd, struct proxy_client *);
+
+/*
+ * The peer of this connection, of which nothing was read yet, becomes the
+ * client: where it is one of the proxies, waits for the header, for
+ * PROXY_WAIT_MS at the most, and takes it.  False (logged, but where nothing
+ * came at all): there was none, and the connection is to be closed.
+ */
+bool proxy_find_client(
+    int fd, const struct config_nets *proxies, struct proxy_client *);
 
 #endif

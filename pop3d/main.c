@@ -15,6 +15,7 @@
 #include "common/prefork.h"
 #include "common/privileges.h"
 #include "common/program.h"
+#include "common/proxy.h"
 #include "common/sandbox.h"
 #include "pop3d/pop3.h"
 
@@ -134,6 +135,7 @@ kind_of_connection(const struct config *config)
 static int
 serve_inetd(struct service *service)
 {
+	struct proxy_client client;
 	struct pop3_world world = {
 	    .config = &service->config, .tls = &service->tls};
 	enum listener_kind kind = kind_of_connection(world.config);
@@ -151,7 +153,11 @@ serve_inetd(struct service *service)
 	}
 	tls_service_begin(&service->tls);
 	confine();
-	pop3_serve(&world, kind, STDIN_FILENO, STDOUT_FILENO);
+	proxy_find_peer(STDIN_FILENO, &client);
+	if (!proxy_find_client(
+		STDIN_FILENO, &world.config->proxy_from, &client))
+		return EX_PROTOCOL;
+	pop3_serve(&world, kind, &client, STDIN_FILENO, STDOUT_FILENO);
 	return EX_OK;
 }
 
@@ -175,7 +181,8 @@ serve_worker(struct worker *worker, void *context)
 		    worker, service->listeners, service->n, &which);
 		if (fd == -1)
 			break;
-		clean = pop3_serve(&world, service->kinds[which], fd, fd);
+		clean = pop3_serve(&world, service->kinds[which],
+		    worker_client(worker), fd, fd);
 	}
 	return EX_OK;
 }
@@ -207,6 +214,7 @@ serve_pool(struct service *service)
 	    .client_maximum = (unsigned)service->config.max_client_sessions,
 	    .client_refusal = "-ERR [SYS/TEMP] too many connections from "
 			      "you\r\n",
+	    .proxies = &service->config.proxy_from,
 	    .serve = serve_worker,
 	    .context = service};
 

@@ -25,6 +25,8 @@ enum {
 
 enum pop3_state { POP3_AUTHORIZATION = 1, POP3_TRANSACTION = 2 };
 
+struct proxy_client;
+
 struct pop3 {
 	const struct config *config;
 	enum listener_kind kind;
@@ -57,8 +59,8 @@ struct pop3_world {
  * Serve one client to the end.  in and out become the session's.  True when
  * no password was seen, so that this process may serve another client.
  */
-bool pop3_serve(
-    const struct pop3_world *, enum listener_kind, int in, int out);
+bool pop3_serve(const struct pop3_world *, enum listener_kind,
+    const struct proxy_client *, int in, int out);
 
 /* -- between the files of this program -- */
 

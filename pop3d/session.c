@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/proxy.h"
 #include "common/sasl_talk.h"
 #include "pop3d/pop3.h"
 
@@ -120,23 +121,16 @@ serve_line(struct pop3 *p)
 }
 
 static void
-note_client(struct pop3 *p, int fd)
+note_client(struct pop3 *p, const struct sockaddr_storage *address, int fd)
 {
-	struct sockaddr_storage address;
-	socklen_t n = sizeof(address);
-
-	if (getpeername(fd, (struct sockaddr *)&address, &n) == -1 ||
-	    (address.ss_family != AF_INET && address.ss_family != AF_INET6)) {
-		snprintf(p->client, sizeof(p->client), "unknown");
+	netaddr_format(address, p->client);
+	if (address->ss_family == AF_UNSPEC)
 		return;
-	}
 	/* Replies leave when they are flushed, not when the last ones were
 	 * acknowledged. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	netaddr_unmap(&address);
-	netaddr_format(&address, p->client);
 	p->plaintext_allowed =
-	    config_net_contains(&p->config->allow_plaintext_auth, &address);
+	    config_net_contains(&p->config->allow_plaintext_auth, address);
 }
 
 /* The timestamp that APOP is about stands at the end (RFC 1939 section 7). */
@@ -179,8 +173,8 @@ converse(struct pop3 *p)
 }
 
 bool
-pop3_serve(
-    const struct pop3_world *world, enum listener_kind kind, int in, int out)
+pop3_serve(const struct pop3_world *world, enum listener_kind kind,
+    const struct proxy_client *client, int in, int out)
 {
 	struct pop3 p = {.config = world->config,
 	    .kind = kind,
@@ -191,7 +185,7 @@ pop3_serve(
 	int64_t began = clock_monotonic_ms();
 
 	stream_init(&p.stream, in, out);
-	note_client(&p, in);
+	note_client(&p, &client->address, in);
 	stream_limit(&p.stream, (int64_t)p.config->pop3_timeout * 1000);
 	converse(&p);
 	(void)stream_flush(&p.stream);

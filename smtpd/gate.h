@@ -53,8 +53,16 @@ struct guest {
 
 /* -- the guests (gate_guest.c) -- */
 
+/* Who knows its address. */
+enum guest_word {
+	GUEST_BY_KERNEL,
+	GUEST_BY_PROXY,
+	GUEST_IS_PROXY /* it is one that speaks for itself: it looks whether
+			* we live, and does not wait for long */
+};
+
 /* One has come; the descriptor is its own, a non-blocking one. */
-void guest_come(int fd, const struct sockaddr_storage *);
+void guest_come(int fd, const struct sockaddr_storage *, enum guest_word);
 
 void guest_enter(struct guest *, enum guest_state);
 

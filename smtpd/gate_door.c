@@ -15,6 +15,7 @@
 #include "common/loop.h"
 #include "common/netaddr.h"
 #include "smtpd/gate.h"
+#include "smtpd/gate_proxy.h"
 
 enum { A_TURN = 64, PAUSE_MS = 100, QUIET_MS = 10000 };
 
@@ -100,10 +101,13 @@ accept_some(struct watch *w, uint32_t events)
 			fail(w->fd);
 			return;
 		}
-		if (guest_waiting() >= gate.most)
+		if (guest_waiting() + proxied_waiting() >= gate.most)
 			(void)guest_make_room();
 		netaddr_unmap(&address);
-		guest_come(fd, &address);
+		if (config_net_contains(&gate.config.proxy_from, &address))
+			proxied_come(fd, &address);
+		else
+			guest_come(fd, &address, GUEST_BY_KERNEL);
 	}
 }
 

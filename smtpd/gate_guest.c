@@ -243,7 +243,8 @@ run_out(struct timer *t)
 static bool
 is_favoured(const struct guest *g)
 {
-	return config_net_contains(&gate.config.relay_from, &g->address);
+	return !g->proxied &&
+	    config_net_contains(&gate.config.relay_from, &g->address);
 }
 
 static void
@@ -263,7 +264,8 @@ turn_away(int fd, const struct sockaddr_storage *address,
 }
 
 void
-guest_come(int fd, const struct sockaddr_storage *address)
+guest_come(
+    int fd, const struct sockaddr_storage *address, enum guest_word word)
 {
 	enum counts_answer answer = counts_enter(address,
 	    gate.config.max_client_sessions, gate.config.max_network_sessions);
@@ -279,6 +281,7 @@ guest_come(int fd, const struct sockaddr_storage *address)
 	g->client = fd;
 	g->address = *address;
 	g->came = clock_monotonic_ms();
+	g->proxied = word == GUEST_BY_PROXY;
 	g->timer.fire = run_out;
 	/* A byte now and then wakes us once each, not all the time. */
 	g->watch = (struct watch){
@@ -290,7 +293,7 @@ guest_come(int fd, const struct sockaddr_storage *address)
 		return;
 	}
 	g->known = is_favoured(g);
-	if (!g->known && gate.config.greet_delay > 0)
+	if (!g->known && word != GUEST_IS_PROXY && gate.config.greet_delay > 0)
 		g->needs |= NEED_DELAY;
 	if (g->needs == 0)
 		greet(g);

@@ -13,6 +13,7 @@
 #include "common/sandbox.h"
 #include "smtpd/gate.h"
 #include "smtpd/gate_door.h"
+#include "smtpd/gate_proxy.h"
 
 /* Beside those of guests: listeners, owners, the log. */
 enum { FILES_BESIDE = 128 };
@@ -25,7 +26,7 @@ struct gate gate;
 void
 gate_left(void)
 {
-	if (gate.leaving && guest_waiting() == 0)
+	if (gate.leaving && guest_waiting() + proxied_waiting() == 0)
 		loop_stop(EX_OK);
 }
 
@@ -42,6 +43,7 @@ static void
 drain(void)
 {
 	retire();
+	proxied_stop();
 	guest_stop();
 	gate_left();
 }
@@ -50,7 +52,7 @@ static void
 status(struct control_status *out)
 {
 	out->processes = 1;
-	out->busy = guest_waiting();
+	out->busy = guest_waiting() + proxied_waiting();
 }
 
 static void

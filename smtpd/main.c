@@ -140,6 +140,7 @@ serve_listeners(struct service *service)
 	    .maximum = (unsigned)service->config.smtpd_processes,
 	    .client_maximum = (unsigned)service->config.max_client_sessions,
 	    .client_refusal = "421 4.7.0 too many connections from you\r\n",
+	    .proxies = &service->config.proxy_from,
 	    .serve = worker_serve,
 	    .receive = worker_receive,
 	    .context = service};

@@ -10,6 +10,7 @@
 #include "common/inherit.h"
 #include "common/ipc.h"
 #include "common/log.h"
+#include "common/proxy.h"
 #include "common/sandbox.h"
 #include "smtpd/session.h"
 
@@ -125,6 +126,17 @@ world_of(struct service *service)
 	    .tls = &service->tls};
 }
 
+/* Of whom a proxy speaks for; NULL: the kernel knows it. */
+static const struct arrival *
+arrival_of(const struct proxy_client *client, struct arrival *arrival)
+{
+	if (!client->proxied)
+		return NULL;
+	*arrival =
+	    (struct arrival){.client = client->address, .proxied = true};
+	return arrival;
+}
+
 int
 worker_serve(struct worker *worker, void *context)
 {
@@ -142,8 +154,10 @@ worker_serve(struct worker *worker, void *context)
 		if (fd == -1)
 			break;
 		another = session_serve(&world, service->kinds[which],
-		    service->handed & UINT64_C(1) << which ? &service->arrival
-							   : NULL,
+		    service->handed & UINT64_C(1) << which
+			? &service->arrival
+			: arrival_of(
+			      worker_client(worker), &service->arrival),
 		    fd, worker_stop_fd(worker));
 	}
 	owners_close(&service->owners);
@@ -154,9 +168,15 @@ int
 worker_serve_one(struct service *service, enum listener_kind kind, int fd)
 {
 	const struct session_world world = world_of(service);
+	struct proxy_client client;
 
 	confine();
-	(void)session_serve(&world, kind, NULL, fd, -1);
+	proxy_find_peer(fd, &client);
+	if (proxy_find_client(fd, &service->config.proxy_from, &client))
+		(void)session_serve(&world, kind,
+		    arrival_of(&client, &service->arrival), fd, -1);
+	else
+		close(fd);
 	owners_close(&service->owners);
 	return EX_OK;
 }

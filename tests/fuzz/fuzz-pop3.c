@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 #define _GNU_SOURCE /* memfd_create */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -10,6 +8,8 @@
 #include "build.h"
 #include "common/config.h"
 #include "common/log.h"
+#include "common/netaddr.h"
+#include "common/proxy.h"
 #include "pop3d/pop3.h"
 #include "tests/fuzz/fake-login.h"
 #include "tests/fuzz/fuzz.h"
@@ -46,7 +46,6 @@ static bool deleted[COUNT + 1];
 
 /* -- the connection -- */
 
-int __wrap_getpeername(int, struct sockaddr *, socklen_t *);
 bool __wrap_stream_has_input(struct stream *);
 
 /* All input is there from the start. */
@@ -55,18 +54,6 @@ __wrap_stream_has_input(struct stream *s)
 {
 	(void)s;
 	return false;
-}
-
-int
-__wrap_getpeername(int fd, struct sockaddr *address, socklen_t *n)
-{
-	struct sockaddr_in in = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-	(void)fd;
-	memcpy(address, &in, sizeof(in));
-	*n = sizeof(in);
-	return 0;
 }
 
 /* -- mailbox -- */
@@ -211,6 +198,7 @@ check_lines(const char *text, size_t n)
 static size_t
 talk(const uint8_t *octets, size_t n, char *replies, size_t max)
 {
+	struct proxy_client client = {.proxied = false};
 	int ends[2];
 	size_t have = 0;
 	ssize_t got;
@@ -218,9 +206,10 @@ talk(const uint8_t *octets, size_t n, char *replies, size_t max)
 	REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
 	REQUIRE(send(ends[0], octets, n, MSG_DONTWAIT) == (ssize_t)n);
 	shutdown(ends[0], SHUT_WR);
+	REQUIRE(netaddr_parse("127.0.0.1", 0, &client.address));
 	(void)pop3_serve(
 	    &(struct pop3_world){.config = get_config(), .userdb = -1},
-	    LISTENER_POP3, ends[1], ends[1]);
+	    LISTENER_POP3, &client, ends[1], ends[1]);
 	while ((got = read(ends[0], replies + have, max - have)) > 0)
 		have += (size_t)got;
 	close(ends[0]);
