@@ -18,7 +18,7 @@ uint32_t familiar_memory = 36 * DAY;
 struct familiar {
 	struct row row;
 	time_t last;
-	unsigned score;
+	int score; /* known while it is above 0 */
 	char name[]; /* a client as prefix_format() has it, or a key */
 };
 
@@ -42,7 +42,7 @@ is_over(const struct row *row, time_t now)
 {
 	const struct familiar *k = FAMILIAR(row);
 
-	return k->score == 0 || now - k->last > (time_t)familiar_memory;
+	return now - k->last > (time_t)familiar_memory;
 }
 
 /* Who sends much and who did so last stays. */
@@ -62,7 +62,7 @@ write_row(const struct row *row, struct buf *line)
 
 	fields_text(line, k->name);
 	fields_number(line, (uint64_t)k->last);
-	fields_number(line, k->score);
+	fields_number(line, (uint64_t)(k->score + FAMILIAR_DEBT_MAX));
 }
 
 static struct familiar *
@@ -84,7 +84,9 @@ read_row(struct fields *f, time_t now)
 	if (k == NULL)
 		return NULL;
 	k->last = fields_take_time(f, now);
-	k->score = (unsigned)fields_take_number(f, FAMILIAR_SCORE_MAX);
+	k->score = (int)fields_take_number(
+		       f, FAMILIAR_DEBT_MAX + FAMILIAR_SCORE_MAX) -
+	    FAMILIAR_DEBT_MAX;
 	return &k->row;
 }
 
@@ -148,7 +150,7 @@ knows(const struct name *name, time_t now)
 {
 	const struct familiar *k = find(name);
 
-	return k != NULL && !is_over(&k->row, now);
+	return k != NULL && k->score > 0 && !is_over(&k->row, now);
 }
 
 /* -- what is asked and told -- */
@@ -192,9 +194,11 @@ junk(const struct name *name)
 {
 	struct familiar *k = find(name);
 
-	if (k == NULL || k->score == 0)
+	if (k == NULL || k->score == -FAMILIAR_DEBT_MAX)
 		return;
-	k->score = k->score > FAMILIAR_JUNK ? k->score - FAMILIAR_JUNK : 0;
+	k->score -= FAMILIAR_JUNK;
+	if (k->score < -FAMILIAR_DEBT_MAX)
+		k->score = -FAMILIAR_DEBT_MAX;
 	row_changed(&k->row);
 }
 

@@ -3,8 +3,14 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "ledger/budgets.h"
+#include "ledger/clients.h"
 #include "ledger/destinations.h"
+#include "ledger/digest.h"
+#include "ledger/familiar.h"
+#include "ledger/grey.h"
 #include "ledger/logins.h"
+#include "ledger/mailboxes.h"
 #include "ledger/reports.h"
 #include "ledger/sts.h"
 #include "tests/fuzz/fuzz.h"
@@ -30,6 +36,17 @@ const struct fuzz_seed fuzz_seeds[] = {
 	      "mailto:a@a.test%2cmailto:b@b.test 7 0"),
     FUZZ_SEED("report-row 20833 a.test%09a.test%09b.test%09192.0.2.1%09none "
 	      "3"),
+    FUZZ_SEED("secret 1 18446744073709551615"),
+    FUZZ_SEED("familiar 192.0.2.1 1799999000 48"),
+    FUZZ_SEED("familiar host:example.org 1799999000 1"),
+    FUZZ_SEED("client 2001:db8::/64 1799999000 60000000 0 0 1799999000 1 0 0 "
+	      "1799999999 3600000000 1 16 14400 1799999000"),
+    FUZZ_SEED("mailbox ann@example.test 1799999000 2592000000000"),
+    FUZZ_SEED("grey 18446744073709551615 2 3 1799999000"),
+    FUZZ_SEED("waived 1 2 1799999000"),
+    FUZZ_SEED("budget ann@example.test 86400 2 1799999000 7 1799900000 5 0 0 "
+	      "2592000 1 1799999000 268435456"),
+    FUZZ_SEED("contact 1 2 20833"),
     FUZZ_SEEDS_END,
 };
 
@@ -84,7 +101,10 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 {
 	struct table *tables[] = {&logins_tables[0], &logins_tables[1],
 	    &logins_tables[2], &sts_table, &destination_tables[0],
-	    &destination_tables[1], &report_tables[0], &report_tables[1]};
+	    &destination_tables[1], &report_tables[0], &report_tables[1],
+	    &digest_table, &familiar_table, &clients_table, &mailboxes_table,
+	    &grey_tables[0], &grey_tables[1], &budgets_tables[0],
+	    &budgets_tables[1]};
 	char text[4096];
 	size_t space;
 
