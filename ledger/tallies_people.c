@@ -60,6 +60,14 @@ length_of(uint64_t seconds)
 	return s;
 }
 
+/* What is long is told in whole minutes, the last one counted. */
+static struct length
+wait_of(uint32_t seconds)
+{
+	return length_of(
+	    seconds < 120 ? seconds : ((uint64_t)seconds + 59) / 60 * 60);
+}
+
 static void
 add_tally(struct packet *p, const char *name, uint64_t count,
     const struct config_rate *rate, unsigned times)
@@ -109,10 +117,10 @@ add_client(struct packet *p, const char *client, time_t now)
 	if (view.shut > 0)
 		add_line(p,
 		    "its recipients are put off for %s: too many did not exist",
-		    length_of(view.shut).text);
+		    wait_of(view.shut).text);
 	if (view.grudge > 0)
 		add_line(p, "refused for %s: too many offences, for the %u. time",
-		    length_of(view.grudge).text, view.grudges);
+		    wait_of(view.grudge).text, view.grudges);
 }
 
 static void

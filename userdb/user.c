@@ -24,6 +24,8 @@ static const char usage[] =
     "  grant | revoke login address | @domain ...\n"
     "  limit address name number/time | 0 | default\n"
     "  list [--json]\n"
+    "  tallies [--json] client | address ...\n"
+    "  forget client | address ...\n"
     "  import [--format native|dovecot] [file]\n"
     "  export [--format native|dovecot]\n"
     "  domain add | del domain ...\n"
@@ -184,6 +186,9 @@ revoke_senders(struct request *r)
 
 /* -- commands -- */
 
+/* Among the options of a command: userdb is not asked. */
+enum { NO_USERDB = 1 << 16 };
+
 static const struct command {
 	const char *noun, *verb; /* noun NULL: users */
 	int least, most;         /* arguments; most 0: any number */
@@ -206,6 +211,8 @@ static const struct command {
     {NULL, "limit", 3, 3, 0, NULL, limit_user},
     {NULL, "show", 1, 0, OPTION_JSON, NULL, user_show},
     {NULL, "list", 0, -1, OPTION_JSON, NULL, user_list},
+    {NULL, "tallies", 1, 0, OPTION_JSON | NO_USERDB, NULL, tallies_show},
+    {NULL, "forget", 1, 0, NO_USERDB, tallies_forget_one, NULL},
     {NULL, "import", 0, 1, OPTION_FORMAT, NULL, user_import},
     {NULL, "export", 0, -1, OPTION_FORMAT, NULL, user_export},
     {"domain", "add", 1, 0, 0, domain_add_one, NULL},
@@ -302,11 +309,14 @@ run(const struct command *c, struct request *r)
 	    (r->input = open(r->argv[0], O_RDONLY | O_CLOEXEC)) == -1)
 		return program_fail(
 		    EX_NOINPUT, "%s: %s", r->argv[0], strerror(errno));
-	if ((code = client_open(&client, r->config)) == EX_OK) {
+	code = (c->options & NO_USERDB) != 0 ? EX_OK
+					      : client_open(&client, r->config);
+	if (code == EX_OK) {
 		r->client = &client;
 		code = c->one != NULL ? each(r, c->one) : c->all(r);
 	}
-	client_close(&client);
+	if ((c->options & NO_USERDB) == 0)
+		client_close(&client);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return program_fail(EX_IOERR, "cannot write");
 	return code;

@@ -47,6 +47,10 @@ const char *time_text(uint64_t unix_seconds, char text[TIME_TEXT]);
 /* failures.c: a line, or a member of a JSON object behind others. */
 void failures_put(const struct config *, const char *user, bool json);
 
+/* tallies.c; of ledger alone, userdb need not run */
+int tallies_show(struct request *);
+int tallies_forget_one(struct request *, const char *of);
+
 /* transfer.c */
 int user_import(struct request *);
 int user_export(struct request *);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """smtpd and ledger: who sends too much, and who guesses who is at home."""
+import json
 import os
 import smtplib
 import threading
@@ -202,7 +203,8 @@ def make_suite():
 
 
 def mail(suite, recipient=ANN, source="127.0.0.1"):
-    with suite.smtp(source_address=(source, 0)) as client:
+    with suite.smtp(source_address=(source, 0),
+                    local_hostname="client.example") as client:
         try:
             client.sendmail("x@elsewhere.test", [recipient],
                             MESSAGE)
@@ -240,3 +242,30 @@ def test_a26_unknown_recipients(make_suite):
     assert mail(suite) == (450, "4.7.1")
     assert mail(suite, source="127.0.0.2") == (250, "")
     assert "what=unknown-recipients" in suite.log_text()
+
+
+def test_what_is_counted_is_shown_and_forgotten(make_suite):
+    suite = make_suite("unknown-recipients 2/1h")
+    for i in range(2):
+        mail(suite, f"guess{i}@example.test", "127.0.0.2")
+    assert mail(suite, source="127.0.0.2") == (450, "4.7.1")
+    assert mail(suite) == (250, "")
+    shown = suite.user_tool("tallies", "127.0.0.2", "127.0.0.1").stdout
+    stranger, _, known = shown.partition("\n127.0.0.1\n")
+    assert stranger.startswith("127.0.0.2\n  not known\n")
+    assert "\n  unknown-recipients: 2 of 2 in 1h\n" in stranger
+    assert "its recipients are put off for 30m: " in stranger
+    assert known.startswith("  known: mail was taken from it at about 20")
+    (listed,) = json.loads(
+        suite.user_tool("tallies", "--json", ANN).stdout)
+    assert listed["of"] == ANN and any(
+        line.startswith("mailbox-messages: ") for line in listed["tallies"])
+    suite.user_tool("forget", "127.0.0.2")
+    assert mail(suite, source="127.0.0.2") == (250, "")
+    failed = suite.user_tool("forget", "192.0.2.1", check=False)
+    assert failed.returncode == os.EX_NOUSER
+    assert "192.0.2.1: nothing is counted there" in failed.stderr
+    suite.stop()
+    failed = suite.user_tool("tallies", "192.0.2.1", check=False)
+    assert failed.returncode == os.EX_UNAVAILABLE
+    assert "ledger does not run" in failed.stderr
