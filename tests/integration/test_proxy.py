@@ -177,7 +177,7 @@ class Smtp(smtplib.SMTP):
 
     def __init__(self, connection):
         self._connection = connection
-        super().__init__("localhost", 25, timeout=SECONDS)
+        super().__init__("localhost", 25, "client.test", timeout=SECONDS)
 
     def _get_socket(self, host, port, timeout):
         return self._connection
