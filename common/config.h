@@ -213,6 +213,7 @@ struct config {
 	uint64_t minimum_uid;
 	enum offer_dsn offer_dsn;
 	bool dkim_sign;
+	bool bind_from, hide_submitter; /* of those who log in */
 	bool junk_folder; /* junk folder */
 	bool mail_auth;	  /* strangers' mail is judged */
 	struct config_milters milters; /* in order */

@@ -78,6 +78,12 @@ static const struct config_keyword keywords[] = {
 	"ways to log in that are offered; those with tokens where oauth-jwks "
 	"is set",
 	false, take_mechanisms, AT(auth_mechanisms)},
+    {"bind-from", "choice", "yes", "no|yes",
+	"whether those who log in may name in From only what they may send as",
+	false, take_choice, AT(bind_from)},
+    {"hide-submitter", "choice", "yes", "no|yes",
+	"whether Received keeps silent about the address of those who log in",
+	false, take_choice, AT(hide_submitter)},
     {"apop", "choice", "no", "no|yes",
 	"whether POP3 takes APOP, for users with a reversible password", false,
 	take_choice, AT(apop)},

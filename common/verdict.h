@@ -48,6 +48,7 @@
 	V(SENDER_NO_HOST, 550, "5.1.8", EX_NOHOST, "the sender's domain does not exist, or has no mail host") \
 	V(SENDER_NULL_MX, 550, "5.7.27", EX_NOHOST, "the sender's domain accepts no mail (null MX)") \
 	V(SENDER_NOT_OWNED, 553, "5.7.1", EX_NOPERM, "sender address not owned by this login") \
+	V(FROM_NOT_OWNED, 550, "5.7.1", EX_NOPERM, "an address in From is not owned by this login") \
 	V(LOGIN_NEEDED, 530, "5.7.0", EX_NOPERM, "log in first") \
 	V(SPF_FAIL, 550, "5.7.23", EX_NOPERM, "the sender's domain does not send mail from your address (SPF)") \
 	V(DMARC_REJECT, 550, "5.7.1", EX_NOPERM, "rejected by the policy (DMARC) of the domain in From") \

@@ -71,6 +71,14 @@ follows_no_field(const struct header_section *h, const struct header_field *f)
 	return false;
 }
 
+bool
+from_is_hidden(const struct header_section *h)
+{
+	const struct header_field *from;
+
+	return h->malformed && count_likely(h) > header_count(h, "From", &from);
+}
+
 const char *
 dmarc_from(const struct header_section *h, char domain[DNS_NAME_MAX + 1])
 {

@@ -9,6 +9,7 @@
 
 struct reader {
 	const char *p, *end;
+	bool list; /* a comma ends a mailbox, and is no fault */
 	const char *wrong; /* sticky */
 };
 
@@ -132,13 +133,23 @@ skip_word(struct reader *r)
 		fail(r, "unreadable From");
 }
 
-/* Words up to a "<" or the end; *plain: an "@" stands outside quotes. */
+static bool
+at_next(const struct reader *r)
+{
+	return r->list && at(r, ',');
+}
+
+/*
+ * Words up to a "<", the next mailbox or the end; *plain: an "@" stands
+ * outside quotes.
+ */
 static struct span
 take_words(struct reader *r, bool *plain)
 {
 	const char *start = NULL, *end = NULL;
 
-	for (skip_blanks(r); r->p < r->end && !at(r, '<'); skip_blanks(r)) {
+	for (skip_blanks(r); r->p < r->end && !at(r, '<') && !at_next(r);
+	     skip_blanks(r)) {
 		const char *word = r->p;
 
 		if (at(r, '"'))
@@ -174,7 +185,7 @@ take_angle(struct reader *r)
 	return (struct span){start, (size_t)(close - start)};
 }
 
-/* The only mailbox's address, as it stands. */
+/* A mailbox's address, as it stands. */
 static struct span
 take_mailbox(struct reader *r)
 {
@@ -185,9 +196,9 @@ take_mailbox(struct reader *r)
 		return words;
 	address = take_angle(r);
 	skip_blanks(r);
-	if (at(r, ','))
+	if (at(r, ',') && !r->list)
 		fail(r, "several mailboxes in From");
-	else if (r->p < r->end)
+	else if (r->p < r->end && !at_next(r))
 		fail(r, "something behind the address in From");
 	/* "joe@a.test <joe@a.test>" says the same twice */
 	else if (plain &&
@@ -232,10 +243,9 @@ has_encoded_word(struct span s)
 }
 
 static const char *
-read_address(struct span text, char domain[DNS_NAME_MAX + 1])
+read_address(struct span text, bool whole, struct address *address)
 {
 	const char *end = text.data + text.len, *sign;
-	struct address address;
 	size_t local;
 
 	if (text.len == 0)
@@ -256,13 +266,12 @@ read_address(struct span text, char domain[DNS_NAME_MAX + 1])
 		local -= 2;
 	}
 	/* how long it is makes nobody's domain another */
-	if (utf8_is_ascii(text.data, local))
+	if (!whole && utf8_is_ascii(text.data, local))
 		local = 1;
-	if (address_make(text.data, local, sign + 1, (size_t)(end - sign - 1),
-		ADDRESS_UTF8, &address) != NULL ||
-	    !dmarc_normalise(address.domain, domain))
-		return "bad address in From";
-	return NULL;
+	return address_make(text.data, local, sign + 1,
+		   (size_t)(end - sign - 1), ADDRESS_UTF8, address) == NULL
+	    ? NULL
+	    : "bad address in From";
 }
 
 /* -- all of it -- */
@@ -301,10 +310,39 @@ from_read(struct span value, char domain[DNS_NAME_MAX + 1])
 {
 	struct reader r = {.p = value.data, .end = value.data + value.len};
 	const char *wrong = check_octets(value);
-	struct span address;
+	struct address address;
+	struct span text;
 
 	if (wrong != NULL)
 		return wrong;
-	address = take_mailbox(&r);
-	return r.wrong != NULL ? r.wrong : read_address(address, domain);
+	text = take_mailbox(&r);
+	if (r.wrong != NULL)
+		return r.wrong;
+	if ((wrong = read_address(text, false, &address)) != NULL)
+		return wrong;
+	return dmarc_normalise(address.domain, domain) ? NULL
+						       : "bad address in From";
+}
+
+const char *
+from_each(struct span value,
+    bool (*found)(const struct address *, void *context), void *context)
+{
+	struct reader r = {
+	    .p = value.data, .end = value.data + value.len, .list = true};
+	const char *wrong = check_octets(value);
+	struct address address;
+	bool more = true;
+
+	while (wrong == NULL && more) {
+		struct span text = take_mailbox(&r);
+
+		wrong = r.wrong != NULL ? r.wrong
+					: read_address(text, true, &address);
+		if (wrong == NULL && !found(&address, context))
+			break;
+		more = at_next(&r);
+		r.p += more;
+	}
+	return wrong;
 }

@@ -304,7 +304,6 @@ submit(struct session *s, const struct dot_reader *reader, struct buf *text)
 	    .sender = s->sender,
 	    .sender_utf8 = s->utf8,
 	    .full_name = s->caller.name,
-	    .keep_blind = true,
 	    .protocol = s->extended ? "ESMTP" : "SMTP",
 	    .helo = s->helo,
 	    .eight_bit = reader->eight_bit};

@@ -23,7 +23,6 @@ enum {
 	RESENT_ID = 32,
 	RESENT = 64,     /* any that makes it a resent message */
 	DROP = 128,      /* not ours to pass on */
-	BLIND = 256,     /* the same, but for -bs */
 	ADDRESSES = 512, /* may lack a domain */
 	TO = 1024,       /* names recipients */
 	RESENT_TO = 2048,
@@ -40,14 +39,14 @@ static const struct rule {
     {"Reply-To", ADDRESSES},
     {"To", TO | ADDRESSES},
     {"Cc", TO | ADDRESSES},
-    {"Bcc", TO | BLIND},
+    {"Bcc", TO | DROP},
     {"Date", HAS_DATE},
     {"Message-ID", HAS_ID},
     {"Resent-From", RESENT | RESENT_FROM | ADDRESSES},
     {"Resent-Sender", RESENT | ADDRESSES},
     {"Resent-To", RESENT | RESENT_TO | ADDRESSES},
     {"Resent-Cc", RESENT | RESENT_TO | ADDRESSES},
-    {"Resent-Bcc", RESENT | RESENT_TO | BLIND},
+    {"Resent-Bcc", RESENT | RESENT_TO | DROP},
     {"Resent-Date", RESENT | RESENT_DATE},
     {"Resent-Message-ID", RESENT | RESENT_ID},
     {"Return-Path", DROP},
@@ -134,7 +133,7 @@ static void
 add_field(const struct field *f, unsigned is, const struct header_facts *facts,
     struct buf *out)
 {
-	if ((is & DROP) != 0 || ((is & BLIND) != 0 && !facts->keep_blind))
+	if ((is & DROP) != 0)
 		return;
 	if ((is & RESULTS) != 0 && claims_to_be_ours(f, facts->hostname))
 		return;

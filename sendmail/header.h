@@ -20,7 +20,6 @@ struct header_facts {
 	const char *hostname;   /* whose Authentication-Results go */
 	const char *date;       /* for Date: */
 	const char *message_id; /* for Message-ID:, with its brackets */
-	bool keep_blind;        /* leave Bcc: as it is */
 };
 
 struct header_result {

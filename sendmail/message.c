@@ -38,8 +38,7 @@ message_begin(struct message *m, const char *text, size_t n)
 	    .domain = home_domain(config),
 	    .hostname = config->hostname,
 	    .date = date,
-	    .message_id = message_id,
-	    .keep_blind = m->keep_blind};
+	    .message_id = message_id};
 	struct header_result result;
 
 	clock_date(clock_now(), date);

@@ -26,7 +26,6 @@ struct message {
 	const char *sender; /* as address_format() writes it; "": null */
 	bool sender_utf8;
 	const char *full_name;
-	bool keep_blind; /* -bs: the client has dealt with Bcc itself */
 	const char *protocol, *helo;
 	bool eight_bit;
 	unsigned notify; /* of enum dsn_notify, for each recipient */

@@ -308,6 +308,8 @@ refuse_message(struct message *m, enum verdict verdict)
 	session_log_refusal(s, m->submission.id, refused_recipient(m), verdict);
 	if (m->judging != NULL)
 		judging_explain(m->judging, verdict, text);
+	else if (verdict == m->header)
+		memcpy(text, m->why, sizeof(text));
 	session_verdict_text(s, verdict, text);
 }
 
@@ -337,6 +339,8 @@ finish(struct message *m)
 {
 	enum verdict verdict = check_content(m);
 
+	if (verdict_is_success(verdict))
+		verdict = m->header;
 	if (verdict_is_success(verdict))
 		verdict = judge(m);
 	if (verdict_is_success(verdict) && m->filtered &&

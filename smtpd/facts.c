@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd/facts.h"
 
+#include <string.h>
+
 #include "smtpd/command.h"
 #include "smtpd/helo.h"
 #include "smtpd/sender_domain.h"
 #include "smtpd/session.h"
+#include "smtpd/submitted.h"
 
 static void
 gather_owned(struct session *s, struct policy_facts *f)
@@ -46,6 +49,34 @@ gather_rate(struct session *s, struct policy_facts *f)
 		    &f->recipient.rate);
 }
 
+/* MAIL has asked about the sender already. */
+static bool
+is_known_sender(const struct session *s, const char *address)
+{
+	const struct transaction *t = &s->transaction;
+
+	return t->open && strcmp(t->sender_text, address) == 0;
+}
+
+static void
+gather_author(struct session *s, struct policy_facts *f)
+{
+	const struct submitted *said = f->author.said;
+
+	f->author.owned = VERDICT_SENDER_OK;
+	for (size_t i = 0; i < said->n; i++) {
+		f->author.field = said->authors[i].field;
+		f->author.address = said->authors[i].address;
+		if (i == SUBMITTED_AUTHORS_MAX)
+			f->author.owned = VERDICT_SENDER_NOT_OWNED;
+		else if (!is_known_sender(s, f->author.address))
+			f->author.owned = owners_may_send(
+			    s->owners, s->login, f->author.address);
+		if (!verdict_is_success(f->author.owned))
+			return;
+	}
+}
+
 static bool
 gather(void *context, struct policy_facts *f, enum policy_need need)
 {
@@ -56,8 +87,11 @@ gather(void *context, struct policy_facts *f, enum policy_need need)
 	    [NEED_DOMAIN] = gather_domain,
 	    [NEED_KNOWN] = gather_known,
 	    [NEED_RATE] = gather_rate,
+	    [NEED_AUTHOR] = gather_author,
 	};
 
+	if (need == NEED_AUTHOR && f->author.said == NULL)
+		return false;
 	if (gatherers[need] != NULL)
 		gatherers[need](context, f);
 	return true;
@@ -127,5 +161,15 @@ facts_of_recipient(struct session *s, const char *address)
 	    .null_path = address_is_null(&s->transaction.sender),
 	    .accepted = s->transaction.nrecipients,
 	    .max_recipients = s->config->max_recipients};
+	return f;
+}
+
+struct policy_facts
+facts_of_header(struct session *s, const struct submitted *said)
+{
+	struct policy_facts f = facts_of(s);
+
+	f.author = (struct policy_author){
+	    .binds = s->config->bind_from, .said = said};
 	return f;
 }

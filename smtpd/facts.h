@@ -24,4 +24,8 @@ struct policy_facts facts_of_sender(struct session *);
 
 struct policy_facts facts_of_recipient(struct session *, const char *address);
 
+/* What the header section says. */
+struct policy_facts facts_of_header(
+    struct session *, const struct submitted *);
+
 #endif

@@ -26,6 +26,8 @@ struct message {
 	struct dot_reader wire;
 	struct header_section section; /* as it came */
 	uint64_t stripped;  /* octets on the wire of what is not kept of it */
+	enum verdict header; /* what the rules say of the section */
+	char why[JUDGING_TEXT_MAX + 1]; /* in place of its text; "" */
 	bool judged;        /* as a stranger's; with its section's end: */
 	struct judging *judging; /* NULL: no memory */
 	bool signs;         /* of somebody who may send mail out */

@@ -67,6 +67,7 @@ static const struct {
     [POLICY_SENDER] = {"sender", policy_sender_rules, VERDICT_SENDER_OK},
     [POLICY_RECIPIENT] = {"recipient", policy_recipient_rules,
 	VERDICT_RECIPIENT_OK},
+    [POLICY_HEADER] = {"header", policy_header_rules, VERDICT_OK},
     [POLICY_CONTENT] = {"content", policy_content_rules, VERDICT_OK},
 };
 

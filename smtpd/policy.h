@@ -98,6 +98,23 @@ struct policy_content {
 	uint64_t max_size, max_line_length, max_hops;
 };
 
+enum policy_from {
+	FROM_CLEAR,
+	FROM_ABSENT, /* there is none */
+	FROM_UNCLEAR /* two readers may see two senders in it (A16) */
+};
+
+struct submitted;
+
+/* Whom a message of a login says that it is from. */
+struct policy_author {
+	bool binds; /* the config's bind-from */
+	const struct submitted *said; /* submitted.h */
+	/* userdb: may this login send as all of that?  Of the first that not: */
+	enum verdict owned;
+	const char *field, *address;
+};
+
 /*
  * Facts that somebody must be asked for.  Nobody is, before a rule that needs
  * the fact applies.
@@ -110,6 +127,7 @@ enum policy_need {
 	NEED_DOMAIN,  /* sender.domain */
 	NEED_KNOWN,   /* recipient.known */
 	NEED_RATE,    /* recipient.rate */
+	NEED_AUTHOR,  /* author.owned */
 	NEED_MESSAGE, /* the message itself */
 	POLICY_NEEDS
 };
@@ -123,6 +141,7 @@ struct policy_facts {
 	struct policy_hello hello;
 	struct policy_sender sender;
 	struct policy_recipient recipient;
+	struct policy_author author;
 	struct policy_content content;
 	/*
 	 * Fills in what is needed, once; false when that cannot be known here,
@@ -144,6 +163,7 @@ enum policy_step {
 	POLICY_HELLO,     /* HELO, EHLO */
 	POLICY_SENDER,    /* MAIL */
 	POLICY_RECIPIENT, /* RCPT */
+	POLICY_HEADER,    /* the end of the header section */
 	POLICY_CONTENT,   /* the end of the message */
 	POLICY_STEPS
 };
@@ -182,12 +202,6 @@ enum policy_trust {
 	TRUST_FROM,   /* the domain in From */
 	TRUST_CLIENT, /* the host that sends */
 	TRUST_SIGNER  /* who has signed it, and the signature is good */
-};
-
-enum policy_from {
-	FROM_CLEAR,
-	FROM_ABSENT, /* there is none */
-	FROM_UNCLEAR /* two readers may see two senders in it (A16) */
 };
 
 struct policy_authentic {

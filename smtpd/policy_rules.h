@@ -24,7 +24,8 @@ struct policy_rule {
 };
 
 extern const struct policy_rule policy_conduct_rules[], policy_hello_rules[],
-    policy_sender_rules[], policy_recipient_rules[], policy_content_rules[];
+    policy_sender_rules[], policy_recipient_rules[], policy_header_rules[],
+    policy_content_rules[];
 
 /* Is it one of the ports for those who log in (RFC 6409)? */
 bool policy_takes_logins_only(enum listener_kind);

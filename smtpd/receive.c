@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd/message.h"
 
+#include <stdio.h>
+
 #include "common/clock.h"
+#include "smtpd/facts.h"
 #include "smtpd/filtered.h"
 #include "smtpd/strip.h"
+#include "smtpd/submitted.h"
 
 enum {
 	/* Octets a second below which a client is a nuisance (A21). */
@@ -60,8 +64,8 @@ keep_section(struct message *m)
 		const struct span field = h->fields[i].text;
 		size_t before = (size_t)(field.data - from), cut = field.len;
 
-		if (!strip_field(
-			&h->fields[i], m->session->config->hostname,
+		if (!strip_field(&h->fields[i], m->session->config->hostname,
+			&m->session->facts,
 			m->judged || (m->filtered && m->stranger)))
 			continue;
 		keep(m, from, before);
@@ -73,6 +77,47 @@ keep_section(struct message *m)
 	keep(m, from, left);
 }
 
+/* Of a message that is refused nothing is kept. */
+static void
+judge_section(struct message *m)
+{
+	struct session *s = m->session;
+	struct transaction *t = &s->transaction;
+	struct submitted said;
+	struct policy_facts facts;
+
+	if (!s->facts.logged_in)
+		return;
+	submitted_read(&m->section, &said);
+	facts = facts_of_header(s, &said);
+	m->header = policy_decide(POLICY_HEADER, &facts);
+	if (verdict_is_success(m->header))
+		return;
+	content_discard(&m->content);
+	if (m->header != VERDICT_FROM_NOT_OWNED)
+		return;
+	submitted_explain(&facts.author, s->login, m->why, sizeof(m->why));
+	snprintf(t->author, sizeof(t->author), "%.*s",
+	    (int)sizeof(t->author) - 1, facts.author.address);
+}
+
+/* RFC 6409 section 8; what a client of relay-from is from, it must say. */
+static void
+complete_section(struct message *m)
+{
+	struct session *s = m->session;
+	const char *own = s->transaction.sender_text;
+
+	m->completed = m->headers.len;
+	if (!s->facts.logged_in)
+		own = NULL;
+	else if (own[0] == '\0')
+		own = s->login;
+	if (policy_may_relay(&s->facts))
+		submitted_complete(&m->section, own, m->submission.id,
+		    m->submission.time, s->config->hostname, &m->headers);
+}
+
 static void
 section_came(struct message *m)
 {
@@ -81,11 +126,8 @@ section_came(struct message *m)
 		return;
 	}
 	keep_section(m);
-	m->completed = m->headers.len;
-	if (m->session->facts.logged_in)
-		signing_complete(&m->section, m->submission.id,
-		    m->submission.time, m->session->config->hostname,
-		    &m->headers);
+	judge_section(m);
+	complete_section(m);
 	if (m->signs)
 		m->signing = signing_begin();
 	if (m->judged)

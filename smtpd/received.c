@@ -63,6 +63,17 @@ add_tls(const struct session *s, struct buf *out)
 		    info.protocol, info.cipher, info.bits, info.bits);
 }
 
+/*
+ * Where somebody was when he wrote is not for all his readers to know.  Then
+ * there is no "from" at all: programs that look at hops pass over such a
+ * field, while an invented host would be judged as one.
+ */
+static bool
+is_hidden(const struct session *s)
+{
+	return s->config->hide_submitter && s->facts.logged_in;
+}
+
 size_t
 received_headers(
     struct session *s, const char *id, time_t when, struct buf *out)
@@ -75,12 +86,18 @@ received_headers(
 	if (t->nrecipients == 1)
 		buf_addf(out, "Delivered-To: %s\n", t->recipients[0]);
 	start = out->len;
-	buf_adds(out, "Received: from ");
-	add_helo(out, s->helo);
-	add_client(s, out);
-	add_tls(s, out);
-	buf_addf(out, "\n\tby %s (Postrider) with %s id %s",
-	    s->config->hostname, received_protocol(s), id);
+	buf_adds(out, "Received: ");
+	if (!is_hidden(s)) {
+		buf_adds(out, "from ");
+		add_helo(out, s->helo);
+		add_client(s, out);
+		add_tls(s, out);
+		buf_adds(out, "\n\t");
+	}
+	buf_addf(out, "by %s (Postrider) with %s id %s", s->config->hostname,
+	    received_protocol(s), id);
+	if (is_hidden(s))
+		add_tls(s, out);
 	/* Several would show the hidden ones to each other. */
 	if (t->nrecipients == 1)
 		buf_addf(out, "\n\tfor <%s>", t->recipients[0]);

@@ -14,8 +14,9 @@ const char *received_protocol(const struct session *);
 /*
  * The headers that stand before the message, with LF line ends: those for
  * a local mailbox alone (Return-Path, and Delivered-To where there is one
- * recipient), then Received (RFC 5321 section 4.4).  Returns the octets of
- * the first part, which never leaves this house.
+ * recipient), then Received (RFC 5321 section 4.4; of a login's with
+ * hide-submitter without its From-domain).  Returns the octets of the first
+ * part, which never leaves this house.
  */
 size_t received_headers(
     struct session *, const char *id, time_t when, struct buf *out);

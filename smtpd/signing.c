@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "common/clock.h"
 #include "mailauth/dkim.h"
 
 struct signing {
@@ -37,23 +36,6 @@ signing_free(struct signing *s)
 	dkim_sign_free(s->signer);
 	buf_free(&s->facts.fields);
 	free(s);
-}
-
-void
-signing_complete(const struct header_section *h, const char *id, time_t when,
-    const char *hostname, struct buf *fields)
-{
-	const struct header_field *first;
-	char date[CLOCK_DATE_SIZE];
-
-	if (h->oversized || h->malformed ||
-	    header_count(h, "From", &first) == 0)
-		return;
-	clock_date(when, date);
-	if (header_count(h, "Date", &first) == 0)
-		buf_addf(fields, "Date: %s\n", date);
-	if (header_count(h, "Message-ID", &first) == 0)
-		buf_addf(fields, "Message-ID: <%s@%s>\n", id, hostname);
 }
 
 /* As it leaves: with the fields that were missing. */

@@ -4,29 +4,21 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
 
 #include "common/buf.h"
 #include "common/dkim_facts.h"
 #include "mailauth/header.h"
 
 /*
- * A message of somebody who may send mail out: made whole, and what DKIM
- * signs of it collected while it passes by.  Queue decides whether it is
- * signed, keys signs it.
+ * A message of somebody who may send mail out: what DKIM signs of it is
+ * collected while it passes by.  Queue decides whether it is signed, keys signs
+ * it.
  */
 struct signing; /* opaque */
 
 struct signing *signing_begin(void); /* NULL without memory */
 void signing_body(struct signing *, const char *octets, size_t n);
 void signing_free(struct signing *); /* NULL is fine */
-
-/*
- * Append what a client that submits should have written (RFC 6409 section 8):
- * Date and Message-ID, where they are missing and there is a From.
- */
-void signing_complete(const struct header_section *, const char *id,
-    time_t when, const char *hostname, struct buf *fields);
 
 /*
  * The message is at its end; these n octets of fields stand in front of its

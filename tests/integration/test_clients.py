@@ -11,7 +11,7 @@ import pytest
 from suite import PASSWORD, SECONDS
 
 ANN = "ann@example.test"
-TEXT = """From: Someone <someone@elsewhere.test>
+TEXT = """From: Someone <ann@example.test>
 To: Ann <ann@example.test>
 Subject: by {client}
 Date: Sat, 21 Nov 2026 10:00:00 +0000

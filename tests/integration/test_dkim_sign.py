@@ -324,18 +324,20 @@ def test_nothing_is_added_that_is_there(house):
     assert octets.count(b"Date:") == octets.count(b"Message-ID:") == 1
 
 
-def test_without_from_it_leaves_as_it_is(house):
+def test_without_from_it_is_the_senders(house):
     house.make()
     house.submit("Subject: x\n\nhello\n")
     octets = house.arrived()
     assert octets.endswith(b"\r\nSubject: x\r\n\r\nhello\r\n")
-    assert b"DKIM-Signature" not in octets and b"Date:" not in octets
-    assert queued(house)["unsigned"] == "no From field"
+    assert b"\r\nFrom: <%s>\r\nDate: " % ANN.encode() in octets
+    assert len(house.verify(octets)) == 2
 
 
 @pytest.mark.parametrize("sender", [
     BOB, f"nobody@{DOMAIN}", "ann@elsewhere.test", f"root@lists.{DOMAIN}"])
-def test_a_login_that_may_not_send_as_from(house, sender):
+def test_a_login_that_may_not_send_as_from(make_house, sender):
+    house = make_house(extra=["bind-from no"])
+    house.suite.start()
     house.make()
     house.submit(message(sender, *DATED))
     assert b"DKIM-Signature" not in house.arrived()

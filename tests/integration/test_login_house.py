@@ -26,7 +26,7 @@ ANN, BOB, CAT = (f"{name}@example.test" for name in ("ann", "bob", "cat"))
 ISSUER, AUDIENCE = "https://issuer.test", "mail"
 EVERYTHING = ("PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS",
               "OAUTHBEARER", "XOAUTH2", "CRAM-MD5")
-MESSAGE = "From: x@elsewhere.test\r\nSubject: by {}\r\n\r\nhello\r\n"
+MESSAGE = "From: ann@example.test\r\nSubject: by {}\r\n\r\nhello\r\n"
 
 
 class Issuer:

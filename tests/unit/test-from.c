@@ -12,6 +12,7 @@
 
 #include "build.h"
 #include "mailauth/dmarc.h"
+#include "mailauth/from.h"
 
 static const char *
 read_section(const char *octets, size_t n, char domain[DNS_NAME_MAX + 1])
@@ -295,6 +296,64 @@ too_big(void **state)
 	free(octets);
 }
 
+static bool
+join(const struct address *address, void *context)
+{
+	char text[ADDRESS_TEXT_MAX + 1];
+
+	address_format(address, text);
+	buf_addf(context, "%s|", text);
+	return true;
+}
+
+/* What is said of each of several, where several are right. */
+static void
+each_of_a_list(void **state)
+{
+	static const struct {
+		const char *value, *found;
+		bool good;
+	} rows[] = {
+	    {"a@b.test", "a@b.test|", true},
+	    {" Joe <Joe@B.test> (at home)", "Joe@b.test|", true},
+	    {"a@b.test, Joe <c@d.test>,\n \"x, y\" <e@f.test>",
+		"a@b.test|c@d.test|e@f.test|", true},
+	    {"=?utf-8?q?a,b?= <a@b.test>, c@d.test", "a@b.test|c@d.test|",
+		true},
+	    {"\"a b\"@c.test", "\"a b\"@c.test|", true},
+	    {"a@b.test,", "a@b.test|", false},
+	    {",a@b.test", "", false},
+	    {"a@b.test c@d.test", "", false},
+	    {"a@b.test <c@d.test>", "", false},
+	    {"a@b.test, v@victim.test <c@d.test>", "a@b.test|", false},
+	    {"a@b.test (v@victim.test), c@d.test", "", false},
+	    {"<@v.test,@w.test:a@b.test>", "", false},
+	    {"Friends: a@b.test, c@d.test;", "", false},
+	    {"Nobody:;", "", false},
+	    {"<a@b.test> <c@d.test>", "", false},
+	    {"a@b.test; c@d.test", "", false},
+	    {"\"a@b.test", "", false},
+	    {"", "", false},
+	    /* a long local part is nobody's */
+	    {"0123456789012345678901234567890123456789012345678901234567890123"
+	     "4@b.test",
+		"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct buf found = BUF_INIT(4096);
+		struct span value = {rows[i].value, strlen(rows[i].value)};
+		const char *wrong = from_each(value, join, &found);
+
+		if ((wrong == NULL) != rows[i].good ||
+		    strcmp(buf_text(&found), rows[i].found) != 0)
+			fail_msg("%s: %s, %s", rows[i].value,
+			    wrong != NULL ? wrong : "good", buf_text(&found));
+		buf_free(&found);
+	}
+}
+
 int
 main(void)
 {
@@ -305,6 +364,7 @@ main(void)
 	    cmocka_unit_test(odd_addresses),
 	    cmocka_unit_test(quotes_comments_and_octets),
 	    cmocka_unit_test(too_big),
+	    cmocka_unit_test(each_of_a_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
