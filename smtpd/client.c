@@ -25,10 +25,14 @@ find_address(struct session *s, int fd)
 	struct sockaddr_storage *address = &s->client.address;
 	socklen_t n = sizeof(*address);
 
-	if (s->arrival != NULL)
-		*address = s->arrival->client;
-	else if (getpeername(fd, (struct sockaddr *)address, &n) == -1)
+	if (getpeername(fd, (struct sockaddr *)address, &n) == -1)
 		address->ss_family = AF_UNSPEC;
+	if (s->arrival == NULL)
+		return;
+	/* That has no port, which content filters are told. */
+	if (netaddr_equal(address, &s->arrival->client))
+		return;
+	*address = s->arrival->client;
 }
 
 static bool

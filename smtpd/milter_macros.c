@@ -45,51 +45,36 @@ daemon_name(const struct milter_macros *m, macro_value out)
 }
 
 static bool
-own_address(const struct milter_macros *m, struct sockaddr_storage *out)
+is_inet(const struct sockaddr_storage *a)
 {
-	socklen_t n = sizeof(*out);
-
-	if (getsockname(m->session->stream.in, (struct sockaddr *)out, &n) ==
-		-1 ||
-	    (out->ss_family != AF_INET && out->ss_family != AF_INET6))
-		return false;
-	netaddr_unmap(out);
-	return true;
+	return a->ss_family == AF_INET || a->ss_family == AF_INET6;
 }
 
 static bool
 daemon_addr(const struct milter_macros *m, macro_value out)
 {
-	struct sockaddr_storage address;
+	const struct sockaddr_storage *local = &m->session->client.local;
 
-	if (!own_address(m, &address))
-		return false;
-	netaddr_format(&address, out);
-	return true;
+	if (is_inet(local))
+		netaddr_format(local, out);
+	return is_inet(local);
 }
 
 static bool
 say_port(macro_value out, const struct sockaddr_storage *address)
 {
-	return snprintf(out, VALUE_MAX + 1, "%u",
-		   (unsigned)netaddr_port(address)) > 0;
+	return is_inet(address) && netaddr_port(address) != 0 &&
+	    snprintf(out, VALUE_MAX + 1, "%u",
+		(unsigned)netaddr_port(address)) > 0;
 }
 
 static bool
 daemon_port(const struct milter_macros *m, macro_value out)
 {
-	struct sockaddr_storage address;
-
-	return own_address(m, &address) && say_port(out, &address);
+	return say_port(out, &m->session->client.local);
 }
 
 /* -- the client -- */
-
-static bool
-is_known(const struct milter_macros *m)
-{
-	return m->session->client.address.ss_family != AF_UNSPEC;
-}
 
 static bool
 client_addr(const struct milter_macros *m, macro_value out)
@@ -97,7 +82,7 @@ client_addr(const struct milter_macros *m, macro_value out)
 	const struct client *c = &m->session->client;
 
 	/* As in an address literal: RFC 5321 section 4.1.3. */
-	return is_known(m) &&
+	return is_inet(&c->address) &&
 	    snprintf(out, VALUE_MAX + 1, "%s%s",
 		c->address.ss_family == AF_INET6 ? "IPv6:" : "", c->text) > 0;
 }
@@ -113,7 +98,7 @@ client_host(const struct milter_macros *m, macro_value out)
 static bool
 client_port(const struct milter_macros *m, macro_value out)
 {
-	return is_known(m) && say_port(out, &m->session->client.address);
+	return say_port(out, &m->session->client.address);
 }
 
 static bool

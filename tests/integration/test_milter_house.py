@@ -72,6 +72,10 @@ def test_a_unix_socket_outside_the_chroot(make_suite, make_filter, root):
     octets = delivered(suite)
     assert b"\nX-Seen: yes\n" in octets
     assert len(doors(suite)) == 1
+    # as it is, though smtp-gate has handed it over
+    assert f.talk.macros["C"]["{client_addr}"] == "127.0.0.1"
+    assert int(f.talk.macros["C"]["{client_port}"]) > 0
+    assert f.talk.macros["C"]["{daemon_port}"] == str(suite.ports["smtp"])
     assert suite.log_text().count("filter not reached") == 0
 
 
