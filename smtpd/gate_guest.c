@@ -13,7 +13,7 @@
 #include "smtpd/gate_counts.h"
 #include "smtpd/gate_line.h"
 
-enum { GREETING_MAX = 512, DRAIN_SIZE = 65536 };
+enum { GREETING_MAX = 512, DRAIN_SIZE = 65536, HURRIED_MS = 30000 };
 
 static struct {
 	struct guest *first, *last;
@@ -80,12 +80,19 @@ guest_end(struct guest *g)
 {
 	loop_timer_stop(&g->timer);
 	loop_unwatch(&g->watch);
+	ledger_forget(g);
+	lists_cancel(g->inquiry);
+	dialogue_end(g);
 	if (g->watch.fd != g->client && g->watch.fd != -1)
 		close(g->watch.fd);
 	if (g->client != -1)
 		close(g->client);
-	counts_leave(&g->address);
+	if (g->counted)
+		counts_leave(&g->address);
+	if (g->state == GUEST_HANDED)
+		handing_gave_up();
 	leave_list(g);
+	free(g->listed);
 	free(g);
 	gate_left();
 }
@@ -95,6 +102,8 @@ log_refusal(const struct sockaddr_storage *address, const char *reason)
 {
 	char client[NETADDR_TEXT_MAX];
 
+	if (!gate_may_log())
+		return;
 	netaddr_format(address, client);
 	log_event(LEVEL_INFO, "refused", log_text("client", client),
 	    log_text("reason", reason));
@@ -113,6 +122,12 @@ say_last(int fd, const char *reply)
 }
 
 void
+guest_last_words(struct guest *g, const char *reply)
+{
+	say_last(g->client, reply);
+}
+
+void
 guest_dismiss(struct guest *g, const char *reply, const char *reason)
 {
 	say_last(g->client, reply);
@@ -123,8 +138,10 @@ guest_dismiss(struct guest *g, const char *reply, const char *reason)
 bool
 guest_make_room(void)
 {
-	struct guest *g = guest_first(GUEST_GREETED);
+	struct guest *g = guest_first(GUEST_REFUSED);
 
+	if (g == NULL)
+		g = guest_first(GUEST_GREETED);
 	if (g == NULL)
 		g = guest_first(GUEST_ASKING);
 	if (g == NULL)
@@ -136,8 +153,29 @@ guest_make_room(void)
 
 /* -- what they say -- */
 
+void
+guest_accuse(struct guest *g, const char *reply, const char *what,
+    const char *reason)
+{
+	ledger_tell(&g->address, what);
+	guest_dismiss(g, reply, reason);
+}
+
+/* It has sent a command: the lists' answer is all that may be missing. */
 static void
-take_line(struct guest *g)
+let_in(struct guest *g)
+{
+	if (g->needs & NEED_LISTS)
+		return;
+	if (g->dialogue != NULL)
+		dialogue_begin(g);
+	else
+		handing_add(g);
+}
+
+/* ended: it sends no more, so that what is no line will not become one. */
+static void
+take_line(struct guest *g, bool ended)
 {
 	char octets[GATE_LINE_MAX + 1];
 	ssize_t n = recv(
@@ -151,16 +189,19 @@ take_line(struct guest *g)
 	}
 	switch (gate_line_judge((struct span){octets, (size_t)n})) {
 	case GATE_LINE_MORE:
+		if (ended)
+			guest_end(g);
 		return;
 	case GATE_LINE_WHOLE:
-		handing_add(g);
+		let_in(g);
 		return;
 	case GATE_LINE_LONG:
-		guest_dismiss(
-		    g, "500 5.5.2 line too long\r\n", "line too long");
+		guest_accuse(g, "500 5.5.2 line too long\r\n", "garbage",
+		    "line too long");
 		return;
 	case GATE_LINE_FOREIGN:
-		guest_dismiss(g, "554 5.5.1 this is SMTP\r\n", "this is SMTP");
+		guest_accuse(g, "554 5.5.1 this is SMTP\r\n", "foreign",
+		    "this is SMTP");
 		return;
 	}
 }
@@ -175,8 +216,8 @@ is_quiet(struct guest *g)
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	if (n > 0)
-		guest_dismiss(g, "554 5.5.0 you talk before the greeting\r\n",
-		    "you talk before the greeting");
+		guest_accuse(g, "554 5.5.0 you talk before the greeting\r\n",
+		    "early", "you talk before the greeting");
 	else
 		guest_end(g);
 	return false;
@@ -193,10 +234,22 @@ hear(struct watch *w, uint32_t events)
 	else if (g->state == GUEST_ASKING)
 		(void)is_quiet(g);
 	else if (g->state == GUEST_GREETED)
-		take_line(g);
+		take_line(g, (events & EPOLLRDHUP) != 0);
+	else if (g->state == GUEST_REFUSED)
+		dialogue_hear(g);
 }
 
 /* -- the greeting -- */
+
+/* Where many wait, nobody does so for long. */
+static int64_t
+patience(void)
+{
+	int64_t ms = (int64_t)gate.config.smtp_timeout * 1000;
+
+	return guest_waiting() > gate.most / 2 && ms > HURRIED_MS ? HURRIED_MS
+								  : ms;
+}
 
 static void
 greet(struct guest *g)
@@ -214,7 +267,18 @@ greet(struct guest *g)
 	}
 	g->greeted = true;
 	guest_enter(g, GUEST_GREETED);
-	loop_timer(&g->timer, (int64_t)gate.config.smtp_timeout * 1000);
+	loop_timer(&g->timer, patience());
+}
+
+/* Something that it needed is there. */
+static void
+advance(struct guest *g)
+{
+	if (g->state == GUEST_GREETED)
+		take_line(g, false);
+	else if (g->state == GUEST_ASKING &&
+	    (g->needs & (NEED_DELAY | NEED_LEDGER)) == 0)
+		greet(g);
 }
 
 static void
@@ -225,11 +289,14 @@ run_out(struct timer *t)
 	switch (g->state) {
 	case GUEST_ASKING:
 		g->needs &= ~(unsigned)NEED_DELAY;
-		greet(g);
+		advance(g);
 		return;
 	case GUEST_GREETED:
 		guest_dismiss(g, "421 4.4.2 timeout, closing connection\r\n",
 		    "timeout");
+		return;
+	case GUEST_REFUSED:
+		dialogue_run_out(g);
 		return;
 	default:
 		guest_dismiss(g, "421 4.3.2 too busy, try again later\r\n",
@@ -238,44 +305,150 @@ run_out(struct timer *t)
 	}
 }
 
-/* -- their coming -- */
+/* -- what others say about them -- */
 
-static bool
-is_favoured(const struct guest *g)
+void
+guest_heard(struct guest *g, enum ledger_verdict verdict, bool known)
 {
-	return !g->proxied &&
-	    config_net_contains(&gate.config.relay_from, &g->address);
+	g->needs &= ~(unsigned)NEED_LEDGER;
+	if (known) {
+		g->known = true;
+		g->needs &= ~(unsigned)NEED_DELAY;
+	}
+	switch (verdict) {
+	case LEDGER_FINE:
+		break;
+	case LEDGER_CLIENT_RATE:
+		guest_dismiss(g,
+		    "421 4.7.0 you connect too often, try again later\r\n",
+		    "it connects too often");
+		return;
+	case LEDGER_NETWORK_RATE:
+		guest_dismiss(g,
+		    "421 4.7.0 your network connects too often, try again "
+		    "later\r\n",
+		    "its network connects too often");
+		return;
+	case LEDGER_GRUDGE:
+		/* It will pass, so nobody's mail is to bounce. */
+		dialogue_prepare(g, 450, "4.7.1",
+		    "too much abuse has come from your address, try again "
+		    "later");
+		break;
+	}
+	advance(g);
 }
 
 static void
-turn_away(int fd, const struct sockaddr_storage *address,
-    enum counts_answer answer)
+note_lists(struct guest *g, const struct lists_result *result)
 {
-	bool network = answer == COUNTS_NETWORK;
+	uint64_t most = gate.config.refuse_score;
 
-	say_last(fd,
-	    network
-		? "421 4.7.0 too many connections from your network\r\n"
-		: "421 4.7.0 too many connections from you\r\n");
-	close(fd);
-	log_refusal(address,
-	    network ? "too many connections from its network"
-		    : "too many connections from there");
+	g->score = (int)result->score;
+	if (result->names[0] != '\0')
+		g->listed = strdup(result->names);
+	if (most > 0 && result->score > 0 && (uint64_t)result->score >= most)
+		dialogue_prepare(g, 550, "5.7.1", result->text);
+}
+
+static void
+hear_lists(void *context, const struct lists_result *result)
+{
+	struct guest *g = context;
+
+	g->inquiry = NULL;
+	g->needs &= ~(unsigned)NEED_LISTS;
+	note_lists(g, result);
+	advance(g);
+}
+
+static void
+ask_lists(struct guest *g)
+{
+	struct lists_result now;
+
+	g->inquiry =
+	    lists_ask(gate.lists, &g->address, hear_lists, g, &now);
+	if (g->inquiry != NULL)
+		g->needs |= NEED_LISTS;
+	else
+		note_lists(g, &now);
+}
+
+/* -- their coming -- */
+
+/* False: it has too many connections, and is gone. */
+static bool
+count(struct guest *g)
+{
+	enum counts_answer answer = counts_enter(&g->address,
+	    gate.config.max_client_sessions, gate.config.max_network_sessions);
+
+	g->counted = answer == COUNTS_FINE;
+	if (answer == COUNTS_CLIENT)
+		guest_dismiss(g, "421 4.7.0 too many connections from you\r\n",
+		    "too many connections from there");
+	else if (answer == COUNTS_NETWORK)
+		guest_dismiss(g,
+		    "421 4.7.0 too many connections from your network\r\n",
+		    "too many connections from its network");
+	return g->counted;
+}
+
+/* All that can be asked is asked at once. */
+static void
+ask(struct guest *g)
+{
+	enum ledger_verdict verdict = ledger_recalls(&g->address);
+
+	if (gate.config.greet_delay > 0)
+		g->needs |= NEED_DELAY;
+	loop_timer(&g->timer, (int64_t)gate.config.greet_delay * 1000);
+	if (verdict == LEDGER_FINE && ledger_ask(g))
+		g->needs |= NEED_LEDGER;
+	ask_lists(g);
+	if (verdict != LEDGER_FINE)
+		guest_heard(g, verdict, false);
+	else
+		advance(g);
+}
+
+/* queue believes relay-from of nobody for whom a proxy speaks. */
+static bool
+is_stranger(const struct guest *g, enum guest_word word)
+{
+	return word != GUEST_IS_PROXY &&
+	    (g->proxied ||
+		!config_net_contains(&gate.config.relay_from, &g->address));
+}
+
+static void
+welcome(struct guest *g, enum guest_word word)
+{
+	if (!count(g))
+		return;
+	if (loop_watch(&g->watch) == -1) {
+		guest_dismiss(g, "421 4.3.0 too busy, try again later\r\n",
+		    strerror(errno));
+		return;
+	}
+	if (is_stranger(g, word)) {
+		ask(g);
+		return;
+	}
+	g->known = true;
+	greet(g);
 }
 
 void
 guest_come(
     int fd, const struct sockaddr_storage *address, enum guest_word word)
 {
-	enum counts_answer answer = counts_enter(address,
-	    gate.config.max_client_sessions, gate.config.max_network_sessions);
-	struct guest *g =
-	    answer == COUNTS_FINE ? calloc(1, sizeof(*g)) : NULL;
+	struct guest *g = calloc(1, sizeof(*g));
 
 	if (g == NULL) {
-		if (answer == COUNTS_FINE)
-			counts_leave(address);
-		turn_away(fd, address, answer);
+		say_last(fd, "421 4.3.0 too busy, try again later\r\n");
+		close(fd);
 		return;
 	}
 	g->client = fd;
@@ -285,20 +458,11 @@ guest_come(
 	g->timer.fire = run_out;
 	/* A byte now and then wakes us once each, not all the time. */
 	g->watch = (struct watch){
-	    .fd = fd, .events = EPOLLIN | EPOLLET, .ready = hear};
+	    .fd = fd,
+	    .events = EPOLLIN | EPOLLRDHUP | EPOLLET,
+	    .ready = hear};
 	join_list(g, GUEST_ASKING);
-	if (loop_watch(&g->watch) == -1) {
-		guest_dismiss(g, "421 4.3.0 too busy, try again later\r\n",
-		    strerror(errno));
-		return;
-	}
-	g->known = is_favoured(g);
-	if (!g->known && word != GUEST_IS_PROXY && gate.config.greet_delay > 0)
-		g->needs |= NEED_DELAY;
-	if (g->needs == 0)
-		greet(g);
-	else
-		loop_timer(&g->timer, (int64_t)gate.config.greet_delay * 1000);
+	welcome(g, word);
 }
 
 void
@@ -307,6 +471,7 @@ guest_stop(void)
 	struct guest *g;
 
 	while ((g = guest_first(GUEST_ASKING)) != NULL ||
-	    (g = guest_first(GUEST_GREETED)) != NULL)
+	    (g = guest_first(GUEST_GREETED)) != NULL ||
+	    (g = guest_first(GUEST_REFUSED)) != NULL)
 		guest_dismiss(g, "421 4.3.2 closing down\r\n", "closing down");
 }

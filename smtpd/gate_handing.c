@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -45,7 +46,6 @@ taken(struct guest *g)
 static void
 lost(struct guest *g)
 {
-	under_way--;
 	loop_unwatch(&g->watch);
 	close(g->watch.fd);
 	g->watch.fd = -1;
@@ -53,9 +53,18 @@ lost(struct guest *g)
 		guest_dismiss(g, "421 4.3.0 try again later\r\n",
 		    "two workers lost it");
 	} else {
+		under_way--;
 		g->tried = true;
 		handing_add(g);
 	}
+}
+
+void
+handing_gave_up(void)
+{
+	under_way--;
+	if (later.slot == 0)
+		loop_timer(&later, 0);
 }
 
 static void
@@ -89,8 +98,11 @@ write_arrival(const struct guest *g)
 	    .proxied = g->proxied,
 	    .greeted = g->greeted,
 	    .known = g->known,
+	    .score = g->score,
 	    .waited = (uint64_t)(clock_monotonic_ms() - g->came)};
 
+	if (g->listed != NULL)
+		snprintf(arrival.lists, sizeof(arrival.lists), "%s", g->listed);
 	arrival_write(&arrival, &packet);
 	packet_attach(&packet, g->client);
 }

@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/control.h"
 #include "common/log.h"
 #include "common/privileges.h"
@@ -16,12 +17,34 @@
 #include "smtpd/gate_proxy.h"
 
 /* Beside those of guests: listeners, owners, the log. */
-enum { FILES_BESIDE = 128 };
+enum { FILES_BESIDE = 512, REFUSALS_A_SECOND = 50 };
 
 static const char usage[] = "usage: smtp-gate [-hV] [-c file]\n"
 			    "Started by postrider(8).\n";
 
 struct gate gate;
+
+bool
+gate_may_log(void)
+{
+	static int64_t second, left_out;
+	static unsigned written;
+	int64_t now = clock_monotonic_ms() / 1000;
+
+	if (now != second) {
+		if (left_out > 0)
+			log_event(LEVEL_INFO, "refused",
+			    log_number("count", left_out),
+			    log_text("reason", "more than are logged"));
+		second = now;
+		written = 0;
+		left_out = 0;
+	}
+	if (written++ < REFUSALS_A_SECOND)
+		return true;
+	left_out++;
+	return false;
+}
 
 void
 gate_left(void)
@@ -112,9 +135,13 @@ main(int argc, char **argv)
 	}
 	service_begin("smtp-gate", &gate.config, options.config_path);
 	files = take_files();
-	enter_folder();
-	sandbox_enter(&(struct sandbox){.files = files});
 	loop_init();
+	gate.lists = lists_open(&gate.config); /* while resolv.conf is there */
+	if (gate.lists == NULL && gate.config.lists.n > 0)
+		log_errno(LEVEL_WARNING, "cannot start", "lists");
+	enter_folder();
+	sandbox_enter(&(struct sandbox){.tcp_connect = true, .files = files});
+	log_hold();
 	door_open();
 	control_begin(&handlers);
 	control_ready();
