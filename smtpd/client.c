@@ -42,20 +42,16 @@ is_proxied(const struct session *s)
 }
 
 void
-client_init(struct session *s, int fd)
+client_know(struct session *s)
 {
 	struct client *c = &s->client;
-	socklen_t n = sizeof(c->local);
 
-	find_address(s, fd);
 	if (c->address.ss_family != AF_INET &&
 	    c->address.ss_family != AF_INET6) {
 		c->address = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
 		snprintf(c->text, sizeof(c->text), "unknown");
 		return;
 	}
-	if (getsockname(fd, (struct sockaddr *)&c->local, &n) == 0)
-		netaddr_unmap(&c->local);
 	netaddr_unmap(&c->address);
 	netaddr_format(&c->address, c->text);
 	s->facts.tolerated = config_tolerates(s->config, &c->address);
@@ -64,6 +60,19 @@ client_init(struct session *s, int fd)
 	    config_net_contains(&s->config->relay_from, &c->address);
 	s->plaintext_auth =
 	    config_net_contains(&s->config->allow_plaintext_auth, &c->address);
+}
+
+void
+client_init(struct session *s, int fd)
+{
+	struct sockaddr_storage *local = &s->client.local;
+	socklen_t n = sizeof(*local);
+
+	find_address(s, fd);
+	if (getsockname(fd, (struct sockaddr *)local, &n) == -1)
+		local->ss_family = AF_UNSPEC;
+	netaddr_unmap(local);
+	client_know(s);
 }
 
 static void

@@ -13,6 +13,20 @@
 /* -- MAIL -- */
 
 void
+transaction_begin(struct transaction *t, const struct mail_command *mail)
+{
+	t->open = true;
+	t->sender = mail->sender;
+	address_format(&t->sender, t->sender_text);
+	t->body_8bit = mail->body_8bit;
+	t->size = mail->size;
+	t->utf8 = mail->utf8;
+	t->ret = mail->ret;
+	memcpy(t->envid, mail->envid, sizeof(t->envid));
+	t->utf8_address = mail->sender.utf8;
+}
+
+void
 smtp_mail(struct session *s, const char *argument)
 {
 	struct transaction *t = &s->transaction;
@@ -31,15 +45,7 @@ smtp_mail(struct session *s, const char *argument)
 		session_refuse(s, wrong.smtp, wrong.enhanced, wrong.text);
 		return;
 	}
-	t->open = true;
-	t->sender = mail.sender;
-	address_format(&t->sender, t->sender_text);
-	t->body_8bit = mail.body_8bit;
-	t->size = mail.size;
-	t->utf8 = mail.utf8;
-	t->ret = mail.ret;
-	memcpy(t->envid, mail.envid, sizeof(t->envid));
-	t->utf8_address = mail.sender.utf8;
+	transaction_begin(t, &mail);
 	facts = facts_of_sender(s);
 	verdict = policy_decide(POLICY_SENDER, &facts);
 	if (!verdict_is_success(verdict)) {

@@ -6,6 +6,7 @@
 #include "smtpd/auth.h"
 #include "smtpd/command.h"
 #include "smtpd/facts.h"
+#include "smtpd/helo.h"
 #include "smtpd/session.h"
 #include "smtpd/starttls.h"
 
@@ -23,11 +24,8 @@ copy_name(
     const struct session *s, const char *argument, char name[LINE_MAX_COMMAND])
 {
 	snprintf(name, LINE_MAX_COMMAND, "%s", argument);
-	if (!policy_tolerates(&s->facts, TOLERATE_HELO))
-		return;
-	for (; *name != '\0'; name++)
-		if (*name == ' ' || *name == '\t')
-			*name = '_';
+	if (policy_tolerates(&s->facts, TOLERATE_HELO))
+		helo_without_blanks(name);
 }
 
 static void

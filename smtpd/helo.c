@@ -74,6 +74,14 @@ helo_is_name(const char *name)
 	return is_of_labels(name, length_of(name));
 }
 
+void
+helo_without_blanks(char *name)
+{
+	for (; *name != '\0'; name++)
+		if (*name == ' ' || *name == '\t')
+			*name = '_';
+}
+
 bool
 helo_is_ours(const char *name, const char *hostname,
     const struct sockaddr_storage *local)

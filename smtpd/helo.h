@@ -15,6 +15,9 @@
  */
 bool helo_is_name(const char *name);
 
+/* Blanks, which no name has, become underscores. */
+void helo_without_blanks(char *name);
+
 /* Is it hostname, or this address, in brackets or without? */
 bool helo_is_ours(const char *name, const char *hostname,
     const struct sockaddr_storage *local);

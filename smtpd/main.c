@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,21 +12,24 @@
 #include "common/control.h"
 #include "common/dns.h"
 #include "common/inherit.h"
+#include "common/ipc.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/netaddr.h"
 #include "common/privileges.h"
 #include "common/program.h"
+#include "smtpd/explain.h"
 #include "smtpd/worker.h"
 
 static const char usage[] =
     "usage: smtpd [-c file]\n"
     "       smtpd -i [-c file] [-l smtp|submission|submissions]\n"
+    "       smtpd -e [-c file] FROM TO [option...]\n"
     "The SMTP receiver.  `postrider start` runs it; with -i it serves the\n"
-    "connection on descriptor 0 (inetd).\n";
+    "connection on descriptor 0 (inetd); -e is `postrider explain`.\n";
 
 static struct {
-	bool inetd, has_kind;
+	bool inetd, has_kind, explain;
 	enum listener_kind kind;
 } options;
 
@@ -34,6 +38,10 @@ take_option(int letter, const char *argument)
 {
 	if (letter == 'i') {
 		options.inetd = true;
+		return 1;
+	}
+	if (letter == 'e') {
+		options.explain = true;
 		return 1;
 	}
 	options.has_kind = true;
@@ -132,6 +140,29 @@ serve_inetd(struct service *service, int fd)
 	return worker_serve_one(service, kind, fd);
 }
 
+/* Where the suite does not run, there is nobody to ask. */
+static int
+explain(struct service *service, int argc, char **argv)
+{
+	struct explain asked;
+	int fd;
+
+	if (!explain_read(&asked, argc, argv))
+		return EX_USAGE;
+	if (privileges_are_root() || access(service->config.run_dir, F_OK) == 0)
+		enter_folder(&service->config);
+	fd = ipc_connect("userdb");
+	if (fd == -1) {
+		fprintf(stderr,
+		    "postrider: not running (nobody answers at "
+		    "%s/smtpd/userdb): %s\n",
+		    service->config.run_dir, strerror(errno));
+		return errno == EACCES ? EX_NOPERM : EX_UNAVAILABLE;
+	}
+	close(fd);
+	return explain_run(service, &asked);
+}
+
 static int
 serve_listeners(struct service *service)
 {
@@ -171,12 +202,12 @@ main(int argc, char **argv)
 	static struct service service = {.owners = OWNERS_INIT};
 	struct program_options program = {.program = "smtpd",
 	    .usage = usage,
-	    .extra = "il:",
+	    .extra = "il:e",
 	    .option = take_option};
 	bool no_stderr = false;
-	int fd = -1;
+	int fd = -1, first = program_options(&program, argc, argv);
 
-	if (program_options(&program, argc, argv) != argc) {
+	if (first != argc && !options.explain) {
 		fputs(usage, stderr);
 		return EX_USAGE;
 	}
@@ -190,6 +221,8 @@ main(int argc, char **argv)
 	service.dns = dns_open(&service.config);
 	if (service.dns == NULL)
 		log_errno(LEVEL_WARNING, "cannot start", "resolver");
+	if (options.explain)
+		return explain(&service, argc - first, argv + first);
 	tls_service_init(&service.tls, &service.config, "smtpd", "smtp",
 	    service.config.smtp_timeout);
 	return options.inetd ? serve_inetd(&service, fd)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd/policy.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "smtpd/policy_rules.h"
 
 bool
@@ -53,6 +56,21 @@ policy_offers_dsn(const struct policy_client *client, enum offer_dsn offer)
 	default:
 		return false;
 	}
+}
+
+void
+policy_write_size(uint64_t octets, char out[POLICY_SIZE_MAX])
+{
+	const char *unit = "";
+
+	if (octets > 0 && octets % (1 << 20) == 0) {
+		octets >>= 20;
+		unit = "M";
+	} else if (octets > 0 && octets % (1 << 10) == 0) {
+		octets >>= 10;
+		unit = "K";
+	}
+	snprintf(out, POLICY_SIZE_MAX, "%" PRIu64 "%s", octets, unit);
 }
 
 /* -- the evaluator -- */

@@ -57,8 +57,11 @@ judge_size(const struct policy_facts *f)
 static void
 write_size(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
 {
-	snprintf(out, POLICY_VALUE_MAX + 1, "%" PRIu64 ": %" PRIu64 " octets",
-	    f->content.max_size, f->content.wire->octets);
+	char most[POLICY_SIZE_MAX];
+
+	policy_write_size(f->content.max_size, most);
+	snprintf(out, POLICY_VALUE_MAX + 1, "%s: %" PRIu64 " octets", most,
+	    f->content.wire->octets);
 }
 
 /* RFC 5321 section 6.3 */

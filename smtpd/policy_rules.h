@@ -27,6 +27,10 @@ extern const struct policy_rule policy_conduct_rules[], policy_hello_rules[],
     policy_sender_rules[], policy_recipient_rules[], policy_header_rules[],
     policy_content_rules[];
 
+/* "50M", "1K", "1001" */
+enum { POLICY_SIZE_MAX = 24 };
+void policy_write_size(uint64_t octets, char out[POLICY_SIZE_MAX]);
+
 /* Is it one of the ports for those who log in (RFC 6409)? */
 bool policy_takes_logins_only(enum listener_kind);
 

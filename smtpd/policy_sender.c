@@ -61,9 +61,11 @@ judge_size(const struct policy_facts *f)
 static void
 write_size(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
 {
-	snprintf(out, POLICY_VALUE_MAX + 1,
-	    "%" PRIu64 ": %" PRIu64 " octets declared", f->sender.max_size,
-	    f->sender.declared_size);
+	char most[POLICY_SIZE_MAX];
+
+	policy_write_size(f->sender.max_size, most);
+	snprintf(out, POLICY_VALUE_MAX + 1, "%s: %" PRIu64 " octets declared",
+	    most, f->sender.declared_size);
 }
 
 static enum verdict

@@ -100,7 +100,9 @@ bool session_serve(const struct session_world *, enum listener_kind,
 
 /* -- for the commands -- */
 
+struct mail_command;
 struct rcpt_command;
+void transaction_begin(struct transaction *, const struct mail_command *);
 bool transaction_has(const struct transaction *, const char *recipient);
 
 /* False: no memory. */
@@ -166,6 +168,9 @@ bool session_offers_dsn(const struct session *);
 /* The client's confirmed name; looks it up at the first call. */
 const char *client_name(struct session *);
 void client_init(struct session *, int fd);
+
+/* client.address is there: all else that it says of the client. */
+void client_know(struct session *);
 
 /* -- the commands; argument is without white space at its ends -- */
 

@@ -14,6 +14,7 @@ postrider_command command_reload;
 postrider_command command_status;
 postrider_command command_check; /* check.c */
 postrider_command command_init;  /* init.c */
+postrider_command command_explain; /* explain.c */
 
 /* The running suite's control socket; -1 and errno.  Changes the folder. */
 int client_connect(const char *run_dir);

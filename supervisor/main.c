@@ -19,6 +19,9 @@ static const char usage[] =
     "  stop             let every session finish, then stop\n"
     "  reload           take up a changed config; no session is lost\n"
     "  status [--json]  services, processes, sessions, queue\n"
+    "  explain FROM TO [--ip ADDRESS] [--helo NAME] [--auth LOGIN]\n"
+    "          [--size OCTETS] [--json]\n"
+    "                   which rule takes or refuses that mail\n"
     "\n"
     "  -c file  config instead of the usual one\n"
     "  -V       version\n"
@@ -34,6 +37,7 @@ static const struct {
     {"stop", command_stop},
     {"reload", command_reload},
     {"status", command_status},
+    {"explain", command_explain},
     {NULL, NULL},
 };
 
