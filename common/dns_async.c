@@ -3,6 +3,7 @@
 #include "common/dns_async.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -49,6 +50,7 @@ struct channel {
 
 struct dns_async {
 	struct dns *dns; /* servers, queries, room for an answer */
+	bool owned;
 	size_t most, out, preferred;
 	struct channel *channels; /* DNS_ASYNC_SOCKETS of each server */
 };
@@ -329,21 +331,32 @@ channel_ready(struct watch *watch, uint32_t events)
 struct dns_async *
 dns_async_open(const struct config *config, size_t most)
 {
+	struct dns *dns = dns_open(config);
+	struct dns_async *a = dns != NULL ? dns_async_over(dns, most) : NULL;
+
+	if (a == NULL)
+		dns_close(dns);
+	else
+		a->owned = true;
+	return a;
+}
+
+struct dns_async *
+dns_async_over(struct dns *dns, size_t most)
+{
+	const size_t n = dns->nservers * DNS_ASYNC_SOCKETS;
 	struct dns_async *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return NULL;
 	a->most = most;
-	a->dns = dns_open(config);
-	if (a->dns != NULL)
-		a->channels = calloc(a->dns->nservers * DNS_ASYNC_SOCKETS + 1,
-		    sizeof(*a->channels));
+	a->dns = dns;
+	a->channels = calloc(n + 1, sizeof(*a->channels));
 	if (a->channels == NULL) {
-		dns_close(a->dns);
 		free(a);
 		return NULL;
 	}
-	for (size_t i = 0; i < a->dns->nservers * DNS_ASYNC_SOCKETS; i++)
+	for (size_t i = 0; i < n; i++)
 		a->channels[i] = (struct channel){.asker = a,
 		    .server = i / DNS_ASYNC_SOCKETS,
 		    .watch = {.fd = -1}};
@@ -358,7 +371,8 @@ dns_async_close(struct dns_async *a)
 	for (size_t i = 0; i < a->dns->nservers * DNS_ASYNC_SOCKETS; i++)
 		close_channel(&a->channels[i]);
 	free(a->channels);
-	dns_close(a->dns);
+	if (a->owned)
+		dns_close(a->dns);
 	free(a);
 }
 

@@ -33,6 +33,12 @@ struct dns_question; /* opaque */
 enum { DNS_ASYNC_SOCKETS = 16 };
 struct dns_async *dns_async_open(const struct config *, size_t most);
 
+/*
+ * The same with the servers of one that is open already, which nobody else
+ * asks anything until the end, and which stays.
+ */
+struct dns_async *dns_async_over(struct dns *, size_t most);
+
 /* No question may be left, and this is not for within a call.  NULL is fine. */
 void dns_async_close(struct dns_async *);
 

@@ -33,6 +33,7 @@
 	V(CLIENT_RATE, 450, "4.7.1", EX_TEMPFAIL, "too much comes from your address, try again later") \
 	V(MAILBOX_RATE, 450, "4.2.1", EX_TEMPFAIL, "this mailbox gets mail too quickly, try again later") \
 	V(ONE_RECIPIENT, 452, "4.5.3", EX_TEMPFAIL, "one recipient at a time where there is no sender") \
+	V(GREYLISTED, 450, "4.7.1", EX_TEMPFAIL, "you are not known here, try again later") \
 	V(MAILBOX_BUSY, 450, "4.2.0", EX_TEMPFAIL, "mailbox temporarily unavailable") \
 	V(MAILBOX_FULL, 452, "4.2.2", EX_TEMPFAIL, "mailbox full") \
 	V(TOO_MUCH_HELD, 452, "4.7.1", EX_TEMPFAIL, "your mail is held until the postmaster has looked at it, and no more of it can be taken now") \
@@ -54,6 +55,7 @@
 	V(DMARC_REJECT, 550, "5.7.1", EX_NOPERM, "rejected by the policy (DMARC) of the domain in From") \
 	V(FROM_UNCLEAR, 550, "5.7.1", EX_NOPERM, "the header does not say clearly whom this is from") \
 	V(FILTER_REJECT, 550, "5.7.1", EX_NOPERM, "refused by a content filter") \
+	V(LISTED, 550, "5.7.1", EX_NOPERM, "your address is on lists of those that send what nobody wants") \
 	V(RELAY_DENIED, 554, "5.7.1", EX_NOPERM, "relaying denied") \
 	V(LOGIN_FAILED, 535, "5.7.8", EX_NOPERM, "authentication credentials invalid") \
 	V(NULL_MX, 556, "5.1.10", EX_NOHOST, "recipient's domain accepts no mail") \

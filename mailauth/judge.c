@@ -88,7 +88,10 @@ judge_end(struct judge *j, struct judgement *out)
 {
 	*out = (struct judgement){
 	    .null_sender = j->spf->sender[0] == '\0'};
-	spf_check_sender(j->mailauth, j->spf, &out->sender);
+	if (j->spf->known != NULL && j->spf->known->result != AUTH_TEMPERROR)
+		out->sender = *j->spf->known;
+	else
+		spf_check_sender(j->mailauth, j->spf, &out->sender);
 	out->nsignatures = dkim_verify_end(j->dkim, out->signatures);
 	judge_author(j, out);
 	if (out->null_sender)

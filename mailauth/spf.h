@@ -23,6 +23,8 @@ struct spf_query {
 	const char *sender;   /* MAIL FROM as address_format() writes it; "":
 			       * the null path */
 	const char *receiver; /* our host name, for explanations */
+	/* The sender's result, where it was checked before; NULL */
+	const struct spf_result *known;
 };
 
 struct spf_result {

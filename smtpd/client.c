@@ -15,6 +15,7 @@ enum {
 static struct {
 	struct sockaddr_storage address;
 	char name[DNS_NAME_MAX + 1];
+	bool unclear;
 	int64_t until, dead_until;
 } last;
 
@@ -58,6 +59,8 @@ client_know(struct session *s)
 	/* queue asks the kernel for the address, which knows the proxy's. */
 	s->facts.relay_from = !is_proxied(s) &&
 	    config_net_contains(&s->config->relay_from, &c->address);
+	s->facts.trusted =
+	    config_net_contains(&s->config->trust_client, &c->address);
 	s->plaintext_auth =
 	    config_net_contains(&s->config->allow_plaintext_auth, &c->address);
 }
@@ -84,8 +87,10 @@ look_up(struct session *s)
 	if (netaddr_equal(&last.address, &s->client.address) &&
 	    now < last.until) {
 		memcpy(s->client.name, last.name, sizeof(last.name));
+		s->client.name_unclear = last.unclear;
 		return;
 	}
+	s->client.name_unclear = true;
 	if (now < last.dead_until)
 		return;
 	dns_deadline(s->dns, now + LOOKUP_MS);
@@ -93,6 +98,9 @@ look_up(struct session *s)
 	now = clock_monotonic_ms();
 	if (status == DNS_TEMPORARY)
 		last.dead_until = now + REST_MS;
+	s->client.name_unclear = status == DNS_TEMPORARY ||
+	    status == DNS_BROKEN;
+	last.unclear = s->client.name_unclear;
 	last.address = s->client.address;
 	memcpy(last.name, s->client.name, sizeof(last.name));
 	last.until = now + KEEP_MS;
@@ -105,9 +113,29 @@ client_name(struct session *s)
 
 	if (!c->named && s->dns != NULL && c->address.ss_family != AF_UNSPEC)
 		look_up(s);
+	else if (!c->named)
+		c->name_unclear = true;
 	c->named = true;
 	/* A name in the DNS may hold any octet (A8). */
 	if (address_check_domain(c->name, 0) != NULL || c->name[0] == '[')
 		c->name[0] = '\0';
 	return c->name;
+}
+
+const struct lists_result *
+client_lists(struct session *s)
+{
+	struct client *c = &s->client;
+
+	if (c->looked_up)
+		return &c->lists;
+	c->looked_up = true;
+	if (s->arrival == NULL) {
+		lists_look_up(s->config, s->dns, &c->address, &c->lists);
+		return &c->lists;
+	}
+	c->lists.score = s->arrival->score;
+	snprintf(c->lists.names, sizeof(c->lists.names), "%.*s",
+	    LISTS_NAMES_MAX, s->arrival->lists);
+	return &c->lists;
 }

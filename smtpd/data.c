@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "smtpd/filtered.h"
+#include "smtpd/grey.h"
 #include "smtpd/message.h"
 #include "smtpd/milters.h"
 #include "smtpd/received.h"
@@ -27,6 +28,38 @@ open_scratch(void *context)
 	if (fd == -1)
 		errno = verdict == VERDICT_DISK_FULL ? ENOSPC : EIO;
 	return fd;
+}
+
+bool
+message_insert(struct message *m, const struct buf *fields)
+{
+	struct buf *h = &m->headers;
+
+	if (!buf_ok(h) || !buf_reserve(h, fields->len))
+		return false;
+	if (fields->len == 0)
+		return true;
+	memmove(h->data + m->start + fields->len, h->data + m->start,
+	    h->len - m->start);
+	memcpy(h->data + m->start, fields->data, fields->len);
+	h->len += fields->len;
+	m->start += fields->len;
+	return true;
+}
+
+/* What is not judged may still come from where nobody wants it from. */
+static void
+mark_listed(struct message *m)
+{
+	struct session *s = m->session;
+
+	if (!policy_lists_junk(
+		client_lists(s)->score, s->config->junk_score))
+		return;
+	s->transaction.junk = "lists";
+	judging_mark(&m->own, s->transaction.junk);
+	if (!m->filtered)
+		(void)message_insert(m, &m->own);
 }
 
 static enum verdict
@@ -51,6 +84,8 @@ open_message(struct session *s, struct message *m)
 	    s, m->submission.id, m->submission.time, &m->headers);
 	content_init(&m->content, m->submission.writer, &m->headers);
 	m->judged = policy_is_judged(&s->facts, s->config->mail_auth);
+	if (!m->judged && m->stranger)
+		mark_listed(m);
 	if (m->judged || m->filtered)
 		content_wait_for_headers(&m->content, open_scratch, m);
 	m->signs =
@@ -120,23 +155,6 @@ check_content(const struct message *m)
 		.max_hops = config->max_hops}};
 
 	return policy_decide(POLICY_CONTENT, &facts);
-}
-
-bool
-message_insert(struct message *m, const struct buf *fields)
-{
-	struct buf *h = &m->headers;
-
-	if (!buf_ok(h) || !buf_reserve(h, fields->len))
-		return false;
-	if (fields->len == 0)
-		return true;
-	memmove(h->data + m->start + fields->len, h->data + m->start,
-	    h->len - m->start);
-	memcpy(h->data + m->start, fields->data, fields->len);
-	h->len += fields->len;
-	m->start += fields->len;
-	return true;
 }
 
 static enum verdict
@@ -323,15 +341,20 @@ tell_rows(const struct message *m, enum verdict verdict)
 		    judging_outcome(m->judging));
 }
 
+/* Whom mail was taken from is known from now on, and who stands behind it. */
 static void
 tell_tallies(const struct message *m, enum verdict verdict)
 {
+	struct session *s = m->session;
+	const struct judgement *said =
+	    m->judging != NULL ? judging_judgement(m->judging) : NULL;
+	const char *key = grey_known_key(s, said != NULL ? &said->sender : NULL);
+
 	if (verdict_is_success(verdict))
-		tallies_ended(m->session, NULL,
-		    m->session->transaction.junk != NULL ? TALLIES_JUNK
-							 : TALLIES_TAKEN);
+		tallies_ended(s, key,
+		    s->transaction.junk != NULL ? TALLIES_JUNK : TALLIES_TAKEN);
 	else if (!verdict_is_temporary(verdict))
-		tallies_ended(m->session, NULL, TALLIES_REFUSED);
+		tallies_ended(s, key, TALLIES_REFUSED);
 }
 
 static void

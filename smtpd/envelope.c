@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,6 +11,8 @@
 #include "smtpd/milters.h"
 #include "smtpd/session.h"
 #include "smtpd/tallies.h"
+
+enum { REASON_MAX = 440 };
 
 /* -- MAIL -- */
 
@@ -127,6 +131,19 @@ transaction_remove(struct transaction *t, const char *text)
 	return kept < before;
 }
 
+/* What a refusal says in place of the verdict's own text; "": nothing. */
+static void
+explain_refusal(
+    struct session *s, enum verdict verdict, char why[REASON_MAX + 1])
+{
+	why[0] = '\0';
+	if (verdict == VERDICT_GREYLISTED)
+		snprintf(why, REASON_MAX + 1, "%s, in %" PRIu64 " seconds",
+		    verdict_row(verdict)->text, s->transaction.grey_wait);
+	else if (verdict == VERDICT_LISTED)
+		snprintf(why, REASON_MAX + 1, "%s", client_lists(s)->text);
+}
+
 /*
  * A list has dead members, and to close on its server would keep the mail
  * from the living ones for ever: refusals beside an accepted recipient have
@@ -135,13 +152,15 @@ transaction_remove(struct transaction *t, const char *text)
 static void
 refuse_recipient(struct session *s, const char *text, enum verdict verdict)
 {
+	char why[REASON_MAX + 1];
 	unsigned errors = s->errors;
 
 	if (verdict == VERDICT_FILTER_REJECT) {
 		milters_refuse(s, NULL, text);
 	} else {
 		session_log_refusal(s, NULL, text, verdict);
-		session_verdict(s, verdict);
+		explain_refusal(s, verdict, why);
+		session_verdict_text(s, verdict, why);
 	}
 	if (verdict == VERDICT_USER_UNKNOWN)
 		tallies_ended(s, NULL, TALLIES_UNKNOWN);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "smtpd/command.h"
+#include "smtpd/grey.h"
 #include "smtpd/helo.h"
 #include "smtpd/sender_domain.h"
 #include "smtpd/session.h"
@@ -77,6 +78,24 @@ gather_author(struct session *s, struct policy_facts *f)
 	}
 }
 
+static void
+gather_score(struct session *s, struct policy_facts *f)
+{
+	const struct lists_result *lists = client_lists(s);
+
+	f->recipient.score = lists->score;
+	f->recipient.lists = lists->names;
+	f->recipient.listed = lists->text;
+}
+
+static void
+gather_grey(struct session *s, struct policy_facts *f)
+{
+	f->recipient.grey_wait = grey_wait(s, f->recipient.address);
+	f->recipient.grey_key = grey_known_key(s, NULL);
+	s->transaction.grey_wait = f->recipient.grey_wait;
+}
+
 static bool
 gather(void *context, struct policy_facts *f, enum policy_need need)
 {
@@ -88,6 +107,8 @@ gather(void *context, struct policy_facts *f, enum policy_need need)
 	    [NEED_KNOWN] = gather_known,
 	    [NEED_RATE] = gather_rate,
 	    [NEED_AUTHOR] = gather_author,
+	    [NEED_SCORE] = gather_score,
+	    [NEED_GREY] = gather_grey,
 	};
 
 	if (need == NEED_AUTHOR && f->author.said == NULL)
@@ -160,7 +181,10 @@ facts_of_recipient(struct session *s, const char *address)
 	f.recipient = (struct policy_recipient){.address = address,
 	    .null_path = address_is_null(&s->transaction.sender),
 	    .accepted = s->transaction.nrecipients,
-	    .max_recipients = s->config->max_recipients};
+	    .max_recipients = s->config->max_recipients,
+	    .has_lists = s->config->lists.n > 0,
+	    .refuse_score = s->config->refuse_score,
+	    .greylist = s->config->greylist};
 	return f;
 }
 

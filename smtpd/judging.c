@@ -37,7 +37,8 @@ judging_begin(struct session *s, const struct header_section *section)
 	j->query = (struct spf_query){.client = s->client.address,
 	    .helo = s->helo,
 	    .sender = s->transaction.sender_text,
-	    .receiver = s->config->hostname};
+	    .receiver = s->config->hostname,
+	    .known = s->transaction.spf_result};
 	j->judge = judge_begin(&j->mailauth, &j->query, section);
 	if (j->judge == NULL) {
 		free(j);
@@ -130,6 +131,8 @@ decide(struct judging *j)
 	    .disposition = dmarc->disposition,
 	    .nothing_known = dmarc->policy_domain[0] == '\0',
 	    .aligned = dmarc->spf_aligned || dmarc->dkim_aligned,
+	    .score = client_lists(j->session)->score,
+	    .junk_score = config->junk_score,
 	    .spf_fail = config->spf_fail,
 	    .dmarc_reject = config->dmarc_reject,
 	    .dmarc_quarantine = config->dmarc_quarantine};
@@ -155,6 +158,13 @@ note_for_log(const struct judging *j)
 	memcpy(t->author, said->dmarc.domain, sizeof(t->author));
 }
 
+void
+judging_mark(struct buf *fields, const char *why)
+{
+	buf_addf(fields, "X-Spam-Flag: YES\nX-Spam-Status: Yes, reason=%s\n",
+	    why);
+}
+
 enum verdict
 judging_end(struct judging *j, struct buf *fields)
 {
@@ -167,9 +177,7 @@ judging_end(struct judging *j, struct buf *fields)
 	if (!verdict_is_success(j->outcome.verdict))
 		return j->outcome.verdict;
 	if (j->outcome.junk != NULL)
-		buf_addf(fields,
-		    "X-Spam-Flag: YES\nX-Spam-Status: Yes, reason=%s\n",
-		    j->outcome.junk);
+		judging_mark(fields, j->outcome.junk);
 	authres_write(fields, j->session->config->hostname, &j->judgement);
 	return buf_ok(fields) ? VERDICT_OK : VERDICT_INTERNAL;
 }

@@ -32,6 +32,9 @@ void judging_free(struct judging *); /* NULL is fine */
 enum { JUDGING_MS = 15000 };
 enum verdict judging_end(struct judging *, struct buf *fields);
 
+/* The fields that say so of junk; why: a word. */
+void judging_mark(struct buf *fields, const char *why);
+
 /* After the end. */
 const struct judgement *judging_judgement(const struct judging *);
 const struct policy_outcome *judging_outcome(const struct judging *);

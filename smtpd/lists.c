@@ -79,11 +79,11 @@ score_of(const struct lists *lists, uint32_t lines)
 	return score;
 }
 
-static bool
-refuses(const struct lists *lists, int64_t score)
+bool
+lists_refuse(const struct config *config, int64_t score)
 {
-	return lists->config->refuse_score > 0 &&
-	    score >= (int64_t)lists->config->refuse_score;
+	return config->refuse_score > 0 &&
+	    score >= (int64_t)config->refuse_score;
 }
 
 /* Cut where there is no more room: what is behind is less than the score. */
@@ -107,7 +107,7 @@ write_names(const struct lists *lists, const struct listed *listed,
 	}
 	memcpy(out->names, names.data != NULL ? names.data : "", names.len);
 	out->names[names.len] = '\0';
-	if (refuses(lists, out->score))
+	if (lists_refuse(lists->config, out->score))
 		snprintf(out->text, sizeof(out->text), "%.*s%s%s",
 		    (int)text.len, text.data != NULL ? text.data : "",
 		    listed->text != NULL ? ": " : "",
@@ -240,7 +240,9 @@ go_on(struct list_look_up *l)
 {
 	if (l->awaited > 0 || waits_for_trials(l))
 		return;
-	if (!l->texts && refuses(l->lists, score_of(l->lists, l->listed->lines)))
+	if (!l->texts &&
+	    lists_refuse(
+		l->lists->config, score_of(l->lists, l->listed->lines)))
 		ask_for_texts(l);
 	if (l->awaited == 0)
 		tell_all(l);
@@ -382,27 +384,36 @@ zone_tried(void *context)
 	}
 }
 
-struct lists *
-lists_open(const struct config *config)
+static struct lists *
+begin(const struct config *config, struct dns_async *dns)
 {
 	struct lists *lists = calloc(1, sizeof(*lists));
 
-	if (lists == NULL)
-		return NULL;
-	lists->config = config;
-	if (config->lists.n == 0)
-		return lists;
-	lists->dns = dns_async_open(config, QUESTIONS_MAX);
-	if (lists->dns == NULL) {
-		free(lists);
+	if (lists == NULL) {
+		dns_async_close(dns);
 		return NULL;
 	}
-	lists->zones.dns = lists->dns;
+	lists->config = config;
+	lists->dns = lists->zones.dns = dns;
 	lists->zones.patience = (int64_t)config->list_timeout * 1000;
 	lists->zones.tried = zone_tried;
 	lists->zones.context = lists;
-	zones_begin(&lists->zones, config);
+	if (dns != NULL)
+		zones_begin(&lists->zones, config);
 	return lists;
+}
+
+struct lists *
+lists_open(const struct config *config)
+{
+	struct dns_async *dns = NULL;
+
+	if (config->lists.n > 0) {
+		dns = dns_async_open(config, QUESTIONS_MAX);
+		if (dns == NULL)
+			return NULL;
+	}
+	return begin(config, dns);
 }
 
 void
@@ -428,16 +439,20 @@ take_result(void *context, const struct lists_result *result)
 }
 
 void
-lists_look_up(const struct config *config,
+lists_look_up(const struct config *config, struct dns *dns,
     const struct sockaddr_storage *address, struct lists_result *result)
 {
+	struct dns_async *asker;
 	struct lists *lists;
 
 	*result = (struct lists_result){.score = 0};
-	if (!lists_apply(config, address))
+	if (dns == NULL || !lists_apply(config, address))
 		return;
-	lists = lists_open(config);
+	loop_init();
+	asker = dns_async_over(dns, QUESTIONS_MAX);
+	lists = asker != NULL ? begin(config, asker) : NULL;
 	if (lists_ask(lists, address, take_result, result, result) != NULL)
 		(void)loop_run();
 	lists_close(lists);
+	loop_after_fork();
 }

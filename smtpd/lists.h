@@ -33,6 +33,7 @@ struct lists_result {
 	char text[LISTS_TEXT_MAX + 1];
 };
 
+struct dns;
 struct lists;	      /* opaque */
 struct lists_inquiry; /* opaque */
 
@@ -70,11 +71,13 @@ struct lists_inquiry *lists_ask(struct lists *,
 void lists_cancel(struct lists_inquiry *);
 
 /*
- * For who has no loop and no time to lose: one look-up, which waits for
- * list-timeout at most, with zones that are tried at the same time.  Needs
- * loop_init(), and that the loop does not run.
+ * For a process without a loop: one look-up, which waits for list-timeout at
+ * most, with zones that are tried at the same time.
  */
-void lists_look_up(const struct config *, const struct sockaddr_storage *,
-    struct lists_result *);
+void lists_look_up(const struct config *, struct dns *,
+    const struct sockaddr_storage *, struct lists_result *);
+
+/* Is that a score that refuses? */
+bool lists_refuse(const struct config *, int64_t score);
 
 #endif

@@ -11,9 +11,15 @@
 
 /* -- what people are told -- */
 
+enum alarm { ALARM_IGNORED, ALARM_SILENT, ALARM_EMPTY };
+
+static const char *const alarms[] = {[ALARM_IGNORED] = "list ignored",
+    [ALARM_SILENT] = "list silent",
+    [ALARM_EMPTY] = "list empty"};
+
 /* Once, and again after hours: it may go on for long. */
 static void
-raise_alarm(struct zone *zone, const char *event, const char *reason)
+raise_alarm(struct zone *zone, enum alarm alarm, const char *reason)
 {
 	int64_t now = clock_monotonic_ms();
 
@@ -22,7 +28,7 @@ raise_alarm(struct zone *zone, const char *event, const char *reason)
 		return;
 	snprintf(zone->alarm, sizeof(zone->alarm), "%s", reason);
 	zone->alarmed = now;
-	log_event(LEVEL_WARNING, event, log_text("what", zone->shown),
+	log_event(LEVEL_WARNING, alarms[alarm], log_text("what", zone->shown),
 	    log_text("reason", reason));
 }
 
@@ -30,7 +36,7 @@ static void
 ignore(struct zone *zone, const char *reason)
 {
 	zone->ignored = true;
-	raise_alarm(zone, "list ignored", reason);
+	raise_alarm(zone, ALARM_IGNORED, reason);
 }
 
 static void
@@ -68,7 +74,7 @@ settle(struct zone *zone)
 	}
 	if (silent == ZONE_TRIALS) {
 		zone->silent = true;
-		raise_alarm(zone, "list silent", "no answer from the DNS");
+		raise_alarm(zone, ALARM_SILENT, "no answer from the DNS");
 		return;
 	}
 	zone->silences = silent == 0 ? 0 : ZONE_SILENCES - 1;
@@ -79,7 +85,7 @@ settle(struct zone *zone)
 		use_again(zone);
 		if (missing == ZONE_TRIALS - GOOD_TRIALS)
 			raise_alarm(
-			    zone, "list empty", "does not list 127.0.0.2");
+			    zone, ALARM_EMPTY, "does not list 127.0.0.2");
 	}
 }
 
@@ -219,7 +225,7 @@ zone_heard(struct zone *zone, enum dns_status status,
 		if (++zone->silences < ZONE_SILENCES || zone->silent)
 			return;
 		zone->silent = true;
-		raise_alarm(zone, "list silent", dns_status_text(status));
+		raise_alarm(zone, ALARM_SILENT, dns_status_text(status));
 		try_again_in(zone, ZONE_SILENT_MS);
 		return;
 	}

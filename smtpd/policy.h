@@ -26,6 +26,7 @@ struct policy_client {
 	bool relay_from; /* its address is one of relay-from's */
 	bool logged_in;
 	unsigned tolerated; /* a set of 1 << enum tolerance */
+	bool trusted; /* its address is one of trust-client's */
 };
 
 /* May it send to any recipient, not only to ours? */
@@ -88,6 +89,14 @@ struct policy_recipient {
 	struct tallies_rate rate;
 	const char *address; /* of it */
 	bool null_path;      /* there is no sender */
+	bool has_lists;      /* there is one to look the client up in */
+	int64_t score;       /* of the lists */
+	const char *lists;   /* that the client is on, "" */
+	const char *listed;  /* what a refusal says of them, "" */
+	uint64_t refuse_score; /* the config's */
+	enum greylist greylist; /* the config's */
+	uint64_t grey_wait;  /* seconds that he must wait; 0: he need not */
+	const char *grey_key; /* who stands behind the client; NULL */
 };
 
 struct policy_content {
@@ -128,6 +137,8 @@ enum policy_need {
 	NEED_KNOWN,   /* recipient.known */
 	NEED_RATE,    /* recipient.rate */
 	NEED_AUTHOR,  /* author.owned */
+	NEED_SCORE,   /* recipient.score, lists, listed */
+	NEED_GREY,    /* recipient.grey_wait, grey_key */
 	NEED_MESSAGE, /* the message itself */
 	POLICY_NEEDS
 };
@@ -214,8 +225,10 @@ struct policy_authentic {
 	/* of a temperror: */
 	bool nothing_known; /* it may ask for anything */
 	bool aligned;       /* and yet of nothing about this message */
+	int64_t score; /* of the lists */
 	/* the config's */
 	enum failure_answer spf_fail, dmarc_reject, dmarc_quarantine;
+	uint64_t junk_score;
 };
 
 struct policy_outcome {
@@ -234,6 +247,9 @@ struct policy_outcome {
  * pass: who forwards mail fails it.
  */
 void policy_authentic(const struct policy_authentic *, struct policy_outcome *);
+
+/* Is that a score of the lists that makes junk?  junk_score: the config's. */
+bool policy_lists_junk(int64_t score, uint64_t junk_score);
 
 /* -- afterwards -- */
 

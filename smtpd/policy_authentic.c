@@ -81,6 +81,12 @@ apply_spf(const struct policy_authentic *a, struct policy_outcome *out)
 		set_aside(out, "spf");
 }
 
+bool
+policy_lists_junk(int64_t score, uint64_t junk_score)
+{
+	return junk_score > 0 && score >= (int64_t)junk_score;
+}
+
 void
 policy_authentic(const struct policy_authentic *a, struct policy_outcome *out)
 {
@@ -97,8 +103,11 @@ policy_authentic(const struct policy_authentic *a, struct policy_outcome *out)
 		apply_dmarc(a, out);
 		if (verdict_is_success(out->verdict))
 			apply_spf(a, out);
-		return;
 	}
+	if (policy_lists_junk(a->score, a->junk_score))
+		set_aside(out, "lists");
+	if (a->trust == TRUST_NOBODY)
+		return;
 	if (asked_for(a) == DMARC_NONE)
 		return;
 	out->override = trusted[a->trust].override;

@@ -103,6 +103,61 @@ write_rate(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
 		    f->recipient.rate.what, f->recipient.rate.wait);
 }
 
+/* -- who the client is -- */
+
+static bool
+is_looked_up(const struct policy_facts *f)
+{
+	return policy_is_stranger(f->client) && !f->client->trusted &&
+	    f->recipient.has_lists;
+}
+
+static enum verdict
+judge_lists(const struct policy_facts *f)
+{
+	return f->recipient.refuse_score > 0 &&
+		f->recipient.score >= (int64_t)f->recipient.refuse_score
+	    ? VERDICT_LISTED
+	    : VERDICT_RECIPIENT_OK;
+}
+
+static void
+write_lists(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
+{
+	snprintf(out, POLICY_VALUE_MAX + 1,
+	    "a score of %" PRId64 ", %" PRIu64 " refuse%s%s", f->recipient.score,
+	    f->recipient.refuse_score, f->recipient.lists[0] != '\0' ? ": " : "",
+	    f->recipient.lists);
+}
+
+static bool
+may_be_grey(const struct policy_facts *f)
+{
+	return policy_is_stranger(f->client) && !f->client->trusted &&
+	    f->recipient.greylist != GREYLIST_NO;
+}
+
+static enum verdict
+judge_grey(const struct policy_facts *f)
+{
+	return f->recipient.grey_wait > 0 ? VERDICT_GREYLISTED
+					  : VERDICT_RECIPIENT_OK;
+}
+
+static void
+write_grey(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
+{
+	if (f->recipient.grey_key == NULL)
+		snprintf(out, POLICY_VALUE_MAX + 1, "not suspect, or not known");
+	else if (f->recipient.grey_wait > 0)
+		snprintf(out, POLICY_VALUE_MAX + 1,
+		    "%s must wait for %" PRIu64 " seconds",
+		    f->recipient.grey_key, f->recipient.grey_wait);
+	else
+		snprintf(out, POLICY_VALUE_MAX + 1, "%s need not wait",
+		    f->recipient.grey_key);
+}
+
 const struct policy_rule policy_recipient_rules[] = {
     {"recipients", "max-recipients", NULL, NEED_NOTHING, judge_number,
 	write_number},
@@ -110,10 +165,12 @@ const struct policy_rule policy_recipient_rules[] = {
 	judge_null_sender, write_number_before},
     {"relaying", "relay-from", NULL, NEED_KNOWN, judge_relaying,
 	write_relaying},
+    {"lists", "dnsbl", is_looked_up, NEED_SCORE, judge_lists, write_lists},
     {"client-rate", "client-recipients", is_counted, NEED_RATE,
 	judge_client_rate, write_rate},
     {"mailbox", "postrider-user(8)", NULL, NEED_KNOWN, judge_mailbox, NULL},
     {"mailbox-rate", "mailbox-messages", is_counted, NEED_RATE,
 	judge_mailbox_rate, write_rate},
+    {"greylist", "greylist", may_be_grey, NEED_GREY, judge_grey, write_grey},
     {.name = NULL},
 };

@@ -143,6 +143,8 @@ session_reset(struct session *s)
 	free(t->recipients);
 	free(t->asked);
 	tallies_forget(&t->mailboxes);
+	free(t->key);
+	free(t->spf_result);
 	*t = (struct transaction){.open = false};
 }
 

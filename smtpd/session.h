@@ -17,6 +17,7 @@
 #include "common/tls.h"
 #include "common/verdict.h"
 #include "smtpd/arrival.h"
+#include "smtpd/lists.h"
 #include "smtpd/owners.h"
 #include "smtpd/policy.h"
 
@@ -44,6 +45,11 @@ struct transaction {
 	char author[DNS_NAME_MAX + 1]; /* the domain in From; "" */
 	const char *trust; /* the keyword that stood in for a pass; NULL */
 	const char *junk;  /* as struct submit_envelope has it */
+	/* Who stands behind it (grey.h); owned, NULL. */
+	bool key_sought;
+	char *key;
+	struct spf_result *spf_result; /* of the sender; owned, NULL */
+	uint64_t grey_wait;            /* seconds, of the last recipient */
 };
 
 /* Who the client is, looked up once (client.c). */
@@ -53,6 +59,9 @@ struct client {
 	char text[NETADDR_TEXT_MAX];     /* 192.0.2.1, "unknown" */
 	char name[DNS_NAME_MAX + 1];     /* confirmed, "" if there is none */
 	bool named;                      /* the look-up is done */
+	bool name_unclear;               /* the DNS did not tell */
+	bool looked_up;                  /* in the lists */
+	struct lists_result lists;       /* what they say */
 };
 
 struct session {
@@ -141,7 +150,11 @@ void session_verdict_text(struct session *, enum verdict, const char *text);
 	    log_text("author",                                                 \
 		(s)->transaction.author[0] != '\0' ? (s)->transaction.author   \
 						   : NULL),                    \
-	    log_text("trust", (s)->transaction.trust)
+	    log_text("trust", (s)->transaction.trust),                         \
+	    log_text("lists",                                                  \
+		(s)->client.lists.names[0] != '\0' ? (s)->client.lists.names   \
+						   : NULL),                    \
+	    log_text("key", (s)->transaction.key)
 
 /* A line in the log: what was refused to whom and why. */
 void session_log_refusal(
@@ -167,6 +180,9 @@ bool session_offers_dsn(const struct session *);
 
 /* The client's confirmed name; looks it up at the first call. */
 const char *client_name(struct session *);
+
+/* What the lists say of it: as the gate says, or asked at the first call. */
+const struct lists_result *client_lists(struct session *);
 void client_init(struct session *, int fd);
 
 /* client.address is there: all else that it says of the client. */

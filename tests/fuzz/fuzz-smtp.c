@@ -99,13 +99,19 @@ client_name(struct session *s)
 	return s->client.name;
 }
 
+const struct lists_result *
+client_lists(struct session *s)
+{
+	return &s->client.lists;
+}
+
 /* -- the DNS -- */
 
 enum dns_status __wrap_dns_txt(
     struct dns *, const char *name, char ***texts, size_t *n);
 enum dns_status __wrap_dns_addresses(struct dns *, const char *host, int family,
     struct sockaddr_storage *out, size_t max, size_t *n);
-enum dns_status __wrap_dns_mx(struct dns *, const char *domain,
+enum dns_status __wrap_dns_mx_names(struct dns *, const char *domain,
     struct dns_mx *out, size_t max, size_t *n);
 enum dns_status __wrap_dns_ptr(struct dns *, const struct sockaddr_storage *,
     char (*names)[DNS_NAME_MAX + 1], size_t max, size_t *n);
@@ -156,7 +162,7 @@ __wrap_dns_addresses(struct dns *d, const char *host, int family,
 }
 
 enum dns_status
-__wrap_dns_mx(struct dns *d, const char *domain, struct dns_mx *out, size_t max,
+__wrap_dns_mx_names(struct dns *d, const char *domain, struct dns_mx *out, size_t max,
     size_t *n)
 {
 	(void)d;

@@ -330,7 +330,7 @@ class Smtpd(Service):
             listeners.append((kind, sock))
         if not any(line.startswith("dns-server") for line in extra):
             extra = [f"dns-server {quiet_dns()}", *extra]
-        for line in ("sender-domain no", "error-delay 0"):
+        for line in ("sender-domain no", "error-delay 0", "greylist no"):
             if not any(e.startswith(line.split()[0]) for e in extra):
                 extra = [line, *extra]
         super().__init__("smtpd", listeners, root=root, extra=extra,

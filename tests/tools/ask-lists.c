@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/dns.h"
 #include "common/loop.h"
 #include "common/netaddr.h"
 #include "smtpd/lists.h"
@@ -91,7 +91,7 @@ input(struct watch *watch, uint32_t events)
 }
 
 static void
-look_up(const char *text)
+look_up(struct dns *dns, const char *text)
 {
 	struct question q = {.began = clock_monotonic_ms()};
 	struct sockaddr_storage address;
@@ -100,29 +100,40 @@ look_up(const char *text)
 	if (!netaddr_parse(text, 0, &address))
 		exit(EX_USAGE);
 	snprintf(q.text, sizeof(q.text), "%s", text);
-	lists_look_up(&config, &address, &result);
+	lists_look_up(&config, dns, &address, &result);
 	print(&q, &result);
+}
+
+static int
+serve(void)
+{
+	struct watch watch = {
+	    .fd = STDIN_FILENO, .events = EPOLLIN, .ready = input};
+
+	loop_init();
+	lists = lists_open(&config);
+	if (lists == NULL || loop_watch(&watch) == -1)
+		return EX_OSERR;
+	(void)loop_run();
+	lists_close(lists);
+	return EX_OK;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct watch watch = {
-	    .fd = STDIN_FILENO, .events = EPOLLIN, .ready = input};
 	char error[CONFIG_ERROR_MAX];
+	struct dns *dns;
+	int rc = EX_OK;
 
 	if (argc < 2 || config_load(&config, argv[1], error) == -1)
 		return EX_USAGE;
-	loop_init();
+	dns = dns_open(&config);
 	for (int i = 2; i < argc; i++)
-		look_up(argv[i]);
-	if (argc == 2) {
-		lists = lists_open(&config);
-		if (lists == NULL || loop_watch(&watch) == -1)
-			return EX_OSERR;
-		(void)loop_run();
-		lists_close(lists);
-	}
+		look_up(dns, argv[i]);
+	dns_close(dns);
+	if (argc == 2)
+		rc = serve();
 	config_free(&config);
-	return EX_OK;
+	return rc;
 }

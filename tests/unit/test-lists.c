@@ -59,6 +59,16 @@ loop_timer(struct timer *t, int64_t after_ms)
 	return 0;
 }
 
+void
+loop_init(void)
+{
+}
+
+void
+loop_after_fork(void)
+{
+}
+
 int
 loop_run(void)
 {
@@ -92,6 +102,14 @@ dns_async_open(const struct config *config, size_t most)
 	(void)config;
 	assert_true(most > 0);
 	return (struct dns_async *)questions;
+}
+
+struct dns_async *
+dns_async_over(struct dns *dns, size_t most)
+{
+	(void)dns;
+	(void)most;
+	return NULL;
 }
 
 void

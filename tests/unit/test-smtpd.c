@@ -832,6 +832,84 @@ spf_is_asked_where_dmarc_does_not_pass(void **state)
 	assert_int_equal(ask(facts).verdict, VERDICT_OK);
 }
 
+/* -- the lists, the greylist -- */
+
+static void
+lists_make_junk(void **state)
+{
+	struct policy_authentic facts = {
+	    .score = 2, .junk_score = 2, DEFAULTS};
+
+	(void)state;
+	assert_string_equal(ask(facts).junk, "lists");
+	facts.trust = TRUST_SIGNER;
+	assert_string_equal(ask(facts).junk, "lists");
+	facts.score = 1;
+	assert_null(ask(facts).junk);
+	facts.score = -5;
+	assert_null(ask(facts).junk);
+	facts = (struct policy_authentic){.score = 9, DEFAULTS};
+	assert_null(ask(facts).junk); /* junk-score 0 */
+	facts = (struct policy_authentic){.score = 9,
+	    .junk_score = 1,
+	    .dmarc = AUTH_FAIL,
+	    .disposition = DMARC_QUARANTINE,
+	    DEFAULTS};
+	assert_string_equal(ask(facts).junk, "dmarc");
+}
+
+static enum verdict
+recipient_of(
+    const struct policy_client *client, struct policy_recipient recipient)
+{
+	recipient.known = VERDICT_RECIPIENT_OK;
+	recipient.max_recipients = 2;
+	recipient.lists = "";
+	return policy_decide(POLICY_RECIPIENT,
+	    &(struct policy_facts){.client = client, .recipient = recipient});
+}
+
+static void
+lists_refuse_strangers(void **state)
+{
+	static const struct policy_client partner = {
+	    .listener = LISTENER_SMTP, .trusted = true};
+	struct policy_recipient listed = {
+	    .has_lists = true, .score = 3, .refuse_score = 3};
+
+	(void)state;
+	assert_int_equal(recipient_of(&stranger, listed), VERDICT_LISTED);
+	assert_int_equal(recipient_of(&user, listed), VERDICT_RECIPIENT_OK);
+	assert_int_equal(
+	    recipient_of(&neighbour, listed), VERDICT_RECIPIENT_OK);
+	assert_int_equal(recipient_of(&partner, listed), VERDICT_RECIPIENT_OK);
+	listed.score = 2;
+	assert_int_equal(recipient_of(&stranger, listed), VERDICT_RECIPIENT_OK);
+	listed = (struct policy_recipient){.has_lists = true, .score = 99};
+	assert_int_equal(recipient_of(&stranger, listed), VERDICT_RECIPIENT_OK);
+}
+
+static void
+greylist_is_for_strangers(void **state)
+{
+	static const struct policy_client partner = {
+	    .listener = LISTENER_SMTP, .trusted = true};
+	struct policy_recipient grey = {
+	    .greylist = GREYLIST_STRANGERS, .grey_wait = 10};
+
+	(void)state;
+	assert_int_equal(recipient_of(&stranger, grey), VERDICT_GREYLISTED);
+	assert_int_equal(recipient_of(&user, grey), VERDICT_RECIPIENT_OK);
+	assert_int_equal(recipient_of(&neighbour, grey), VERDICT_RECIPIENT_OK);
+	assert_int_equal(recipient_of(&partner, grey), VERDICT_RECIPIENT_OK);
+	grey.greylist = GREYLIST_NO;
+	assert_int_equal(recipient_of(&stranger, grey), VERDICT_RECIPIENT_OK);
+	grey.greylist = GREYLIST_SUSPECTS;
+	assert_int_equal(recipient_of(&stranger, grey), VERDICT_GREYLISTED);
+	grey.grey_wait = 0;
+	assert_int_equal(recipient_of(&stranger, grey), VERDICT_RECIPIENT_OK);
+}
+
 /* -- content -- */
 
 static int
@@ -942,6 +1020,9 @@ main(void)
 	    cmocka_unit_test(contents_are_judged),
 	    cmocka_unit_test(only_strangers_are_asked_who_they_are),
 	    cmocka_unit_test(dmarc_is_followed),
+	    cmocka_unit_test(lists_make_junk),
+	    cmocka_unit_test(lists_refuse_strangers),
+	    cmocka_unit_test(greylist_is_for_strangers),
 	    cmocka_unit_test(spf_is_asked_where_dmarc_does_not_pass),
 	    cmocka_unit_test(content_stands_behind_its_headers),
 	    cmocka_unit_test(content_without_a_place_to_wait_fails),
