@@ -378,6 +378,7 @@ def change(make_filter, make_smtpd, *changes, message=MESSAGE, client=None,
             assert c.message(message) == 250, c.text
         else:
             c.envelope(BOB, sender=ANN)
+            message = message.replace(b"x@elsewhere.test", ANN.encode())
             assert c.data(message + b".\r\n") == 250, c.text
     (message,) = smtpd.queue.wait(1)
     return smtpd, message
