@@ -162,8 +162,8 @@ __wrap_dns_addresses(struct dns *d, const char *host, int family,
 }
 
 enum dns_status
-__wrap_dns_mx_names(struct dns *d, const char *domain, struct dns_mx *out, size_t max,
-    size_t *n)
+__wrap_dns_mx_names(struct dns *d, const char *domain, struct dns_mx *out,
+    size_t max, size_t *n)
 {
 	(void)d;
 	(void)domain;
@@ -333,7 +333,9 @@ check_content(const char *text, size_t n, const struct submit_envelope *e)
 	REQUIRE((e->junk != NULL) ==
 	    (memmem(text, e->start, "\nX-Spam-Flag: YES\n", 18) != NULL));
 	REQUIRE(strncmp(text, "Return-Path: <", 14) == 0);
-	REQUIRE(strncmp(text + e->start, "Received: from ", 15) == 0);
+	REQUIRE(strncmp(text + e->start,
+		    logged_in ? "Received: by " : "Received: from ",
+		    logged_in ? 13 : 15) == 0);
 	for (size_t i = 0; i < n; i++) {
 		REQUIRE(text[i] != '\r' && text[i] != '\0');
 		lines += text[i] == '\n';
@@ -426,6 +428,7 @@ get_config(void)
 {
 	static const char text[] = "hostname mail.example.test\n"
 				   "domain example.test\nmax-recipients 5\n"
+				   "error-delay 0\ngreet-delay 0\n"
 				   "offer-dsn everybody\n"
 				   "max-message-size 4000\nsmtp-timeout 10s\n"
 				   "auth-mechanisms PLAIN LOGIN OAUTHBEARER "
