@@ -7,7 +7,8 @@
 enum {
 	BUDGETS_MAX = 1 << 16,
 	CONTACTS_MAX = 1 << 20,
-	CONTACTS_STEP = 1 << 12, /* more than so many, and they are worth less */
+	CONTACTS_STEP =
+	    1 << 12, /* more than so many, and they are worth less */
 	DAY = 86400,
 	MEMORY_DAYS = 180,
 	AGAIN_DAYS = 7, /* the day of use is written so often */
@@ -20,8 +21,7 @@ static void
 settle(struct tally *t, const struct config_rate *rate, time_t now)
 {
 	if (t->span != 0 && t->span != rate->span)
-		window_rescale(
-		    &t->window, t->span, (uint32_t)rate->span, now);
+		window_rescale(&t->window, t->span, (uint32_t)rate->span, now);
 	t->span = (uint32_t)rate->span;
 }
 

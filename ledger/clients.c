@@ -22,11 +22,11 @@ struct client { /* or a network */
 	struct row row;
 	struct prefix prefix;
 	struct bucket tallies[CLIENTS_TALLIES];
-	bool shut;	/* too many recipients were unknown */
-	bool told;	/* the log has it that a limit was reached */
+	bool shut; /* too many recipients were unknown */
+	bool told; /* the log has it that a limit was reached */
 	unsigned grudges;
 	uint32_t length; /* of the last grudge, in seconds */
-	time_t since;	 /* its begin */
+	time_t since;    /* its begin */
 };
 
 #define CLIENT(pointer) container_of(pointer, struct client, row)
@@ -187,11 +187,17 @@ rate_of(enum clients_tally which, bool known)
 	return rate;
 }
 
+/* Ten thousand bots do not fill the log. */
 static void
-log_limit(const struct client *c, const char *what, uint64_t limit)
+log_limit(const struct client *c, const char *what, uint64_t limit, time_t now)
 {
+	static const struct config_rate often = {100, 60};
+	static struct bucket lines;
 	char text[PREFIX_TEXT_MAX];
 
+	if (!bucket_fits(&lines, &often, 1, now))
+		return;
+	bucket_add(&lines, &often, 1, now);
 	prefix_format(&c->prefix, text);
 	log_event(LEVEL_WARNING, "limit reached", log_text("client", text),
 	    log_text("what", what), log_number("limit", (int64_t)limit));
@@ -205,7 +211,7 @@ wait_for(struct client *c, enum clients_tally which,
 	uint32_t wait = bucket_wait(&c->tallies[which], rate, 1, now);
 
 	if (wait > 0 && !c->told) {
-		log_limit(c, what, rate->count);
+		log_limit(c, what, rate->count, now);
 		c->told = true;
 	}
 	return wait;
@@ -239,8 +245,7 @@ check_network(const struct prefix *client, time_t now, uint32_t *wait)
 }
 
 enum clients_verdict
-clients_connection(
-    const char *client, bool known, time_t now, uint32_t *wait)
+clients_connection(const char *client, bool known, time_t now, uint32_t *wait)
 {
 	const struct config_rate rate = rate_of(CLIENTS_CONNECTIONS, known);
 	struct prefix prefix;
@@ -252,8 +257,8 @@ clients_connection(
 	*wait = grudge_left(c, now);
 	if (*wait > 0)
 		return CLIENTS_GRUDGE;
-	*wait = wait_for(
-	    c, CLIENTS_CONNECTIONS, &rate, "client-connections", now);
+	*wait =
+	    wait_for(c, CLIENTS_CONNECTIONS, &rate, "client-connections", now);
 	if (*wait > 0)
 		return CLIENTS_CLIENT_RATE;
 	add(c, CLIENTS_CONNECTIONS, &rate, now);
@@ -270,7 +275,8 @@ shut_left(struct client *c, time_t now)
 		return 0;
 	half.span = (half.span + 1) / 2;
 	half.count = (half.count + 1) / 2;
-	if (half.count > 0 && bucket_used(&c->tallies[CLIENTS_UNKNOWN], now) >
+	if (half.count > 0 &&
+	    bucket_used(&c->tallies[CLIENTS_UNKNOWN], now) >
 		half.span * 1000000) {
 		uint64_t over = bucket_used(&c->tallies[CLIENTS_UNKNOWN], now) -
 		    half.span * 1000000;
@@ -302,8 +308,8 @@ clients_check(
 	for (int i = 0; i <= first; i++) {
 		const struct config_rate rate = rate_of(limits[i].which, known);
 
-		*wait = wait_for(
-		    c, limits[i].which, &rate, limits[i].what, now);
+		*wait =
+		    wait_for(c, limits[i].which, &rate, limits[i].what, now);
 		if (*wait > 0)
 			return limits[i].what;
 	}
@@ -342,7 +348,7 @@ clients_unknown(const char *client, bool known, time_t now)
 	if (c->shut || bucket_fits(&c->tallies[CLIENTS_UNKNOWN], &rate, 1, now))
 		return;
 	c->shut = true;
-	log_limit(c, "unknown-recipients", rate.count);
+	log_limit(c, "unknown-recipients", rate.count, now);
 }
 
 void
@@ -361,7 +367,7 @@ clients_offence(const char *client, bool known, const char *what, time_t now)
 	c->tallies[CLIENTS_OFFENCES] = (struct bucket){0, 0};
 	bear_grudge(c, now);
 	row_changed(&c->row);
-	log_limit(c, what, rate.count);
+	log_limit(c, what, rate.count, now);
 }
 
 /* -- for the postmaster -- */

@@ -72,7 +72,7 @@ void clients_offence(
 struct clients_view {
 	struct prefix client, network;
 	uint64_t tallies[CLIENTS_TALLIES], around; /* connections of network */
-	uint32_t shut;	  /* seconds without answers about recipients */
+	uint32_t shut;    /* seconds without answers about recipients */
 	uint32_t grudge;  /* seconds left of it */
 	unsigned grudges; /* so far */
 };

@@ -127,8 +127,7 @@ digest_of(const char *const *texts, size_t n)
 		good = EVP_MAC_update(context, (const unsigned char *)texts[i],
 			   strlen(texts[i]) + 1) == 1;
 	if (!good ||
-	    EVP_MAC_final(
-		context, (unsigned char *)&d, &size, sizeof(d)) != 1)
+	    EVP_MAC_final(context, (unsigned char *)&d, &size, sizeof(d)) != 1)
 		d = (struct digest){{0, 0}};
 	return d;
 }

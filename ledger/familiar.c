@@ -18,7 +18,7 @@ uint32_t familiar_memory = 36 * DAY;
 struct familiar {
 	struct row row;
 	time_t last;
-	int score; /* known while it is above 0 */
+	int score;   /* known while it is above 0 */
 	char name[]; /* a client as prefix_format() has it, or a key */
 };
 
@@ -84,8 +84,8 @@ read_row(struct fields *f, time_t now)
 	if (k == NULL)
 		return NULL;
 	k->last = fields_take_time(f, now);
-	k->score = (int)fields_take_number(
-		       f, FAMILIAR_DEBT_MAX + FAMILIAR_SCORE_MAX) -
+	k->score =
+	    (int)fields_take_number(f, FAMILIAR_DEBT_MAX + FAMILIAR_SCORE_MAX) -
 	    FAMILIAR_DEBT_MAX;
 	return &k->row;
 }

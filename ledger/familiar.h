@@ -16,7 +16,7 @@ enum {
 	FAMILIAR_KEY_MAX = 300,
 	FAMILIAR_SCORE_MAX = 32, /* what counts of what was taken */
 	FAMILIAR_DEBT_MAX = 16,  /* and of junk beyond it */
-	FAMILIAR_JUNK = 4 /* messages that make up for one */
+	FAMILIAR_JUNK = 4        /* messages that make up for one */
 };
 
 /* Remembered for so many seconds. */
@@ -29,7 +29,7 @@ void familiar_junk(const char *client, const char *key, time_t now);
 
 struct familiar_view {
 	time_t last; /* a message was taken, give or take an hour */
-	int score; /* above 0 */
+	int score;   /* above 0 */
 };
 /* Of a client alone; false: it is not known. */
 bool familiar_view(const char *client, struct familiar_view *, time_t now);

@@ -75,8 +75,7 @@ waiting_worth(const struct row *row, time_t now)
 	const struct waiting *w = WAITING(row);
 
 	(void)now;
-	return w->first -
-	    ((int64_t)crowds_count(&crowds, w->network) << 36);
+	return w->first - ((int64_t)crowds_count(&crowds, w->network) << 36);
 }
 
 static void

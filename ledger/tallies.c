@@ -32,10 +32,9 @@ tallies_budgets(void)
 {
 	const struct config *c = &ledger.config;
 
-	return (struct budgets_limits){
-	    {[BUDGETS_MESSAGES] = c->login_messages,
-		[BUDGETS_RECIPIENTS] = c->login_recipients,
-		[BUDGETS_NEW] = c->login_new_recipients}};
+	return (struct budgets_limits){{[BUDGETS_MESSAGES] = c->login_messages,
+	    [BUDGETS_RECIPIENTS] = c->login_recipients,
+	    [BUDGETS_NEW] = c->login_new_recipients}};
 }
 
 /* -- role-gate -- */
@@ -196,7 +195,8 @@ grey(struct peer *peer, struct packet *p)
 		return false;
 	if (!familiar_knows(g.client, g.key, now))
 		wait = grey_wait(&g, dry == 1, now);
-	return answer(peer, "grey", wait == 0 ? "ok" : "greylisted", NULL, wait);
+	return answer(
+	    peer, "grey", wait == 0 ? "ok" : "greylisted", NULL, wait);
 }
 
 static bool
@@ -230,8 +230,7 @@ ended(struct packet *p)
 	if (!packet_read(p, "ended", set, 3, 0))
 		return false;
 	if (strcmp(result, "unknown") == 0) {
-		clients_unknown(
-		    client, familiar_knows(client, key, now), now);
+		clients_unknown(client, familiar_knows(client, key, now), now);
 	} else if (strcmp(result, "taken") == 0) {
 		familiar_taken(client, key, now);
 	} else if (strcmp(result, "junk") == 0) {

@@ -112,14 +112,15 @@ add_client(struct packet *p, const char *client, time_t now)
 		    &clients_limits.tallies[i], known ? CLIENTS_KNOWN : 1);
 	prefix_format(&view.network, network);
 	add_line(p, "network: %s", network);
-	add_tally(p, "network-connections", view.around,
-	    &clients_limits.network, 1);
+	add_tally(
+	    p, "network-connections", view.around, &clients_limits.network, 1);
 	if (view.shut > 0)
 		add_line(p,
 		    "its recipients are put off for %s: too many did not exist",
 		    wait_of(view.shut).text);
 	if (view.grudge > 0)
-		add_line(p, "refused for %s: too many offences, for the %u. time",
+		add_line(p,
+		    "refused for %s: too many offences, for the %u. time",
 		    wait_of(view.grudge).text, view.grudges);
 }
 

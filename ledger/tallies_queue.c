@@ -30,8 +30,7 @@ add_recipient(const char *address)
 	if (question.n == BUDGETS_RECIPIENTS_MAX)
 		return false;
 	if (question.n == question.room) {
-		grown =
-		    reallocarray(question.recipients, room, sizeof(*grown));
+		grown = reallocarray(question.recipients, room, sizeof(*grown));
 		if (grown == NULL)
 			return false;
 		question.recipients = grown;
@@ -105,8 +104,8 @@ take_number(const char *text, uint64_t max, uint64_t *n)
 
 /* In their order, each once; and then nothing but "to". */
 static bool
-read_attributes(const struct packet *p, struct head *head,
-    bool (*to)(const char *address))
+read_attributes(
+    const struct packet *p, struct head *head, bool (*to)(const char *address))
 {
 	static const char *const order[] = {
 	    "serial", "user", "messages", "limits", "more", "to"};
@@ -136,8 +135,7 @@ begin(const struct peer *peer, const struct head *head)
 	uint64_t serial, messages;
 
 	if (head->serial == NULL || head->user == NULL ||
-	    head->messages == NULL ||
-	    strlen(head->user) > BUDGETS_USER_MAX ||
+	    head->messages == NULL || strlen(head->user) > BUDGETS_USER_MAX ||
 	    !take_number(head->serial, UINT64_MAX, &serial) ||
 	    !take_number(head->messages, UINT16_MAX, &messages))
 		return false;

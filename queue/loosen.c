@@ -30,6 +30,16 @@ static const struct row {
 	{"max-recipients",
 	    "\"max-recipients\" is how many one message may "
 	    "have; the rest comes again"}},
+    {VERDICT_CLIENT_RATE, NULL,
+	{"client-recipients",
+	    "\"postrider-user tallies CLIENT\" tells which limit is used up "
+	    "and \"forget CLIENT\" lifts it now; \"client-messages\", "
+	    "\"client-recipients\" and \"unknown-recipients\" set them"}},
+    {VERDICT_MAILBOX_RATE, NULL,
+	{"mailbox-messages",
+	    "\"mailbox-messages\" is how many one mailbox gets; "
+	    "\"postrider-user limit ADDRESS mailbox-messages RATE\" is for "
+	    "one user"}},
     {VERDICT_MAILBOX_FULL, NULL, {NULL, "the mailbox has to get room"}},
     {VERDICT_MAILBOX_DISABLED, NULL,
 	{NULL, "\"postrider-user enable ADDRESS\" takes mail for it again"}},

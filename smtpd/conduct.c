@@ -5,6 +5,7 @@
 
 #include "smtpd/facts.h"
 #include "smtpd/session.h"
+#include "smtpd/tallies.h"
 
 enum { ERRORS_FREE = 2 };
 
@@ -16,6 +17,7 @@ closes(struct session *s, struct policy_facts *facts)
 
 	if (verdict_is_success(verdict))
 		return false;
+	tallies_offence(s, row->name);
 	session_close(s, row->smtp, row->enhanced, row->text);
 	return true;
 }

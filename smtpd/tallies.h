@@ -25,7 +25,7 @@ struct tallies_mailboxes {
 	size_t n, room;
 	struct tallies_mailbox {
 		char *name, *limit; /* limit: NULL: the config's */
-	} *items;
+	} * items;
 };
 
 struct session;
@@ -45,8 +45,7 @@ void tallies_forget(struct tallies_mailboxes *);
  * Has that sender to that recipient, from behind the key, to wait?  The
  * seconds; 0: no.
  */
-uint64_t tallies_grey(
-    struct session *, const char *key, const char *recipient);
+uint64_t tallies_grey(struct session *, const char *key, const char *recipient);
 
 /* Was mail taken from the client, or behind the key (NULL: none), lately? */
 bool tallies_known(struct session *, const char *key);
@@ -59,8 +58,7 @@ enum tallies_result {
 };
 
 /* What became of a message or a recipient; key: NULL: none. */
-void tallies_ended(
-    struct session *, const char *key, enum tallies_result);
+void tallies_ended(struct session *, const char *key, enum tallies_result);
 
 /* It talked before the greeting, sent garbage; what: a word of a-z and "-". */
 void tallies_offence(struct session *, const char *what);

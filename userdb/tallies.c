@@ -38,8 +38,7 @@ static void
 ask_about(const char *verb, const char *of)
 {
 	packet_start(&packet, verb);
-	packet_text(
-	    &packet, strchr(of, '@') != NULL ? "user" : "client", of);
+	packet_text(&packet, strchr(of, '@') != NULL ? "user" : "client", of);
 }
 
 static void

@@ -33,10 +33,10 @@ class Ledger(Owner):
                 peer.send("recipient",
                           **self.answers.get(p.verb, {"verdict": "ok"}))
 
-    def wait_ended(self, n=1):
+    def wait(self, verb, n=1):
         with self._news:
             assert self._news.wait_for(
-                lambda: len(self.heard("ended")) >= n, SECONDS)
+                lambda: len(self.heard(verb)) >= n, SECONDS)
 
     def heard(self, verb):
         return [dict(p.attributes) for p in self.requests if p.verb == verb]
@@ -69,7 +69,7 @@ def test_what_is_asked_and_told(make_smtpd):
         assert client.command("RCPT TO:<nobody@example.test>") == 550
         assert client.command("RCPT TO:<x@other.test>") == 554
         assert client.data(MESSAGE + b".\r\n") == 250
-        smtpd.ledger.wait_ended(2)
+        smtpd.ledger.wait("ended", 2)
     here = {"client": "127.0.0.1"}
     assert smtpd.ledger.heard("recipient") == [
         {**here, "first": "1", "mailbox": ANN}, {**here, "mailbox": BOB},
@@ -88,7 +88,7 @@ def test_a_message_that_is_not_sent_counts_for_no_mailbox(make_smtpd):
         client.envelope()
         assert client.command("RSET") == 250
         assert client.message(b"Subject: x\r\n\r\nbare\n\r\n", BOB) == 550
-        smtpd.ledger.wait_ended()
+        smtpd.ledger.wait("ended")
     assert smtpd.ledger.heard("ended")[0]["result"] == "refused"
     assert not smtpd.ledger.heard("accepted")
 
@@ -142,8 +142,19 @@ def test_what_is_suspect_makes_nobody_known(make_smtpd):
     with smtpd.client() as client:
         client.ehlo()
         assert client.message(b"Subject: without From\r\n\r\n") == 250
-        smtpd.ledger.wait_ended()
+        smtpd.ledger.wait("ended")
     assert smtpd.ledger.heard("ended")[0]["result"] == "junk"
+
+
+def test_who_runs_ahead_offends(make_smtpd):
+    smtpd = make_smtpd()
+    with smtpd.client() as client:
+        client.send("EHLO client.example\r\nMAIL FROM:<x@elsewhere.test>\r\n")
+        client.reply()
+        client.reply()
+    smtpd.ledger.wait("bad")
+    assert smtpd.ledger.heard("bad") == [
+        {"client": "127.0.0.1", "what": "pipelining"}]
 
 
 # -- ledger is not as it should be --

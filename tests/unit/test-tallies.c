@@ -138,8 +138,8 @@ bucket_of_another_rate(void **state)
 	assert_true(bucket_fits(&b, &sixty, 1, START + 1));
 	/* One always fits into an empty one, whatever the arithmetic. */
 	b = (struct bucket){0, 0};
-	assert_true(bucket_fits(
-	    &b, &(const struct config_rate){1, 1}, 1, START));
+	assert_true(
+	    bucket_fits(&b, &(const struct config_rate){1, 1}, 1, START));
 }
 
 /* -- clients -- */
@@ -265,7 +265,8 @@ grudges_grow_and_end(void **state)
 		assert_int_equal(grudge("192.0.2.1", now), lengths[i]);
 		offend("192.0.2.1", now); /* makes it no longer */
 		assert_false(connects("192.0.2.1", false, now));
-		assert_int_equal(grudge("192.0.2.1", now + 299), lengths[i] - 299);
+		assert_int_equal(
+		    grudge("192.0.2.1", now + 299), lengths[i] - 299);
 		now += lengths[i];
 		assert_true(connects("192.0.2.1", false, now));
 	}
@@ -347,7 +348,8 @@ mailbox_with_a_limit(void **state)
 
 	(void)state;
 	for (int i = 0; i < 300; i++) {
-		assert_int_equal(mailboxes_wait("ann@a.test", &limit, START), 0);
+		assert_int_equal(
+		    mailboxes_wait("ann@a.test", &limit, START), 0);
 		mailboxes_count("Ann@a.TEST", &limit, START);
 	}
 	assert_int_equal(mailboxes_wait("ann@a.test", &limit, START), 12);
@@ -375,12 +377,17 @@ greylist(void **state)
 	grey_limits.delay = 2 * MINUTE;
 	grey_limits.window = DAY;
 	assert_int_equal(grey("net:a", "192.0.2.1", "x@b.test", START), 120);
-	assert_int_equal(grey("net:a", "192.0.2.1", "x@b.test", START + 100), 20);
-	assert_int_equal(grey("net:a", "192.0.2.1", "y@b.test", START + 130), 120);
-	assert_int_equal(grey("net:b", "192.0.2.1", "x@b.test", START + 130), 120);
+	assert_int_equal(
+	    grey("net:a", "192.0.2.1", "x@b.test", START + 100), 20);
+	assert_int_equal(
+	    grey("net:a", "192.0.2.1", "y@b.test", START + 130), 120);
+	assert_int_equal(
+	    grey("net:b", "192.0.2.1", "x@b.test", START + 130), 120);
 	/* Another of its pool, who comes in time: the key has waited. */
-	assert_int_equal(grey("net:a", "192.0.2.2", "x@b.test", START + 120), 0);
-	assert_int_equal(grey("net:a", "192.0.2.3", "z@b.test", START + 121), 0);
+	assert_int_equal(
+	    grey("net:a", "192.0.2.2", "x@b.test", START + 120), 0);
+	assert_int_equal(
+	    grey("net:a", "192.0.2.3", "z@b.test", START + 121), 0);
 	assert_int_equal(
 	    grey("net:a", "192.0.2.3", "z@b.test", START + 36 * DAY), 0);
 	grey_unlearn("net:a");
@@ -451,8 +458,8 @@ spend(const char *user, int first, int n, const struct budgets_limits *limits,
 		snprintf(address, sizeof(address), "r%d@b.test", first + i);
 		recipients[i] = budgets_recipient(user, address);
 	}
-	within = budgets_spend(
-	    user, 1, recipients, (size_t)n, limits, now, &over);
+	within =
+	    budgets_spend(user, 1, recipients, (size_t)n, limits, now, &over);
 	free(recipients);
 	if (!within)
 		assert_true(over.count > over.limit);
@@ -476,8 +483,7 @@ budget_slides(void **state)
 	    spend("ann", 0, 1, &limits, START + DAY), "messages");
 	assert_null(spend("ann", 0, 1, &limits, START + DAY + DAY / 7 + 8));
 	/* All or nothing. */
-	assert_string_equal(
-	    spend("cy", 0, 101, &limits, START), "recipients");
+	assert_string_equal(spend("cy", 0, 101, &limits, START), "recipients");
 	assert_null(spend("cy", 0, 100, &limits, START));
 }
 
@@ -489,8 +495,7 @@ budget_of_another_span(void **state)
 	(void)state;
 	for (int i = 0; i < 5; i++)
 		assert_null(spend("ann", 0, 1, &limits, START));
-	limits.tallies[BUDGETS_MESSAGES] =
-	    (struct config_rate){6, 2 * DAY};
+	limits.tallies[BUDGETS_MESSAGES] = (struct config_rate){6, 2 * DAY};
 	assert_null(spend("ann", 0, 1, &limits, START));
 	assert_string_equal(spend("ann", 0, 1, &limits, START), "messages");
 }
@@ -527,8 +532,8 @@ flood_of_recipients(void **state)
 	(void)state;
 	assert_null(spend("ann", 0, 100, &limits, START));
 	for (int i = 0; i < 12; i++)
-		assert_null(spend("spam", i * 100000, 100000, &limits,
-		    START + i * 4 * DAY));
+		assert_null(spend(
+		    "spam", i * 100000, 100000, &limits, START + i * 4 * DAY));
 	assert_int_equal(budgets_tables[1].n, budgets_tables[1].kind->max);
 	assert_null(spend("ann", 0, 100, &none, START + 50 * DAY));
 }
@@ -570,7 +575,8 @@ all_outlive_a_restart(void **state)
 	assert_true(familiar_knows("192.0.2.9", "spf:a.test", START + 1));
 	assert_int_equal(
 	    mailboxes_wait("ann@a.test", &mailbox, START + 1), HOUR / 2 - 1);
-	assert_int_equal(grey("net:a", "192.0.2.1", "x@b.test", START + 120), 0);
+	assert_int_equal(
+	    grey("net:a", "192.0.2.1", "x@b.test", START + 120), 0);
 	assert_null(spend("ann", 0, 3, &limits, START + 1));
 	assert_string_equal(spend("ann", 0, 1, &limits, START + 1), "messages");
 	/* And with a clock that was set back by a year. */
