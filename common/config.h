@@ -324,6 +324,8 @@ void config_relay_name(const struct config *, char *out, size_t size);
 
 /* "60/1m" or "0", as the config has a rate; false: it is none. */
 bool config_parse_rate(const char *text, struct config_rate *);
+enum { CONFIG_RATE_SIZE = 48 };
+void config_format_rate(const struct config_rate *, char out[CONFIG_RATE_SIZE]);
 
 bool config_has_domain(const struct config *, const char *domain);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Values that are numbers: with a unit, or of something in a time. */
+#include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +131,23 @@ config_parse_rate(const char *text, struct config_rate *rate)
 	}
 	*rate = read;
 	return true;
+}
+
+void
+config_format_rate(const struct config_rate *rate, char out[CONFIG_RATE_SIZE])
+{
+	static const struct unit units[] = {
+	    {'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+	const struct unit *u = units;
+
+	if (rate->count == 0) {
+		memcpy(out, "0", 2);
+		return;
+	}
+	while (rate->span % u->factor != 0)
+		u++;
+	snprintf(out, CONFIG_RATE_SIZE, "%" PRIu64 "/%" PRIu64 "%c",
+	    rate->count, rate->span / u->factor, u->letter);
 }
 
 bool

@@ -459,10 +459,13 @@
  *	[known="SECONDS CLIENT" ...]	count: within the window; wait: as
  *					above, for an address that is not
  *					known; the newest first
- *   -> tallies client= | user=		the numbers, for people
+ *   -> tallies client=			the numbers, for people
+ *   -> tallies user= [limits=] [limit=]	limits: the user's own, as above;
+ *					limit: of his mailbox
  *   <- tallies [line= ...]
  *   -> forget client=			an address, or
- *   -> forget user=			its failures and its tallies
+ *   -> forget user= [budget=1]		its failures and its tallies; budget:
+ *					only what it has sent
  *   <- done | failed reason=
  *   -> tls-policy domain=
  *   <- tls-policy [line= ...]		for people: what is known and why

@@ -56,15 +56,19 @@ forget(struct peer *peer, struct packet *p)
 {
 	static struct packet answer;
 	const char *client, *user;
+	uint64_t budget;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT_OPTIONAL("client", PROTOCOL_NAME_MAX, &client),
-	    ATTRIBUTE_TEXT_OPTIONAL("user", PROTOCOL_LOGIN_MAX, &user)};
+	    ATTRIBUTE_TEXT_OPTIONAL("user", PROTOCOL_LOGIN_MAX, &user),
+	    ATTRIBUTE_NUMBER_OPTIONAL("budget", &budget)};
 	bool found;
 
-	if (!packet_read(p, "forget", set, 2, 0) ||
+	if (!packet_read(p, "forget", set, 3, 0) ||
 	    (client == NULL) == (user == NULL))
 		return false;
-	if (client != NULL)
+	if (budget == 1 && user != NULL)
+		found = budgets_forget(user);
+	else if (client != NULL)
 		found = logins_forget_client(client) |
 		    tallies_forget_client(client);
 	else
@@ -72,8 +76,10 @@ forget(struct peer *peer, struct packet *p)
 	packet_start(&answer, found ? "done" : "failed");
 	if (!found)
 		packet_text(&answer, "reason", "nothing is counted there");
-	peer_send(peer, &answer);
 	journal_rewrite();
+	/* Whoever hears of it relies on it, whoever dies next. */
+	journal_flush(clock_now());
+	peer_send(peer, &answer);
 	ledger_changed();
 	return true;
 }

@@ -117,7 +117,11 @@ budgets_forget(const char *given)
 	char user[BUDGETS_USER_MAX + 1];
 	struct budget *b = budget_find(fold(given, user));
 
-	if (b != NULL)
-		table_drop(&b->row);
-	return b != NULL;
+	if (b == NULL)
+		return false;
+	/* A row that says so outlives us; one that is gone may come back. */
+	for (int i = 0; i < BUDGETS_TALLIES; i++)
+		b->tallies[i] = (struct tally){.span = 0};
+	row_changed(&b->row);
+	return true;
 }

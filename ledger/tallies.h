@@ -29,4 +29,7 @@ bool tallies_forget_user(const char *user);
 /* Those of the config. */
 struct budgets_limits tallies_budgets(void);
 
+/* Those with a login's own, "1000/1d 0 -", NULL: none; false: malformed. */
+bool tallies_read_limits(const char *text, struct budgets_limits *);
+
 #endif

@@ -125,36 +125,42 @@ add_client(struct packet *p, const char *client, time_t now)
 }
 
 static void
-add_user(struct packet *p, const char *user, time_t now)
+add_user(struct packet *p, const char *user,
+    const struct budgets_limits *limits, const struct config_rate *mailbox,
+    time_t now)
 {
-	const struct budgets_limits limits = tallies_budgets();
 	uint64_t counts[BUDGETS_TALLIES];
 
-	budgets_view(user, &limits, counts, now);
+	budgets_view(user, limits, counts, now);
 	for (int i = 0; i < BUDGETS_TALLIES; i++)
-		add_tally(p, budget_names[i], counts[i], &limits.tallies[i], 1);
-	add_tally(p, "mailbox-messages",
-	    mailboxes_view(user, &ledger.config.mailbox_messages, now),
-	    &ledger.config.mailbox_messages, 1);
+		add_tally(p, budget_names[i], counts[i], &limits->tallies[i], 1);
+	add_tally(p, "mailbox-messages", mailboxes_view(user, mailbox, now),
+	    mailbox, 1);
 }
 
 bool
 tallies_packet(struct peer *peer, struct packet *p)
 {
 	static struct packet answer;
-	const char *client, *user;
+	const char *client, *user, *own, *limit;
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT_OPTIONAL("client", PROTOCOL_NAME_MAX, &client),
-	    ATTRIBUTE_TEXT_OPTIONAL("user", PROTOCOL_LOGIN_MAX, &user)};
+	    ATTRIBUTE_TEXT_OPTIONAL("user", PROTOCOL_LOGIN_MAX, &user),
+	    ATTRIBUTE_TEXT_OPTIONAL("limits", PROTOCOL_LIMITS_MAX, &own),
+	    ATTRIBUTE_TEXT_OPTIONAL("limit", PROTOCOL_NAME_MAX, &limit)};
+	struct config_rate mailbox = ledger.config.mailbox_messages;
+	struct budgets_limits limits;
 
-	if (!packet_read(p, "tallies", set, 2, 0) ||
-	    (client == NULL) == (user == NULL))
+	if (!packet_read(p, "tallies", set, 4, 0) ||
+	    (client == NULL) == (user == NULL) ||
+	    !tallies_read_limits(own, &limits) ||
+	    (limit != NULL && !config_parse_rate(limit, &mailbox)))
 		return false;
 	packet_start(&answer, "tallies");
 	if (client != NULL)
 		add_client(&answer, client, clock_now());
 	else
-		add_user(&answer, user, clock_now());
+		add_user(&answer, user, &limits, &mailbox, clock_now());
 	peer_send(peer, &answer);
 	return true;
 }

@@ -41,9 +41,8 @@ add_recipient(const char *address)
 	return true;
 }
 
-/* "1000/1d 0 -"; false: it is not. */
-static bool
-read_limits(const char *text, struct budgets_limits *limits)
+bool
+tallies_read_limits(const char *text, struct budgets_limits *limits)
 {
 	char copy[RATES_MAX], *rest = copy;
 
@@ -147,7 +146,7 @@ begin(const struct peer *peer, const struct head *head)
 	question.messages = messages;
 	question.n = 0;
 	strcpy(question.user, head->user);
-	return read_limits(head->limits, &question.limits);
+	return tallies_read_limits(head->limits, &question.limits);
 }
 
 bool

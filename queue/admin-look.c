@@ -11,6 +11,8 @@
 #include "queue/admin.h"
 #include "queue/attempt.h"
 #include "queue/destination.h"
+#include "queue/held.h"
+#include "queue/hold.h"
 #include "queue/queue.h"
 
 /* -- the index -- */
@@ -264,5 +266,27 @@ admin_on_rules(struct admin *a, struct packet *p)
 	if (!packet_read(p, "rules", NULL, 0, 0))
 		return false;
 	admin_stream(a, send_rule);
+	return true;
+}
+
+bool
+admin_on_held(struct admin *a, struct packet *p)
+{
+	static struct packet answer;
+	const char *user;
+	const struct attribute set[] = {
+	    ATTRIBUTE_TEXT("user", PROTOCOL_LOGIN_MAX, &user)};
+	const struct hold_rule *r;
+
+	if (!packet_read(p, "held", set, 1, 0))
+		return false;
+	r = hold_login_rule(user);
+	packet_start(&answer, "held");
+	packet_number(&answer, "count", held_of_login(user));
+	if (r != NULL) {
+		packet_number(&answer, "time", (uint64_t)r->since);
+		packet_text(&answer, "reason", r->reason);
+	}
+	peer_send(&a->peer, &answer);
 	return true;
 }

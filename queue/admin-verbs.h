@@ -40,7 +40,7 @@ int64_t admin_next(const struct message *);
 typedef bool admin_verb(struct admin *, struct packet *);
 
 admin_verb admin_on_index, admin_on_attempt, admin_on_cat,
-    admin_on_destinations, admin_on_hosts, admin_on_rules;
+    admin_on_destinations, admin_on_hosts, admin_on_rules, admin_on_held;
 admin_verb admin_on_flush, admin_on_requeue, admin_on_delete, admin_on_hold,
     admin_on_release, admin_on_rule, admin_on_rule_end;
 

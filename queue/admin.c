@@ -108,6 +108,7 @@ static const struct command {
     {"destinations", admin_on_destinations},
     {"hosts", admin_on_hosts},
     {"rules", admin_on_rules},
+    {"held", admin_on_held},
     {"flush", admin_on_flush},
     {"requeue", admin_on_requeue},
     {"delete", admin_on_delete},

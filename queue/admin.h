@@ -43,6 +43,9 @@
  *	<- rule kind= name= time= reason=
  *				each; kind login|sender|uid
  *	<- end count=
+ *	-> held user=		how much of a login's mail is held
+ *	<- held count= [time= reason=]
+ *				time, reason: of the rule that it is held by
  * On role-public:
  *	-> list
  *	<- message id= time= size= sender= login= uid= state= attempts= next=

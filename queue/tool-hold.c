@@ -8,9 +8,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/fs.h"
 #include "common/print.h"
 #include "common/protocol.h"
+#include "queue/pattern.h"
 #include "queue/tool-print.h"
 #include "queue/tool-steer.h"
 
@@ -185,6 +187,32 @@ hold_run(struct tool *tool)
 	return change(tool, &c, true);
 }
 
+/*
+ * What the login has sent so far counts no more: else the next message is too
+ * much again.  Before its rule ends, so that none comes in between.
+ */
+static int
+forgive(struct tool *tool, const char *name)
+{
+	enum { ANSWER_MS = 5000 };
+	static struct packet p;
+	char login[HOLD_NAME_MAX + 1];
+
+	if (tool->daemon < 0 || !pattern_plain(name, login, sizeof(login)))
+		return EX_OK;
+	packet_start(&p, "forget");
+	packet_text(&p, "user", login);
+	packet_number(&p, "budget", 1);
+	if (tool->ledger >= 0 &&
+	    ipc_call(tool->ledger, &p, clock_monotonic_ms() + ANSWER_MS) ==
+		IPC_OK &&
+	    (packet_is(&p, "done") || packet_is(&p, "failed")))
+		return EX_OK;
+	return tool_fail(tool, EX_TEMPFAIL, "ledger",
+	    "does not answer: what the login has sent still counts; say it "
+	    "again later");
+}
+
 int
 release_run(struct tool *tool)
 {
@@ -195,8 +223,10 @@ release_run(struct tool *tool)
 	char number[24];
 	const char *name = rule_of(s, &kind, number);
 	bool found = false;
-	int code = EX_OK;
+	int code = EX_OK, forgiven = EX_OK;
 
+	if (name != NULL && kind == HOLD_LOGIN)
+		forgiven = forgive(tool, name);
 	if (name != NULL) {
 		if (tool->daemon < 0 && (code = index_load(tool)) != EX_OK)
 			return code;
@@ -206,5 +236,6 @@ release_run(struct tool *tool)
 		return code;
 	if (found)
 		say(tool, "no longer held: ", name);
-	return change(tool, &c, false);
+	code = change(tool, &c, false);
+	return code == EX_OK ? forgiven : code;
 }

@@ -9,6 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/admin.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/print.h"
@@ -185,6 +186,8 @@ reach(struct tool *tool, const struct command *c)
 	    c->needs == NEEDS_LEDGER ? "ledger" : "queue");
 	tool->daemon = ipc_connect(path);
 	reason = errno;
+	if (c->run == release_run)
+		tool->ledger = admin_connect(tool->config, "ledger");
 	drop_root(tool);
 	if (tool->daemon >= 0)
 		return EX_OK;
@@ -220,6 +223,7 @@ main(int argc, char **argv)
 	struct tool tool = {.program = options.program,
 	    .config = &config,
 	    .daemon = -1,
+	    .ledger = -1,
 	    .folder = -1,
 	    .now = clock_now()};
 	const struct command *command;

@@ -50,6 +50,7 @@ struct tool {
 	bool json;
 	bool brief;       /* client, helo and protocol are not wanted */
 	int daemon;       /* connected, or -1 */
+	int ledger;       /* likewise, of release */
 	bool direct;      /* the spool is ours meanwhile */
 	int folder;       /* spool/envelope; -1 until it is needed */
 	int64_t now;      /* unix seconds, when it was started */

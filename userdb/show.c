@@ -209,6 +209,7 @@ show_user_json(struct shown *s, const char *address)
 	printf("]");
 	put_grants_json(&s->list, address);
 	failures_put(s->list.config, address, true);
+	limits_put(s->list.config, &s->user, address, true);
 	printf("}");
 }
 
@@ -264,6 +265,7 @@ show_user(struct shown *s)
 	while ((target = next_grant(&s->list, address)) != NULL)
 		printf("sends as %s\n", target);
 	failures_put(s->list.config, address, false);
+	limits_put(s->list.config, e, address, false);
 	put_time("created ", e->created);
 	put_time("changed ", e->changed);
 }

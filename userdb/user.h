@@ -51,6 +51,13 @@ void failures_put(const struct config *, const char *user, bool json);
 int tallies_show(struct request *);
 int tallies_forget_one(struct request *, const char *of);
 
+/*
+ * limits.c: what he may have and send, how much of it is used up, and what of
+ * his mail is held; likewise.
+ */
+void limits_put(const struct config *, const struct entry *, const char *user,
+    bool json);
+
 /* transfer.c */
 int user_import(struct request *);
 int user_export(struct request *);

@@ -63,6 +63,51 @@ def test_kept_answers_are_taken_back_before_a_change_is_told(daemon):
         idle.receive()
 
 
+def test_whose_mailbox_it_is(daemon):
+    """Through any number of aliases, as long as it is a single one; with the
+    limit that its user has of his own."""
+    smtpd = daemon.peer("role-smtpd")
+
+    def place(address):
+        answer = smtpd.ask("recipient", address=address)
+        return answer.get("mailbox"), answer.get("limit")
+    daemon.add("bob@example.test")
+    for alias in (("one@example.test", "ann@example.test"),
+                  ("two@example.test", "one@example.test"),
+                  ("both@example.test", "ann@example.test",
+                   "bob@example.test"),
+                  ("out@example.test", "ann@remote.test")):
+        daemon.tool("alias", "add", *alias)
+    daemon.tool("limit", "ann", "mailbox-messages", "5/1h")
+    ann = "ann@example.test", "5/1h"
+    for address in ("ann@example.test", "ANN+x@example.test",
+                    "two@example.test", "postmaster@example.test"):
+        assert place(address) == ann
+    assert place("bob@example.test") == ("bob@example.test", None)
+    for address in ("both@example.test", "out@example.test",
+                    "nobody@example.test", "ann@remote.test"):
+        assert place(address) == (None, None)
+    daemon.tool("limit", "ann", "mailbox-messages", "default")
+    assert daemon.peer("role-smtpd").ask(
+        "recipient", address="two@example.test").get("limit") is None
+
+
+def test_what_a_login_may_send(daemon):
+    queue = daemon.peer("role-queue")
+
+    def limits(user):
+        answer = queue.ask("budget", serial=1, user=user)
+        assert answer["verdict"] == "ok" and answer["keep"] == "1"
+        return answer.get("limits")
+    daemon.tool("limit", "ann", "login-recipients", "5/1h")
+    daemon.tool("limit", "ann", "login-new-recipients", "0")
+    assert limits("ann@example.test") == "- 5/1h 0"
+    assert limits("nobody@example.test") is None
+    daemon.tool("limit", "ann", "login-messages", "1/1d")
+    assert queue.receive().verb == "changed"
+    assert limits("ann@example.test") == "1/1d 5/1h 0"
+
+
 @pytest.mark.parametrize("address", [
     "info@example.test", "nobody@example.test", "postmaster@example.test"])
 def test_what_hangs_on_more_than_one_entry_is_not_kept(daemon, address):

@@ -84,6 +84,11 @@ test_defaults(void **state)
 	assert_int_equal(c.max_message_size, 50 * 1024 * 1024);
 	assert_int_equal(c.max_recipients, 100);
 	assert_int_equal(c.smtp_timeout, 300);
+	assert_int_equal(c.login_messages.count, 1000);
+	assert_int_equal(c.login_messages.span, 86400);
+	assert_int_equal(c.login_recipients.count, 2000);
+	assert_int_equal(c.login_new_recipients.count, 400);
+	assert_int_equal(c.login_held, 1000);
 	assert_int_equal(c.pop3_timeout, 600);
 	assert_int_equal(c.queue_lifetime, 5 * 86400);
 	assert_int_equal(c.retry_minimum, 300);
@@ -245,7 +250,7 @@ static const char full[] =
     "bounce-size-limit 1M\n"
     "keys-dir /keys\nledger-dir /ledger\nlogin-failures "
     "3\nlogin-failures-network 4\n"
-    "login-failures-user 5\nlogin-failure-window 10m\nlogin-memory 2d\n"
+    "login-held 7\nlogin-failures-user 5\nlogin-failure-window 10m\nlogin-memory 2d\n"
     "client-messages 7/90s\nmailbox-messages 0\n"
     "tls-trust /etc/ca.pem\nhttps-port 8443\n"
     "mail-auth no\nspf-fail reject\ndmarc-reject mark\n"
@@ -342,6 +347,7 @@ test_everything(void **state)
 	assert_int_equal(c.login_failures, 3);
 	assert_int_equal(c.login_failures_network, 4);
 	assert_int_equal(c.login_failures_user, 5);
+	assert_int_equal(c.login_held, 7);
 	assert_int_equal(c.login_failure_window, 600);
 	assert_int_equal(c.login_memory, 2 * 86400);
 	assert_int_equal(c.client_messages.count, 7);
@@ -580,6 +586,8 @@ static const struct {
 	"test.conf:1: \"client-messages\": \"-5/1m\" is not a rate"},
     {"client-messages /1m",
 	"test.conf:1: \"client-messages\": \"/1m\" is not a rate"},
+    {"login-held 1000001", "test.conf:1: \"login-held\": 1000001 is not"},
+    {"login-held x", "test.conf:1: \"login-held\": \"x\" is not"},
     {"login-failures 0", "test.conf:1: \"login-failures\": 0 is not within"},
     {"login-failures-network 1k",
 	"test.conf:1: \"login-failures-network\": \"1k\" is not"},

@@ -61,6 +61,30 @@ patterns_match(void **state)
 	assert_false(pattern_is_wild("a\\"));
 }
 
+static void
+patterns_of_one_text(void **state)
+{
+	static const char *const texts[] = {"", "a@b.c", "a*b?c\\d", "\\", "**"};
+	char pattern[32], plain[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_true(
+		    pattern_quote(texts[i], pattern, sizeof(pattern)));
+		assert_false(pattern_is_wild(pattern));
+		assert_true(pattern_matches(pattern, texts[i]));
+		assert_true(pattern_plain(pattern, plain, sizeof(plain)));
+		assert_string_equal(plain, texts[i]);
+	}
+	assert_true(pattern_quote("a*b", pattern, sizeof(pattern)));
+	assert_false(pattern_matches(pattern, "axb"));
+	assert_false(pattern_plain("a*", plain, sizeof(plain)));
+	assert_false(pattern_quote("abc", pattern, 4));
+	assert_true(pattern_quote("abc", pattern, 5));
+	assert_false(pattern_plain("abc", plain, 3));
+	assert_true(pattern_plain("abc", plain, 4));
+}
+
 /* The product of both lengths, not a power. */
 static void
 patterns_end(void **state)
@@ -531,6 +555,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(patterns_match),
+	    cmocka_unit_test(patterns_of_one_text),
 	    cmocka_unit_test(patterns_end),
 	    cmocka_unit_test(ages_and_sizes),
 	    cmocka_unit_test(points_in_time),

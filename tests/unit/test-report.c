@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "queue/notice.h"
 #include "queue/report.h"
 
 static const char header[] = "Received: x\nSubject: hi\n\nbody\n";
@@ -492,6 +493,80 @@ counts_the_wire(void **state)
 	envelope_free(&e);
 }
 
+/* -- to the postmaster, about a login -- */
+
+static struct notice
+notice_about(const char *login)
+{
+	return (struct notice){.hostname = "mail.example.test",
+	    .to = "postmaster@mail.example.test",
+	    .own_id = "00000000000000bb",
+	    .now = 1700000000,
+	    .login = login,
+	    .reason = "budget: 4 messages, limit 3 (login-messages)",
+	    .since = 1700000000,
+	    .most = 1000};
+}
+
+static void
+assert_has(const struct notice *n, const char *text)
+{
+	if (strstr(n->text.data, text) == NULL)
+		fail_msg("no \"%s\" in: %s", text, n->text.data);
+}
+
+static void
+a_notice_says_what_to_do(void **state)
+{
+	struct notice n = notice_about("ann@example.test");
+	uint64_t ends = 0;
+
+	(void)state;
+	n.app = "phone";
+	n.client = "host[192.0.2.1]";
+	n.message = "00000000000000aa";
+	assert_true(notice_compose(&n));
+	assert_non_null(buf_text(&n.text));
+	assert_has(&n, "\nAuto-Submitted: auto-generated\n");
+	assert_has(&n, "Subject: Mail is held: ann@example.test\n");
+	assert_has(&n, "4 messages, limit 3");
+	assert_has(&n, "host[192.0.2.1]");
+	assert_has(&n, "passwd --revoke --app phone ann@example.test\n");
+	assert_has(&n, "postrider-queue release --login ann@example.test\n");
+	assert_has(&n, "delete --state held --login ann@example.test\n");
+	assert_has(&n, "limit ann@example.test login-messages 5000/1d\n");
+	assert_int_equal(n.start,
+	    strstr(n.text.data, "Date: ") - n.text.data);
+	for (size_t i = 0; i < n.text.len; i++)
+		ends += n.text.data[i] == '\n';
+	assert_int_equal(n.wire, n.text.len + ends);
+	assert_false(n.eight_bit);
+	buf_free(&n.text);
+}
+
+/* Names are quoted for the shell, and nothing breaks a line or a terminal. */
+static void
+a_notice_takes_any_name(void **state)
+{
+	struct notice n = notice_about("a*'b; rm@example.test");
+
+	(void)state;
+	n.sender = "x\r\nBcc: y\x1b[2J\xff";
+	assert_true(notice_compose(&n));
+	assert_non_null(buf_text(&n.text));
+	assert_has(&n, "show 'a*'\\''b; rm@example.test'\n");
+	assert_has(&n, "release --login 'a\\*'\\''b; rm@example.test'\n");
+	assert_has(&n, "x??Bcc: y?[2J?\n");
+	buf_free(&n.text);
+	n = notice_about("\xc3\xa4@example.test");
+	assert_true(notice_compose(&n));
+	assert_non_null(buf_text(&n.text));
+	assert_true(n.eight_bit);
+	assert_has(&n, "Subject: Mail is held\n");
+	assert_has(&n, "charset=utf-8\nContent-Transfer-Encoding: 8bit\n");
+	buf_free(&n.text);
+}
+
 int
 main(void)
 {
@@ -507,6 +582,8 @@ main(void)
 	    cmocka_unit_test(copies_are_for_the_postmaster),
 	    cmocka_unit_test(strangers_words_do_no_harm),
 	    cmocka_unit_test(counts_the_wire),
+	    cmocka_unit_test(a_notice_says_what_to_do),
+	    cmocka_unit_test(a_notice_takes_any_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,9 @@ lines_come_back_the_same(void **state)
 	    ("user alice@example.org hash=$6$x$y "
 	     "scram=SCRAM-SHA-256$4096:c2FsdA==$a:b secret=c2VjcmV0 "
 	     "system=al disabled created=1 changed=2"),
+	    ("user alice@example.org disabled login-messages=5000/1d "
+	     "login-recipients=0 login-new-recipients=1000000/30d "
+	     "mailbox-messages=1/1s created=1"),
 	    "alias info@example.org Case@remote.test",
 	    "app alice@example.org phone digest=0a used=8 created=7",
 	    "app alice@example.org Old-PC_2.b",
@@ -87,6 +90,10 @@ bad_lines_are_refused(void **state)
 	    "app a@example.org", "app a@example.org -x",
 	    "app a@example.org x/y", "app a@example.org x hash=y",
 	    "app a@example.org x disabled", "user a@example.org digest=x",
+	    "user a@example.org login-messages", "user a@example.org login-messages=5",
+	    "user a@example.org login-messages=5/1d5",
+	    "user a@example.org login-messages=000000000000000000005/1d",
+	    "alias a@example.org b@example.org login-messages=5/1d",
 	    "user a@example.org used=1", "postmaster a@example.org created=1",
 	    "grant a@example.org", "grant a@example.org b",
 	    "grant a@example.org @", "grant a@example.org @[127.0.0.1]",
