@@ -3,10 +3,12 @@
 that are down, lie, or talk nonsense (A14)."""
 import ipaddress
 import os
+import smtplib
 import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -15,7 +17,9 @@ from scripted_dns import (CUT_SHORT, GARBAGE, POINTER_LOOP, REFUSED,
                           SERVFAIL, TIMEOUT, TRUNCATED, WRONG_ID,
                           WRONG_QUESTION, encode_data, record,
                           scripted_dns)  # noqa: F401
+from test_inetd import Tcpserver
 
+ANN = "ann@example.test"
 SECONDS = 20
 BAD, GOOD = "192.0.2.66", "192.0.2.7"
 
@@ -418,3 +422,105 @@ def test_answers_must_be_asked_for(lists):
     ports = [port for _, port in seen]
     assert len(set(ports)) >= 8
     assert max(ports.count(p) for p in set(ports)) < len(ports) / 4
+
+
+# -- the whole house --
+
+TEXT = b"From: x@elsewhere.test\r\nSubject: x\r\n\r\nhello\r\n"
+
+
+def attempt(suite, address, port=None):
+    """(code, text) of RCPT, or of the end of the message."""
+    client = smtplib.SMTP(local_hostname="client.example", timeout=SECONDS,
+                          source_address=(address, 0))
+    client.connect(suite.addresses["smtp"], port or suite.ports["smtp"])
+    try:
+        client.sendmail("x@elsewhere.test", [ANN], TEXT)
+        return 250, ""
+    except smtplib.SMTPRecipientsRefused as refused:
+        code, text = refused.recipients[ANN]
+        return code, text.decode()
+    finally:
+        client.close()
+
+
+@pytest.fixture
+def house(make_suite, scripted_dns):  # noqa: F811
+    def make(*lines, **zone):
+        server = scripted_dns({
+            **a_list("bl.test", "127.1.1.1", "127.6.6.6",
+                     text="\x1b[2Jsee http://bl.test/"),
+            **a_list("soft.test", "127.1.1.1", "127.2.2.2", "127.3.3.3"),
+            **a_list("wl.test", "127.3.3.3"),
+            "elsewhere.test": {}, "mail.example.test": {"A": "127.0.0.1"},
+            **zone.get("zone", {})})
+        suite = make_suite(
+            extra=["dnsbl bl.test", "dnsbl soft.test 2", "dnswl wl.test -2",
+                   "trust-client 127.6.6.6", "list-timeout 1s", "junk folder",
+                   *lines],
+            dns_server=server.address, users=[ANN],
+            **zone.get("options", {}))
+        suite.server = server
+        return suite.start()
+    return make
+
+
+def test_a21_what_the_gate_does_with_lists(house):
+    suite = house()
+    code, text = attempt(suite, "127.1.1.1")
+    assert code == 550 and text == (
+        "5.7.1 listed by bl.test, soft.test: ?[2Jsee http://bl.test/")
+    line = suite.wait_log("refused")
+    assert line["client"] == "127.1.1.1" and line["to"] == f"<{ANN}>"
+    assert line["lists"] == "bl.test=3,soft.test=2"
+    assert line["from"] == "<x@elsewhere.test>"
+    for address, junk, listed in (
+            ("127.2.2.2", "lists", "soft.test=2"),
+            ("127.3.3.3", None, "soft.test=2,wl.test=-2"),
+            ("127.6.6.6", None, None), ("127.7.7.7", None, None)):
+        assert attempt(suite, address)[0] == 250
+        line = suite.wait_log(lambda l: "accepted" in l.text and
+                              f"client={address} " in l.text)
+        assert (line.get("junk"), line.get("lists")) == (junk, listed)
+    junk = suite.wait_log(lambda l: "delivered" in l.text and
+                          l.get("folder") == "Junk")
+    assert junk
+    assert suite.server.count(name_of("127.6.6.6", "bl.test")) == 0
+
+
+def test_dead_lists_cost_the_deadline_and_no_message(house):
+    suite = house(zone={"*.bl.test": TIMEOUT, "bl.test": TIMEOUT,
+                        name_of("127.0.0.2", "bl.test"): TIMEOUT})
+    assert attempt(suite, "127.7.7.7")[0] == 250
+    began = time.monotonic()
+    for i in range(5):
+        assert attempt(suite, f"127.8.8.{i}")[0] == 250
+    assert time.monotonic() - began < 5
+    assert attempt(suite, "127.2.2.2")[0] == 250
+    assert suite.wait_log("list silent")["what"] == "bl.test"
+    assert suite.wait_log(lambda l: l.get("lists") == "soft.test=2")
+
+
+def test_lists_without_the_gate(house, tool):
+    """smtpd -i asks by itself, in its sandbox."""
+    suite = house(options={"listen": ["submission"]})
+    suite.addresses["smtp"] = "127.0.0.1"
+    with Tcpserver(tool("tcpserver"), suite, "smtpd", "-lsmtp") as server:
+        code, text = attempt(suite, "127.1.1.1", server.port)
+        assert code == 550 and text.startswith(
+            "5.7.1 listed by bl.test, soft.test: ")
+        assert attempt(suite, "127.2.2.2", server.port)[0] == 250
+        assert attempt(suite, "127.7.7.7", server.port)[0] == 250
+
+
+@pytest.mark.parametrize("judged", ["yes", "no"])
+def test_junk_is_marked(house, judged):
+    suite = house(f"mail-auth {judged}")
+    assert attempt(suite, "127.2.2.2")[0] == 250
+    suite.wait_log("delivered")
+    path, = [os.path.join(folder, name) for folder, _, names in os.walk(
+        suite.maildir(ANN)) for name in names if "new" in folder]
+    assert ".Junk" in path
+    with open(path, "rb") as f:
+        assert (b"X-Spam-Flag: YES\nX-Spam-Status: Yes, reason=lists\n" in
+                f.read())
