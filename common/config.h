@@ -201,6 +201,7 @@ struct config {
 	uint64_t error_delay;
 	struct config_tolerances tolerate;
 	bool sender_domain; /* that of a stranger's sender must exist */
+	uint64_t busy_timeout;
 	uint64_t smtp_timeout, pop3_timeout, queue_lifetime;
 	uint64_t retry_minimum, retry_maximum;
 	uint64_t delay_warning;     /* 0: never */

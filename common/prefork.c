@@ -37,6 +37,8 @@ struct worker {
 	bool busy; /* as last told */
 	size_t seat;
 	int handed; /* over which its client came; -1: over none */
+	const int *listeners; /* as worker_accept() was last told */
+	size_t nlisteners;
 	struct proxy_client client; /* of the connection that it serves */
 };
 
@@ -262,10 +264,11 @@ worker_accept(struct worker *w, const int *listeners, size_t n, size_t *which)
 
 	seats_leave(w->seat);
 	end_handed(w);
+	w->listeners = listeners;
+	w->nlisteners = n > LISTENERS ? LISTENERS : n;
 	tell(w, false);
 	if (w->set == -1)
-		w->set = watch_listeners(
-		    w, listeners, n > LISTENERS ? LISTENERS : n);
+		w->set = watch_listeners(w, listeners, w->nlisteners);
 	if (w->set == -1)
 		return -1;
 	while (fd == -1 && !worker_stopping(w)) {
@@ -275,6 +278,19 @@ worker_accept(struct worker *w, const int *listeners, size_t n, size_t *which)
 		fd = accept_any(w, listeners, events, ready, which);
 	}
 	return fd;
+}
+
+bool
+worker_is_pressed(const struct worker *w)
+{
+	struct pollfd pollers[LISTENERS];
+
+	if (!seats_are_busy(pool.rules->maximum))
+		return false;
+	for (size_t i = 0; i < w->nlisteners; i++)
+		pollers[i] = (struct pollfd){
+		    .fd = w->listeners[i], .events = POLLIN};
+	return poll(pollers, w->nlisteners, 0) > 0;
 }
 
 /* -- in the parent -- */

@@ -76,6 +76,12 @@ int worker_accept(
 /* Whose connection worker_accept() gave last. */
 const struct proxy_client *worker_client(const struct worker *);
 
+/*
+ * All workers that there may be are busy, and a connection waits at one of
+ * the listeners.
+ */
+bool worker_is_pressed(const struct worker *);
+
 /* For workers whose work does not come from a listener. */
 void worker_busy(struct worker *);
 void worker_idle(struct worker *);

@@ -81,6 +81,15 @@ seats_state(size_t seat)
 	return state <= SEAT_IDLE ? (enum seat_state)state : SEAT_BUSY;
 }
 
+bool
+seats_are_busy(size_t n)
+{
+	for (size_t i = 0; i < n && i < seats.n; i++)
+		if (seats_state(i) != SEAT_BUSY)
+			return false;
+	return seats.n >= n;
+}
+
 void
 seats_listen(void)
 {

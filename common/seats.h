@@ -32,6 +32,9 @@ enum seat_state {
 
 enum seat_state seats_state(size_t seat);
 
+/* Is each of the first n taken, by a worker that is busy? */
+bool seats_are_busy(size_t n);
+
 /* The parent wants to hear of everything from now on. */
 void seats_listen(void);
 

@@ -340,16 +340,53 @@ wind_clock(struct session *s)
 		s->stream.deadline = end;
 }
 
+/* Others wait, and this one has had its time for what it does. */
+static bool
+is_in_the_way(const struct session *s, int64_t since, int64_t ms)
+{
+	return !s->transaction.open && s->world->is_pressed != NULL &&
+	    clock_monotonic_ms() - since >= ms &&
+	    s->world->is_pressed(s->world->worker);
+}
+
+/*
+ * While all processes are busy and others wait, nobody has one for saying
+ * nothing, nor for long without a message.  STREAM_TIMEOUT, with *pressed:
+ * it is such a one.
+ */
+static enum stream_result
+await_line(struct session *s, struct span *line, bool *bare, bool *pressed)
+{
+	int64_t busy_ms = (int64_t)s->config->busy_timeout * 1000;
+	int64_t began = clock_monotonic_ms(), deadline = s->stream.deadline;
+	enum stream_result result;
+
+	*pressed = is_in_the_way(s, s->fruitful, PATIENCE * busy_ms);
+	if (*pressed)
+		return STREAM_TIMEOUT;
+	do {
+		int64_t next = clock_monotonic_ms() + busy_ms;
+
+		s->stream.deadline = next < deadline ? next : deadline;
+		result =
+		    stream_line(&s->stream, LINE_MAX_AUTH, line, bare);
+		*pressed = result == STREAM_TIMEOUT &&
+		    is_in_the_way(s, began, busy_ms);
+	} while (result == STREAM_TIMEOUT && !*pressed &&
+	    s->stream.deadline < deadline);
+	return result;
+}
+
 static void
 next_command(struct session *s)
 {
 	unsigned errors = s->errors;
 	struct span line;
-	bool bare;
+	bool bare, pressed;
 	enum stream_result result;
 
 	wind_clock(s);
-	result = stream_line(&s->stream, LINE_MAX_AUTH, &line, &bare);
+	result = await_line(s, &line, &bare, &pressed);
 	switch (result) {
 	case STREAM_OK:
 		take_line(s, line, bare);
@@ -361,8 +398,10 @@ next_command(struct session *s)
 		drain(s);
 		break;
 	case STREAM_TIMEOUT:
-		if (s->draining) {
-			session_close(s, 421, "4.3.2", "closing down");
+		if (s->draining || pressed) {
+			session_close(s, 421, "4.3.2",
+			    s->draining ? "closing down"
+					: "others wait for their turn");
 			break;
 		}
 		/* FALLTHROUGH */
@@ -425,6 +464,7 @@ session_serve(const struct session_world *world, enum listener_kind kind,
 	    .owners = world->owners,
 	    .dns = world->dns,
 	    .tls = world->tls,
+	    .world = world,
 	    .arrival = arrival,
 	    .line = BUF_INIT(LINE_MAX_AUTH + 1),
 	    .fruitful = clock_monotonic_ms(),

@@ -64,12 +64,16 @@ struct client {
 	struct lists_result lists;       /* what they say */
 };
 
+struct worker;
+struct session_world;
+
 struct session {
 	const struct config *config;
 	struct stream stream;
 	struct owners *owners;
 	struct dns *dns;         /* NULL: no look-ups */
 	struct tls_service *tls; /* NULL: none */
+	const struct session_world *world;
 	const struct arrival *arrival; /* NULL: it came to us at once */
 	struct client client;
 	struct policy_client facts;
@@ -97,6 +101,9 @@ struct session_world {
 	struct owners *owners;
 	struct dns *dns;         /* NULL: no look-ups */
 	struct tls_service *tls; /* NULL: no TLS */
+	/* Others wait, and there is nobody to serve them; NULL: never. */
+	bool (*is_pressed)(const struct worker *);
+	const struct worker *worker;
 };
 
 /*

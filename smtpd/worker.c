@@ -141,9 +141,11 @@ int
 worker_serve(struct worker *worker, void *context)
 {
 	struct service *service = context;
-	const struct session_world world = world_of(service);
+	struct session_world world = world_of(service);
 	bool another = true;
 
+	world.is_pressed = worker_is_pressed;
+	world.worker = worker;
 	confine();
 	(void)tls_service_ready(&service->tls); /* before anybody waits */
 	for (unsigned n = 0; another && n < SESSIONS_MAX; n++) {

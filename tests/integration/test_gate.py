@@ -373,6 +373,36 @@ def test_without_workers_they_wait(make_suite):
             c.close()
 
 
+def test_the_idle_make_way_when_all_workers_are_busy(make_suite):
+    """...but not who is within a message, and not while nobody waits."""
+    suite = make_suite(users=[ANN], extra=[
+        "smtpd-processes 3", "busy-timeout 1s"]).start()
+    with client(suite) as idle, client(suite) as other, \
+            client(suite) as writer:
+        idle.ehlo(), other.ehlo(), writer.ehlo()
+        writer.envelope(ANN)
+        assert not select.select([idle.socket], [], [], 1.5)[0]
+        deliver(suite)
+        [gone, *_] = select.select([idle.socket, other.socket], [], [])[0]
+        assert b"421 4.3.2 others wait" in gone.recv(100)
+        assert writer.data(MESSAGE + b".\r\n") == 250
+    suite.wait_maildir(ANN, 2)
+
+
+def test_who_only_babbles_makes_way(make_suite):
+    suite = make_suite(users=[ANN], extra=[
+        "smtpd-processes 1", "busy-timeout 1s"]).start()
+    with client(suite) as babbler, client(suite) as good:
+        babbler.ehlo()
+        good.send("EHLO good.example\r\n")
+        began = time.monotonic()
+        while (code := babbler.command("NOOP")) == 250:
+            assert time.monotonic() - began < SECONDS
+            select.select([good.socket], [], [], 0.3)
+        assert code == 421 and babbler.enhanced == "4.3.2"
+        assert good.reply() == 250
+
+
 def test_the_gate_dies(suite):
     """Who waited there is cut off, who is served is not, mail goes on."""
     with client(suite) as served, client(suite) as idle:
