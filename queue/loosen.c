@@ -72,11 +72,42 @@ static const struct row {
     {VERDICT_LOOP, NULL,
 	{"max-hops",
 	    "it has been here, or everywhere: look at its Received "
-	    "lines; \"max-hops\" is how many it may have"}},
+	    "lines; \"max-hops\" is how many it may have, \"tolerate "
+	    "delivered-to ADDRESS\" takes what was in a mailbox here"}},
     {VERDICT_TOO_BIG, NULL,
 	{"max-message-size", "\"max-message-size\" is how big one may be"}},
     {VERDICT_LINE_TOO_LONG, NULL,
 	{"max-line-length", "\"max-line-length\" is how long one may be"}},
+    {VERDICT_HELO_NO_NAME, NULL,
+	{"tolerate", "\"tolerate helo ADDRESS\" takes any name from there"}},
+    {VERDICT_HELO_OURS, NULL,
+	{"tolerate",
+	    "its server calls itself as this one; \"tolerate helo ADDRESS\" "
+	    "lets it"}},
+    {VERDICT_PIPELINING, NULL,
+	{"tolerate",
+	    "its server does not wait for answers; \"tolerate pipelining "
+	    "ADDRESS\" lets it"}},
+    {VERDICT_BARE_LINE_END, NULL,
+	{"tolerate",
+	    "its server ends lines badly; \"tolerate bare-line-ends "
+	    "ADDRESS\" repairs those that end in LF"}},
+    {VERDICT_SENDER_NO_HOST, NULL,
+	{"sender-domain",
+	    "no answer could reach it; \"tolerate sender-domain ADDRESS\" "
+	    "takes it from there"}},
+    {VERDICT_SENDER_NULL_MX, NULL,
+	{"sender-domain",
+	    "no answer could reach it; \"tolerate sender-domain ADDRESS\" "
+	    "takes it from there"}},
+    {VERDICT_SENDER_LATER, NULL,
+	{"sender-domain",
+	    "the DNS does not answer, and it comes again; \"sender-domain "
+	    "no\" does not ask"}},
+    {VERDICT_ONE_RECIPIENT, NULL,
+	{"tolerate",
+	    "the others come again; \"tolerate null-sender ADDRESS\" takes "
+	    "them at once"}},
     {VERDICT_OK, "too many errors",
 	{"max-errors", "\"max-errors\" is how many a session may have"}},
     {VERDICT_OK, "too many connections from",
