@@ -69,6 +69,7 @@
 	V(NEEDS_UTF8, 550, "5.6.7", EX_DATAERR, "the next host does not take SMTPUTF8") \
 	V(TALKED_FIRST, 554, "5.5.0", EX_PROTOCOL, "you talk before the greeting") \
 	V(PIPELINING, 554, "5.5.0", EX_PROTOCOL, "wait for the answer to this command") \
+	V(UNATTENDED, 554, "5.7.0", EX_UNAVAILABLE, "a program or a list sent it, and asked for no report") \
 	V(REFUSED, 554, "5.7.0", EX_UNAVAILABLE, "refused")
 
 enum verdict {

@@ -88,6 +88,15 @@ owed_count(const struct envelope *e, enum report_kind kind)
 }
 
 bool
+owed_by_wish(const struct envelope *e, enum report_kind kind)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (owed_about(e, i, kind) && envelope_notify(e, i) != 0)
+			return true;
+	return false;
+}
+
+bool
 owed_silence(const struct envelope *e, size_t index)
 {
 	return e->recipients[index].state == RECIPIENT_FAILED &&

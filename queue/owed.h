@@ -28,6 +28,9 @@ bool report_kind_named(const char *, enum report_kind *);
 bool owed_about(const struct envelope *, size_t index, enum report_kind);
 size_t owed_count(const struct envelope *, enum report_kind);
 
+/* Has the sender himself asked for one of them? */
+bool owed_by_wish(const struct envelope *, enum report_kind);
+
 /* Failed for good, and the sender does not want to know, or cannot. */
 bool owed_silence(const struct envelope *, size_t index);
 

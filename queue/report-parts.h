@@ -2,6 +2,7 @@
 #ifndef QUEUE_REPORT_PARTS_H
 #define QUEUE_REPORT_PARTS_H
 
+#include "common/cursor.h"
 #include "queue/report.h"
 
 /* What the files that write a report share. */
@@ -34,6 +35,16 @@ void report_part(struct report *, const char *type, bool eight_bit);
 void report_explain(struct report *); /* for people */
 void report_status(struct report *);  /* for programs, RFC 3464 section 2 */
 void report_return(struct report *);  /* the message; and the end */
+
+/*
+ * In-Reply-To and References to the message (RFC 3834 section 3.1.5, RFC 5322
+ * section 3.6.4), where it has a Message-ID.
+ */
+void report_thread(struct report *);
+
+/* The value of its first field of that name, folds kept. */
+bool report_field(
+    const struct report *, const char *name, struct span *value);
 
 /* What of r->octets is the header: up to the empty line. */
 size_t report_header_length(const struct report *);

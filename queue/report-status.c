@@ -93,6 +93,15 @@ add_recipient(struct report *r, size_t index)
 		add_typed_address(r, "X-Postrider-Alias", original->address);
 }
 
+/* Where somebody was who had logged in is for nobody to know (RFC 3848). */
+static bool
+is_of_login(const struct envelope *e)
+{
+	size_t n = e->protocol != NULL ? strlen(e->protocol) : 0;
+
+	return n > 0 && e->protocol[n - 1] == 'A';
+}
+
 void
 report_status(struct report *r)
 {
@@ -106,7 +115,7 @@ report_status(struct report *r)
 	if (e->envid != NULL)
 		buf_addf(&r->text, "Original-Envelope-Id: %s\n", e->envid);
 	buf_addf(&r->text, "Reporting-MTA: dns; %s\n", r->hostname);
-	if (e->helo[0] != '\0') {
+	if (e->helo[0] != '\0' && !is_of_login(e)) {
 		buf_adds(&r->text, "Received-From-MTA: dns; ");
 		report_clean(r, e->helo, strnlen(e->helo, ADDRESS_DOMAIN_MAX));
 		buf_addc(&r->text, '\n');

@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/utf8.h"
 #include "queue/report-parts.h"
@@ -37,50 +36,6 @@ subject(const struct report *r)
 	}
 }
 
-/* An angle-addr, or nearly one: nothing that breaks a line of ours. */
-static bool
-is_message_id(const char *text, size_t n)
-{
-	enum { ID_MAX = 250 };
-
-	if (n < 3 || n > ID_MAX || text[0] != '<' || text[n - 1] != '>')
-		return false;
-	for (size_t i = 1; i < n - 1; i++)
-		if (text[i] <= ' ' || text[i] > '~' || text[i] == '<' ||
-		    text[i] == '>')
-			return false;
-	return true;
-}
-
-/* RFC 3834 section 3.1.5 */
-static void
-add_references(struct report *r)
-{
-	static const char field[] = "Message-ID:";
-	size_t n = report_header_length(r), end, at = 0;
-
-	for (; at < n; at = end + 1) {
-		const char *next = memchr(r->octets + at, '\n', n - at);
-		const char *line = r->octets + at;
-		size_t length;
-
-		end = next != NULL ? (size_t)(next - r->octets) : n;
-		length = end - at;
-		if (length < sizeof(field) ||
-		    strncasecmp(line, field, sizeof(field) - 1) != 0)
-			continue;
-		line += sizeof(field) - 1;
-		length -= sizeof(field) - 1;
-		for (; length > 0 && *line == ' '; length--)
-			line++;
-		if (is_message_id(line, length))
-			buf_addf(&r->text,
-			    "In-Reply-To: %.*s\nReferences: %.*s\n",
-			    (int)length, line, (int)length, line);
-		return;
-	}
-}
-
 static void
 add_header(struct report *r)
 {
@@ -92,13 +47,14 @@ add_header(struct report *r)
 	    "Subject: %s\n"
 	    "Message-ID: <%s@%s>\n",
 	    r->hostname, r->to, subject(r), r->own_id, r->hostname);
-	add_references(r);
+	report_thread(r);
+	/* A copy answers nobody (RFC 3834 section 5). */
 	buf_addf(&r->text,
-	    "Auto-Submitted: auto-replied\n"
+	    "Auto-Submitted: %s\n"
 	    "MIME-Version: 1.0\n"
 	    "Content-Type: multipart/report; report-type=delivery-status;\n"
 	    "\tboundary=\"%s\"\n",
-	    r->boundary);
+	    r->copy ? "auto-generated" : "auto-replied", r->boundary);
 	if (r->eight_bit)
 		buf_adds(&r->text, "Content-Transfer-Encoding: 8bit\n");
 	buf_adds(&r->text, "\nThis is a report in MIME format (RFC 3464).\n");

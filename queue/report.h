@@ -48,6 +48,12 @@ enum {
 /* False without memory.  buf_free() the text. */
 bool report_compose(struct report *);
 
+/*
+ * Did a program or a list send the message (RFC 3834 section 2)?  Nobody waits
+ * for word of it.
+ */
+bool report_is_unattended(const struct report *);
+
 /* Is it this kind of message, copy and reason that is returned whole? */
 bool report_returns_all(const struct report *);
 

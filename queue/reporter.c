@@ -158,6 +158,14 @@ hand_in_copy(struct submission *s, struct report *r, const char *to)
 		    log_text("reason", verdict_row(verdict)->text));
 }
 
+/* A warning that nobody has asked for, and nobody would read. */
+static bool
+is_unwelcome(const struct report *r)
+{
+	return r->kind == REPORT_DELAY && !owed_by_wish(r->e, r->kind) &&
+	    report_is_unattended(r);
+}
+
 /* id: of the report, where it is committed. */
 static enum verdict
 report(struct submission *s, const struct wish *w, int content, int envelope,
@@ -178,8 +186,10 @@ report(struct submission *s, const struct wish *w, int content, int envelope,
 	if (report_kind_named(w->kind, &r.kind) &&
 	    read_envelope(envelope, &e) &&
 	    read_message(content, &e, w->limit, &r, &octets)) {
-		verdict = hand_in(s, &r);
-		memcpy(id, s->id, sizeof(s->id));
+		verdict = is_unwelcome(&r) ? VERDICT_UNATTENDED
+					   : hand_in(s, &r);
+		if (verdict != VERDICT_UNATTENDED)
+			memcpy(id, s->id, sizeof(s->id));
 		if (verdict == VERDICT_OK && w->copy != NULL)
 			hand_in_copy(s, &r, w->copy);
 		buf_free(&r.text);

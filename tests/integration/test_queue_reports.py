@@ -63,7 +63,8 @@ class Report:
         assert all(len(line) <= 998 for line in self.content.split(b"\n"))
         self.message = m = email.message_from_bytes(
             self.content, policy=email.policy.default)
-        assert m["Auto-Submitted"] == "auto-replied"
+        assert m["Auto-Submitted"] == (
+            "auto-generated" if to == POSTMASTER else "auto-replied")
         assert f"\nTo: <{to}>\n".encode() in self.content
         assert "MAILER-DAEMON@mail.example.test" in m["From"]
         assert m.get_content_type() == "multipart/report"

@@ -368,6 +368,82 @@ returns_the_whole_message(void **state)
 	envelope_free(&e);
 }
 
+/* Of very many, the first and the last. */
+static void
+long_threads_are_cut(void **state)
+{
+	struct buf octets = BUF_INIT(100000);
+	struct envelope e;
+	struct report r;
+
+	(void)state;
+	make_envelope(&e, "no");
+	buf_adds(&octets, "References:");
+	for (int i = 0; i < 1000; i++)
+		buf_addf(&octets, " <%d@x>", i);
+	buf_adds(&octets, "\nMessage-ID: <a@b>\n\n");
+	compose(&r, &e, octets.data, octets.len);
+	assert_non_null(strstr(r.text.data,
+	    "\nReferences: <0@x>\n <982@x>\n <983@x>\n"));
+	assert_non_null(strstr(r.text.data, "\n <999@x>\n <a@b>\nA"));
+	buf_free(&r.text);
+	buf_free(&octets);
+	envelope_free(&e);
+}
+
+static void
+nobody_waits_for_it(void **state)
+{
+	static const struct {
+		const char *octets;
+		bool unattended;
+	} rows[] = {
+	    {"Subject: x\n\nList-Id: x\n", false},
+	    {"list-id: Friends <f.test>\n\n", true},
+	    {"List-Post: <mailto:x@y>\n\n", true},
+	    {"Precedence:  Bulk\n\n", true},
+	    {"Precedence:\n junk\n\n", true},
+	    {"Precedence: first-class\n\n", false},
+	    {"Auto-Submitted: auto-generated (x)\n\n", true},
+	    {"Auto-Submitted: NO\n\n", false},
+	    {"X-Auto-Submitted: auto-replied\n\n", false},
+	};
+	struct report r = {.kind = REPORT_DELAY};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		r.octets = rows[i].octets;
+		r.n = strlen(r.octets);
+		if (report_is_unattended(&r) != rows[i].unattended)
+			fail_msg("%s", rows[i].octets);
+	}
+}
+
+/* Where a login wrote from is not told in what goes to his address. */
+static void
+a_login_is_not_placed(void **state)
+{
+	static const struct {
+		const char *protocol;
+		bool told;
+	} rows[] = {{"ESMTP", true}, {"ESMTPS", true}, {"ESMTPA", false},
+	    {"ESMTPSA", false}, {"UTF8SMTPSA", false}, {"local", true}};
+	struct envelope e;
+	struct report r;
+
+	(void)state;
+	make_envelope(&e, "no");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		free(e.protocol);
+		e.protocol = strdup(rows[i].protocol);
+		compose(&r, &e, header, strlen(header));
+		assert_int_equal(
+		    strstr(r.text.data, "client.test") != NULL, rows[i].told);
+		buf_free(&r.text);
+	}
+	envelope_free(&e);
+}
+
 static void
 answers_the_message(void **state)
 {
@@ -382,7 +458,17 @@ answers_the_message(void **state)
 	    {"Message-ID: <a@b\n\n", NULL},
 	    {"Message-ID: <a\r\n\tb>\n\n", NULL},
 	    {"Message-ID: <a\xc3\xbc@b>\n\n", NULL},
-	    {"Message-ID:\n <a@b>\n\n", NULL},
+	    {"Message-ID:\n <a@b>\n\n", "\nIn-Reply-To: <a@b>\n"},
+	    {"References: <1@x>\n\t<2@x>\nMessage-ID : <a@b>\n\n",
+		"\nIn-Reply-To: <a@b>\nReferences: <1@x>\n <2@x>\n <a@b>\nA"},
+	    {"In-Reply-To: <1@x>\nMessage-ID: <a@b>\n\n",
+		"\nReferences: <1@x>\n <a@b>\nA"},
+	    {"In-Reply-To: <1@x> <2@x>\nMessage-ID: <a@b>\n\n",
+		"\nReferences: <a@b>\nA"},
+	    {"References: <1@x> xy <2@x\nMessage-ID: <a@b>\n\n",
+		"\nReferences: <1@x>\n <a@b>\nA"},
+	    {"Message-IDs: <1@x>\nMessage-ID: <a@b>\n\n",
+		"\nReferences: <a@b>\nA"},
 	    {"Message-ID:", NULL},
 	    {"\nMessage-ID: <a@b>\n", NULL},
 	};
@@ -420,6 +506,8 @@ copies_are_for_the_postmaster(void **state)
 	    strstr(buf_text(&r.text), "\nTo: <copies@example.test>\n"));
 	assert_non_null(
 	    strstr(r.text.data, "\nSubject: Postmaster's copy: a message"));
+	assert_non_null(
+	    strstr(r.text.data, "\nAuto-Submitted: auto-generated\n"));
 	assert_non_null(strstr(r.text.data, "A message of <ann@example.test>"));
 	buf_free(&r.text);
 	/* A report that could not be delivered. */
@@ -578,6 +666,9 @@ main(void)
 	    cmocka_unit_test(owes_what_was_asked_for),
 	    cmocka_unit_test(aliases_of_several_are_expanded),
 	    cmocka_unit_test(returns_the_whole_message),
+	    cmocka_unit_test(long_threads_are_cut),
+	    cmocka_unit_test(nobody_waits_for_it),
+	    cmocka_unit_test(a_login_is_not_placed),
 	    cmocka_unit_test(answers_the_message),
 	    cmocka_unit_test(copies_are_for_the_postmaster),
 	    cmocka_unit_test(strangers_words_do_no_harm),
