@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/protocol.h"
 #include "ledger/destinations.h"
+#include "ledger/fold.h"
 #include "ledger/journal.h"
 #include "ledger/ledger.h"
 #include "ledger/logins.h"
@@ -181,15 +182,10 @@ tls_policy(struct peer *peer, struct packet *p)
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("domain", DESTINATION_NAME_MAX, &domain)};
 	char folded[DESTINATION_NAME_MAX + 1];
-	size_t n = 0;
 
 	if (!packet_read(p, "tls-policy", set, 1, 0))
 		return false;
-	for (; domain[n] != '\0'; n++)
-		folded[n] = domain[n] >= 'A' && domain[n] <= 'Z'
-		    ? (char)(domain[n] - 'A' + 'a')
-		    : domain[n];
-	folded[n] = '\0';
+	fold(domain, folded, DESTINATION_NAME_MAX);
 	packet_start(&answer, "tls-policy");
 	add_sts(&answer, folded, clock_now());
 	if (delivery_recall(folded, &v)) {

@@ -5,27 +5,14 @@
 #include <string.h>
 
 #include "ledger/budgets_rows.h"
-
-/* Upper and lower case are one. */
-static const char *
-fold(const char *text, char out[BUDGETS_USER_MAX + 1])
-{
-	size_t n = 0;
-
-	for (; text[n] != '\0' && n < BUDGETS_USER_MAX; n++)
-		out[n] = text[n] >= 'A' && text[n] <= 'Z'
-		    ? (char)(text[n] - 'A' + 'a')
-		    : text[n];
-	out[n] = '\0';
-	return out;
-}
+#include "ledger/fold.h"
 
 uint64_t
 budgets_recipient(const char *user, const char *address)
 {
 	char folded[2][BUDGETS_USER_MAX + 1];
-	const char *const texts[] = {
-	    fold(user, folded[0]), fold(address, folded[1])};
+	const char *const texts[] = {fold(user, folded[0], BUDGETS_USER_MAX),
+	    fold(address, folded[1], BUDGETS_USER_MAX)};
 
 	return digest_of(texts, 2).half[0];
 }
@@ -68,7 +55,8 @@ budgets_spend(const char *given, unsigned messages, uint64_t *recipients,
 	char user[BUDGETS_USER_MAX + 1];
 	uint64_t login = budgets_recipient(given, "");
 	uint64_t more[BUDGETS_TALLIES] = {messages, n, 0};
-	struct budget *b = budget_make(fold(given, user), now);
+	struct budget *b =
+	    budget_make(fold(given, user, BUDGETS_USER_MAX), now);
 	bool learns = limits->tallies[BUDGETS_NEW].count > 0;
 
 	if (b == NULL)
@@ -103,7 +91,7 @@ budgets_view(const char *given, const struct budgets_limits *limits,
     uint64_t counts[BUDGETS_TALLIES], time_t now)
 {
 	char user[BUDGETS_USER_MAX + 1];
-	struct budget *b = budget_find(fold(given, user));
+	struct budget *b = budget_find(fold(given, user, BUDGETS_USER_MAX));
 
 	for (int i = 0; i < BUDGETS_TALLIES; i++)
 		counts[i] = b != NULL && limits->tallies[i].count > 0
@@ -115,7 +103,7 @@ bool
 budgets_forget(const char *given)
 {
 	char user[BUDGETS_USER_MAX + 1];
-	struct budget *b = budget_find(fold(given, user));
+	struct budget *b = budget_find(fold(given, user, BUDGETS_USER_MAX));
 
 	if (b == NULL)
 		return false;

@@ -1,179 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "ledger/clients.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "common/log.h"
-#include "common/loop.h"
+#include "ledger/clients_rows.h"
 
-enum {
-	ROWS_MAX = 1 << 17,
-	KEEP_S = 300, /* a shorter span is not worth writing down */
-	GRUDGE_S = 300,
-	GRUDGE_MAX_S = 4 * 3600,
-	GRUDGES_MAX = 16,
-	GRUDGES_KEPT_S = 86400
-};
+enum { KEEP_S = 300 }; /* a shorter span is not worth writing down */
 
 struct clients_limits clients_limits;
-
-struct client { /* or a network */
-	struct row row;
-	struct prefix prefix;
-	struct bucket tallies[CLIENTS_TALLIES];
-	bool shut; /* too many recipients were unknown */
-	bool told; /* the log has it that a limit was reached */
-	unsigned grudges;
-	uint32_t length; /* of the last grudge, in seconds */
-	time_t since;    /* its begin */
-};
-
-#define CLIENT(pointer) container_of(pointer, struct client, row)
-
-/* -- grudges -- */
-
-/* Seconds behind the begin of the last one. */
-static time_t
-grudge_age(const struct client *c, time_t now)
-{
-	return now > c->since ? now - c->since : 0;
-}
-
-static uint32_t
-grudge_left(struct client *c, time_t now)
-{
-	if (now < c->since) /* the clock was set back */
-		c->since = now;
-	return c->grudges > 0 && grudge_age(c, now) < (time_t)c->length
-	    ? (uint32_t)((time_t)c->length - grudge_age(c, now))
-	    : 0;
-}
-
-static bool
-grudges_are_over(const struct client *c, time_t now)
-{
-	return c->grudges == 0 ||
-	    grudge_age(c, now) > (time_t)c->length + GRUDGES_KEPT_S;
-}
-
-static void
-bear_grudge(struct client *c, time_t now)
-{
-	if (grudges_are_over(c, now))
-		c->grudges = 0;
-	c->length = GRUDGE_S;
-	for (unsigned i = 0; i < c->grudges && c->length < GRUDGE_MAX_S; i++)
-		c->length *= 2;
-	if (c->length > GRUDGE_MAX_S)
-		c->length = GRUDGE_MAX_S;
-	c->grudges += c->grudges < GRUDGES_MAX;
-	c->since = now;
-}
-
-/* -- the table -- */
-
-static int
-compare(const void *a, const void *b)
-{
-	return prefix_compare(&CLIENT((const struct row *)a)->prefix,
-	    &CLIENT((const struct row *)b)->prefix);
-}
-
-static void
-free_row(struct row *row)
-{
-	free(CLIENT(row));
-}
-
-static uint64_t
-used_in_all(const struct client *c, time_t now)
-{
-	uint64_t used = 0;
-
-	for (size_t i = 0; i < CLIENTS_TALLIES; i++)
-		used += bucket_used(&c->tallies[i], now);
-	return used;
-}
-
-static bool
-is_over(const struct row *row, time_t now)
-{
-	const struct client *c = CLIENT(row);
-
-	return used_in_all(c, now) == 0 && grudges_are_over(c, now);
-}
-
-/* Who has done most stays, whoever is borne a grudge first of all. */
-static int64_t
-worth(const struct row *row, time_t now)
-{
-	const struct client *c = CLIENT(row);
-
-	return (int64_t)c->grudges << 48 | (int64_t)used_in_all(c, now);
-}
-
-static void
-write_row(const struct row *row, struct buf *line)
-{
-	const struct client *c = CLIENT(row);
-	char text[PREFIX_TEXT_MAX];
-
-	prefix_format(&c->prefix, text);
-	fields_text(line, text);
-	for (size_t i = 0; i < CLIENTS_TALLIES; i++)
-		bucket_write(&c->tallies[i], line);
-	fields_number(line, c->shut);
-	fields_number(line, c->grudges);
-	fields_number(line, c->length);
-	fields_number(line, (uint64_t)c->since);
-}
-
-static struct row *
-read_row(struct fields *f, time_t now)
-{
-	struct client *c = calloc(1, sizeof(*c));
-
-	if (c == NULL)
-		return NULL;
-	if (!prefix_parse(fields_take(f, PREFIX_TEXT_MAX), &c->prefix))
-		f->failed = true;
-	for (size_t i = 0; i < CLIENTS_TALLIES; i++)
-		bucket_read(f, &c->tallies[i], now);
-	c->shut = fields_take_number(f, 1) == 1;
-	c->grudges = (unsigned)fields_take_number(f, GRUDGES_MAX);
-	c->length = (uint32_t)fields_take_number(f, GRUDGE_MAX_S);
-	c->since = fields_take_time(f, now);
-	return &c->row;
-}
-
-static const struct kind kind = {
-    "client", ROWS_MAX, compare, free_row, is_over, worth, write_row, read_row};
-
-struct table clients_table = {.kind = &kind};
-
-static struct client *
-find(const struct prefix *prefix)
-{
-	const struct client key = {.prefix = *prefix};
-	struct row *row = table_find(&clients_table, &key.row);
-
-	return row != NULL ? CLIENT(row) : NULL;
-}
-
-static struct client *
-make(const struct prefix *prefix, time_t now)
-{
-	struct client *c = find(prefix);
-
-	if (c != NULL || (c = calloc(1, sizeof(*c))) == NULL)
-		return c;
-	c->prefix = *prefix;
-	if (table_add(&clients_table, &c->row, now))
-		return c;
-	free(c);
-	return NULL;
-}
 
 /* -- counting -- */
 
@@ -232,7 +65,7 @@ static enum clients_verdict
 check_network(const struct prefix *client, time_t now, uint32_t *wait)
 {
 	const struct prefix prefix = prefix_network(client);
-	struct client *network = make(&prefix, now);
+	struct client *network = client_make(&prefix, now);
 
 	if (network == NULL)
 		return CLIENTS_OK;
@@ -252,9 +85,10 @@ clients_connection(const char *client, bool known, time_t now, uint32_t *wait)
 	struct client *c;
 
 	*wait = 0;
-	if (!prefix_of(client, &prefix) || (c = make(&prefix, now)) == NULL)
+	if (!prefix_of(client, &prefix) ||
+	    (c = client_make(&prefix, now)) == NULL)
 		return CLIENTS_OK;
-	*wait = grudge_left(c, now);
+	*wait = client_grudge(c, now);
 	if (*wait > 0)
 		return CLIENTS_GRUDGE;
 	*wait =
@@ -300,7 +134,7 @@ clients_check(
 	struct client *c;
 
 	*wait = 0;
-	if (!prefix_of(client, &prefix) || (c = find(&prefix)) == NULL)
+	if (!prefix_of(client, &prefix) || (c = client_find(&prefix)) == NULL)
 		return NULL;
 	*wait = shut_left(c, now);
 	if (*wait > 0)
@@ -323,7 +157,8 @@ count(const char *client, enum clients_tally which, bool known, time_t now)
 	struct prefix prefix;
 	struct client *c;
 
-	if (prefix_of(client, &prefix) && (c = make(&prefix, now)) != NULL)
+	if (prefix_of(client, &prefix) &&
+	    (c = client_make(&prefix, now)) != NULL)
 		add(c, which, &rate, now);
 }
 
@@ -342,7 +177,8 @@ clients_unknown(const char *client, bool known, time_t now)
 	struct prefix prefix;
 	struct client *c;
 
-	if (!prefix_of(client, &prefix) || (c = make(&prefix, now)) == NULL)
+	if (!prefix_of(client, &prefix) ||
+	    (c = client_make(&prefix, now)) == NULL)
 		return;
 	add(c, CLIENTS_UNKNOWN, &rate, now);
 	if (c->shut || bucket_fits(&c->tallies[CLIENTS_UNKNOWN], &rate, 1, now))
@@ -358,14 +194,15 @@ clients_offence(const char *client, bool known, const char *what, time_t now)
 	struct prefix prefix;
 	struct client *c;
 
-	if (!prefix_of(client, &prefix) || (c = make(&prefix, now)) == NULL ||
-	    grudge_left(c, now) > 0)
+	if (!prefix_of(client, &prefix) ||
+	    (c = client_make(&prefix, now)) == NULL ||
+	    client_grudge(c, now) > 0)
 		return;
 	add(c, CLIENTS_OFFENCES, &rate, now);
 	if (bucket_fits(&c->tallies[CLIENTS_OFFENCES], &rate, 1, now))
 		return;
 	c->tallies[CLIENTS_OFFENCES] = (struct bucket){0, 0};
-	bear_grudge(c, now);
+	client_bear_grudge(c, now);
 	row_changed(&c->row);
 	log_limit(c, what, rate.count, now);
 }
@@ -382,11 +219,11 @@ clients_view(
 	if (!prefix_of(client, &view->client))
 		return false;
 	view->network = prefix_network(&view->client);
-	c = find(&view->network);
+	c = client_find(&view->network);
 	if (c != NULL)
 		view->around = bucket_count(&c->tallies[CLIENTS_CONNECTIONS],
 		    &clients_limits.network, now);
-	c = find(&view->client);
+	c = client_find(&view->client);
 	if (c == NULL)
 		return true;
 	for (int i = 0; i < CLIENTS_TALLIES; i++) {
@@ -396,8 +233,8 @@ clients_view(
 		view->tallies[i] = bucket_count(&c->tallies[i], &rate, now);
 	}
 	view->shut = shut_left(c, now);
-	view->grudge = grudge_left(c, now);
-	view->grudges = grudges_are_over(c, now) ? 0 : c->grudges;
+	view->grudge = client_grudge(c, now);
+	view->grudges = client_is_forgiven(c, now) ? 0 : c->grudges;
 	return true;
 }
 
@@ -410,10 +247,10 @@ clients_forget(const char *client)
 	if (!prefix_of(client, &prefix))
 		return false;
 	around = prefix_network(&prefix);
-	c = find(&prefix);
+	c = client_find(&prefix);
 	if (c != NULL)
 		table_drop(&c->row);
-	network = find(&around);
+	network = client_find(&around);
 	if (network != NULL)
 		table_drop(&network->row);
 	return c != NULL || network != NULL;

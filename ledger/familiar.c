@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/loop.h"
+#include "ledger/fold.h"
 #include "ledger/prefix.h"
 
 enum {
@@ -116,18 +117,10 @@ name_client(const char *client, struct name *name)
 static bool
 name_key(const char *key, struct name *name)
 {
-	size_t n = 0;
-
-	if (key == NULL || strchr(key, ':') == NULL || key[0] == '\0')
+	if (key == NULL || strchr(key, ':') == NULL ||
+	    strlen(key) > FAMILIAR_KEY_MAX)
 		return false;
-	for (; key[n] != '\0'; n++) {
-		if (n == FAMILIAR_KEY_MAX)
-			return false;
-		name->text[n] = key[n] >= 'A' && key[n] <= 'Z'
-		    ? (char)(key[n] - 'A' + 'a')
-		    : key[n];
-	}
-	name->text[n] = '\0';
+	fold(key, name->text, FAMILIAR_KEY_MAX);
 	return true;
 }
 

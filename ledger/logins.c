@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "ledger/fold.h"
 #include "ledger/logins_rows.h"
 
 struct logins_limits logins_limits;
@@ -19,20 +20,6 @@ logins_end(void)
 {
 	for (size_t i = 0; i < LOGINS_TABLES; i++)
 		table_clear(&logins_tables[i]);
-}
-
-/* Upper and lower case are one user: nobody gets a tally for each. */
-static const char *
-fold(const char *user, char out[LOGINS_USER_MAX + 1])
-{
-	size_t n = 0;
-
-	for (; user[n] != '\0' && n < LOGINS_USER_MAX; n++)
-		out[n] = user[n] >= 'A' && user[n] <= 'Z'
-		    ? (char)(user[n] - 'A' + 'a')
-		    : user[n];
-	out[n] = '\0';
-	return out;
 }
 
 /* The user's own at that client, when it is known as his. */
@@ -85,7 +72,7 @@ void
 logins_key(struct logins_key *key, const char *client, const char *given)
 {
 	*key = (struct logins_key){0};
-	fold(given, key->user);
+	fold(given, key->user, LOGINS_USER_MAX);
 	if (prefix_of(client, &key->client))
 		key->network = prefix_network(&key->client);
 }
@@ -240,7 +227,7 @@ logins_outcome(const char *client, const char *given, enum logins_result result,
 	struct prefix prefix;
 	bool counted = prefix_of(client, &prefix);
 
-	fold(given, user);
+	fold(given, user, LOGINS_USER_MAX);
 	if (result == LOGINS_NONE)
 		return;
 	if (result != LOGINS_GOOD)
@@ -272,7 +259,7 @@ logins_failures(const char *given, struct logins_failures *out, time_t now)
 	const struct target *target;
 
 	*out = (struct logins_failures){0};
-	target = target_find(fold(given, user));
+	target = target_find(fold(given, user, LOGINS_USER_MAX));
 	if (target != NULL) {
 		out->count =
 		    window_count(&target->failed, logins_limits.window, now);
@@ -306,7 +293,7 @@ bool
 logins_forget_user(const char *given)
 {
 	char user[LOGINS_USER_MAX + 1];
-	struct target *target = target_find(fold(given, user));
+	struct target *target = target_find(fold(given, user, LOGINS_USER_MAX));
 	struct owner *owner = owner_find(user);
 
 	if (target != NULL)

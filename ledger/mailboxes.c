@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "ledger/bucket.h"
+#include "ledger/fold.h"
 
 enum { ROWS_MAX = 1 << 17 };
 
@@ -78,20 +79,6 @@ static const struct kind kind = {"mailbox", ROWS_MAX, compare, free_row,
 
 struct table mailboxes_table = {.kind = &kind};
 
-/* Upper and lower case are one. */
-static const char *
-fold(const char *name, char out[MAILBOXES_NAME_MAX + 1])
-{
-	size_t n = 0;
-
-	for (; name[n] != '\0' && n < MAILBOXES_NAME_MAX; n++)
-		out[n] = name[n] >= 'A' && name[n] <= 'Z'
-		    ? (char)(name[n] - 'A' + 'a')
-		    : name[n];
-	out[n] = '\0';
-	return out;
-}
-
 static struct mailbox *
 find(const char *name)
 {
@@ -101,7 +88,7 @@ find(const char *name)
 	} key;
 	struct row *row;
 
-	fold(name, key.mailbox.name);
+	fold(name, key.mailbox.name, MAILBOXES_NAME_MAX);
 	row = table_find(&mailboxes_table, &key.mailbox.row);
 	return row != NULL ? MAILBOX(row) : NULL;
 }
@@ -114,7 +101,7 @@ make(const char *name, time_t now)
 
 	if (m != NULL)
 		return m;
-	m = new_row(fold(name, folded));
+	m = new_row(fold(name, folded, MAILBOXES_NAME_MAX));
 	if (m == NULL || table_add(&mailboxes_table, &m->row, now))
 		return m;
 	free(m);
