@@ -11,7 +11,7 @@
 
 enum {
 	WINDOW = 64,
-	PACKETS_MAX = 1024, /* kept where the socket is full */
+	PACKETS_MAX = 4096, /* kept where the socket is full */
 	TRIES = 2,
 	CHECK_MS = 250,
 	COMPLAIN_MS = 60 * 1000,

@@ -40,6 +40,11 @@ static const struct row {
 	    "\"mailbox-messages\" is how many one mailbox gets; "
 	    "\"postrider-user limit ADDRESS mailbox-messages RATE\" is for "
 	    "one user"}},
+    {VERDICT_TOO_MUCH_HELD, NULL,
+	{"login-held",
+	    "\"postrider-user show LOGIN\" tells why its mail is held, and "
+	    "\"postrider-queue release --login LOGIN\" sends it; "
+	    "\"login-held\" is how much of it may be"}},
     {VERDICT_MAILBOX_FULL, NULL, {NULL, "the mailbox has to get room"}},
     {VERDICT_MAILBOX_DISABLED, NULL,
 	{NULL, "\"postrider-user enable ADDRESS\" takes mail for it again"}},

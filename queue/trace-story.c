@@ -64,6 +64,9 @@ static const struct told {
 	"its sender {to:<>} is told of {recipients} success(es) by {report}"},
     {"queue", "not reported", "nobody is told of success: {reason}"},
     {"queue", "no copy", "no copy of the report for {to:<>}: {reason}"},
+    {"queue", "over budget",
+	"too much for {auth}[ with the app password {app}]: {count}, {what} is "
+	"{limit}"},
     {"queue", "held", "held: {reason}"},
     {"queue", "released", "released"},
     {"queue", "requeued", "requeued: begins anew"},

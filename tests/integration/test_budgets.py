@@ -117,7 +117,6 @@ def test_each_budget_and_each_login_for_itself():
 
 def test_release_sends_all_and_begins_anew():
     with suite_with("login-messages 3/1d") as suite:
-        suite.user_tool("passwd", "--app", "phone", ANN)
         send(suite, ANN, 5)
         wait_held(suite, ANN, 2)
         [notice] = wait_notices(suite)
@@ -132,6 +131,9 @@ def test_release_sends_all_and_begins_anew():
         assert user["limits"]["login-messages"] == {
             "value": "3/1d", "own": False}
         assert "login-messages: 3 of 3 in 1d" in user["tallies"]
+        story = queue_tool(suite, "trace", *(
+            one["id"] for one in held(suite, ANN))).stdout
+        assert f"too much for {ANN}: 4, login-messages is 3" in story
         text = suite.user_tool("show", ANN).stdout
         assert f"postrider-queue release --login {ANN} sends" in text
         # Each restart comes between, of each part.
@@ -159,10 +161,14 @@ def test_release_sends_all_and_begins_anew():
 
 def test_no_more_than_login_held_and_delete_discards():
     with suite_with("login-messages 2/1d", "login-held 2") as suite:
-        suite.user_tool("passwd", "--app", "phone", BOB)
+        password = suite.passwords[ANN]
+        suite.passwords[ANN] = suite.user_tool(
+            "passwd", "--app", "phone", ANN).stdout.strip()
         send(suite, ANN, 4)
+        suite.passwords[ANN] = password
         assert len(wait_held(suite, ANN, 2)) == 2
-        wait_notices(suite)
+        [notice] = wait_notices(suite)
+        assert "passwd --revoke --app phone" in notice.get_payload()
 
         def refused():
             with suite.submission(ANN) as client:
@@ -332,7 +338,7 @@ def test_nonsense_from_ledger_costs_its_connection(house):
 def test_told_once_and_after_a_crash(house):
     """Killed before the postmaster was told, it tells him at the next start;
     once told, never again."""
-    serve_ledger(house, lambda attributes: OVER)
+    asked = serve_ledger(house, lambda attributes: OVER)
     submit(house)
     notice = house.delivery()
     assert notice.mailbox == BOSS
@@ -345,6 +351,7 @@ def test_told_once_and_after_a_crash(house):
     submit(house)
     house.restart()
     submit(house)
+    assert len(asked) == 1  # what is held anyway does not count
     house.tool("release", "--state", "held", "--sender", "nobody")
     assert house.mailbox.empty()
     assert len(house.log_lines("postmaster told")) == 1
