@@ -26,6 +26,27 @@ static const struct row {
 	{"milter-default",
 	    "a filter does not answer; \"milter-default "
 	    "accept\" goes on without it"}},
+    {VERDICT_GREYLISTED, NULL,
+	{"greylist",
+	    "it has to come again after \"greylist-delay\"; \"trust-client "
+	    "NETWORK\" lets it in at once, \"greylist no\" everybody"}},
+    {VERDICT_TOO_MUCH_HELD, NULL,
+	{"login-held", "\"postrider-user show\" says why its mail is held"}},
+    {VERDICT_BAD_HELO, NULL,
+	{"tolerate", "\"tolerate helo NETWORK\" takes such a greeting"}},
+    {VERDICT_FROM_NOT_OWNED, NULL,
+	{"bind-from",
+	    "\"postrider-user grant\" lets a login send as further addresses, "
+	    "\"bind-from no\" as anybody"}},
+    {VERDICT_LISTED, NULL,
+	{"refuse-score",
+	    "\"dnsbl\" says which lists count, \"refuse-score\" how much; "
+	    "\"trust-client NETWORK\" lets it in"}},
+    {VERDICT_TALKED_FIRST, NULL,
+	{"greet-delay",
+	    "that is no mail server; \"greet-delay 0s\" catches fewer"}},
+    {VERDICT_TOO_MANY_ERRORS, NULL,
+	{"max-errors", "\"max-errors\" is how many a session may have"}},
     {VERDICT_TOO_MANY_RECIPIENTS, NULL,
 	{"max-recipients",
 	    "\"max-recipients\" is how many one message may "
@@ -113,12 +134,33 @@ static const struct row {
 	{"tolerate",
 	    "the others come again; \"tolerate null-sender ADDRESS\" takes "
 	    "them at once"}},
-    {VERDICT_OK, "too many errors",
-	{"max-errors", "\"max-errors\" is how many a session may have"}},
-    {VERDICT_OK, "too many connections from",
+    {VERDICT_OK, "listed by ",
+	{"refuse-score",
+	    "\"dnsbl\" says which lists count, \"refuse-score\" how much; "
+	    "\"trust-client NETWORK\" lets it in"}},
+    {VERDICT_OK, "too much abuse has come from",
+	{"offences",
+	    "\"offences\" is how much of that one client may do; "
+	    "\"postrider-user forget\" lets it in now"}},
+    {VERDICT_OK, "it connects too often",
+	{"client-connections",
+	    "\"client-connections\" is how often one client may come"}},
+    {VERDICT_OK, "its network connects too often",
+	{"network-connections",
+	    "\"network-connections\" is how often a network may come"}},
+    {VERDICT_OK, "too many connections from there",
 	{"max-client-sessions",
-	    "\"max-client-sessions\" is how many one "
-	    "client may have at a time"}},
+	    "\"max-client-sessions\" is how many one client may have at a "
+	    "time"}},
+    {VERDICT_OK, "too many connections from its network",
+	{"max-network-sessions",
+	    "\"max-network-sessions\" is how many a network may have at a "
+	    "time"}},
+    {VERDICT_OK, "others waited after it",
+	{"max-waiting", "\"max-waiting\" is how many may wait"}},
+    {VERDICT_OK, "no worker was free in time",
+	{"smtpd-processes",
+	    "\"smtpd-processes\" is how many are served at a time"}},
     {VERDICT_OK, "timeout",
 	{"smtp-timeout", "\"smtp-timeout\" is how long it may be silent"}},
     {VERDICT_OK, "this proxy sends no PROXY header",

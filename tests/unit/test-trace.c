@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "common/verdict.h"
+#include "queue/loosen.h"
 #include "queue/trace-line.h"
 #include "queue/trace-set.h"
 
@@ -157,6 +159,40 @@ nobody_speaks_for_others(void **state)
 	    "smtpd says: delivered to=c@d");
 }
 
+/* What no setting changes, or who is told it is no stranger. */
+static bool
+is_without_advice(enum verdict verdict)
+{
+	static const enum verdict those[] = {VERDICT_BUSY, VERDICT_INTERNAL,
+	    VERDICT_CANNOT_SIGN, VERDICT_LOGIN_LATER, VERDICT_DISK_FULL,
+	    VERDICT_MAILBOX_BUSY, VERDICT_NO_CONNECTION, VERDICT_EXPIRED,
+	    VERDICT_BAD_RECIPIENT, VERDICT_LOGIN_FAILED, VERDICT_NULL_MX,
+	    VERDICT_NO_HOST, VERDICT_HEADER_TOO_BIG, VERDICT_NUL_OCTET,
+	    VERDICT_NEEDS_UTF8, VERDICT_UNATTENDED, VERDICT_REFUSED};
+
+	for (size_t i = 0; i < sizeof(those) / sizeof(those[0]); i++)
+		if (those[i] == verdict)
+			return true;
+	return verdict_is_success(verdict);
+}
+
+static void
+refusals_can_be_loosened(void **state)
+{
+	(void)state;
+	for (int v = 0; v < VERDICT_COUNT; v++) {
+		const struct verdict_row *row = verdict_row((enum verdict)v);
+		const struct loosening *l = loosen_find(row->text);
+
+		if ((l == NULL) != is_without_advice((enum verdict)v))
+			fail_msg("%s", row->name);
+		assert_true(l == NULL || l->how[0] != '\0');
+	}
+	assert_string_equal(
+	    loosen_find("listed by bl.example")->keyword, "refuse-score");
+	assert_null(loosen_find("because"));
+}
+
 static void
 sets_grow(void **state)
 {
@@ -186,6 +222,7 @@ main(void)
 	    cmocka_unit_test(broken_pairs_end_a_line),
 	    cmocka_unit_test(lines_become_sentences),
 	    cmocka_unit_test(nobody_speaks_for_others),
+	    cmocka_unit_test(refusals_can_be_loosened),
 	    cmocka_unit_test(sets_grow),
 	};
 
