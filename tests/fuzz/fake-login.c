@@ -45,8 +45,11 @@ void
 login_end(struct login *login)
 {
 	REQUIRE(!scram_open);
-	if (login->end >= 0)
-		close(login->end);
+	if (login->end < 0)
+		return;
+	/* Nobody has taken it: the exchange broke off behind the proof. */
+	close(login->end);
+	fake_logged_in = false;
 }
 
 enum verdict

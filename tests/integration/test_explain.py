@@ -132,6 +132,15 @@ def test_explain_says_what_a_session_says(suite):
                 ("recipient", 550), ("recipient", 554)} <= ends, ends
 
 
+@pytest.mark.parametrize("ip", [STRANGER, "127.0.0.1", RELAY, BROKEN])
+@pytest.mark.parametrize("helo", NAMES)
+def test_every_name_from_everywhere(suite, ip, helo):
+    case = "x@there.test", ANN, ip, helo, None, 0
+    told = explain(suite, "x@there.test", ANN, "--ip", ip, "--helo", helo)
+    assert (told["step"], told["smtp"], told["enhanced"],
+            told["text"]) == session(suite, case)
+
+
 # -- what it says --
 
 @pytest.mark.parametrize("options,exit,rule,keyword", [
