@@ -65,6 +65,7 @@ struct routing {
 	size_t n, unanswered;
 	enum verdict sender; /* whether the login may send as From */
 	char *limits;        /* its own (protocol.h); NULL: none */
+	void (*limited)(struct routing *); /* once those are known */
 	struct route routes[];
 };
 
@@ -83,9 +84,6 @@ void client_refuse(struct client *, enum verdict, const char *address);
 /* The same for a call that failed with errno; logged. */
 void client_refuse_errno(struct client *, const char *what);
 
-/* More of its login's mail cannot be taken (login-held). */
-bool client_is_full(const struct client *);
-
 void routing_release(struct routing *);
 
 /* -- queue/sign.c -- */
@@ -103,6 +101,24 @@ bool client_signs(struct client *);
 
 /* Into the envelope; false: there should be some, and are not. */
 bool client_take_signatures(struct client *, const struct signing *);
+
+/* -- queue/spend.c -- */
+
+/* More of its login's mail cannot be taken (login-held). */
+bool client_is_full(const struct client *);
+
+/* Only what a login sends, and what of it is not held anyway. */
+bool client_is_counted(const struct client *);
+
+/* What its login may send, into its routing; then answered(). */
+void client_ask_limits(struct client *, void (*answered)(struct routing *));
+
+/* Nothing else is in its way: count it, and commit it or refuse it. */
+void client_spend(struct client *);
+
+/* -- queue/commit.c -- */
+
+void client_commit(struct client *);
 
 /* Commands; false: malformed. */
 bool client_on_scratch(struct client *, struct packet *);

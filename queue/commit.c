@@ -12,11 +12,8 @@
 #include "common/protocol.h"
 #include "queue/attempt.h"
 #include "queue/budget.h"
-#include "queue/budgets.h"
 #include "queue/client.h"
-#include "queue/hold.h"
 #include "queue/local.h"
-#include "queue/overrun.h"
 #include "queue/queue.h"
 #include "queue/room.h"
 #include "queue/signer.h"
@@ -177,16 +174,6 @@ check_content(struct client *c)
 	return VERDICT_OK;
 }
 
-/*
- * Only what a login sends, and what of it goes out: what is held anyway the
- * postmaster decides about.
- */
-static bool
-is_counted(const struct client *c)
-{
-	return c->role == CLIENT_LOGIN && hold_reason(&c->envelope) == NULL;
-}
-
 static void judge_routes(struct client *);
 
 static void
@@ -221,23 +208,9 @@ on_sender(void *asker, size_t index, struct route *route)
 }
 
 static void
-on_limits(void *asker, size_t index, struct route *route)
-{
-	struct routing *r = asker;
-
-	(void)index;
-	/* Where nobody can tell, what all logins may send. */
-	if (route->n > 0) {
-		r->limits = route->targets[0];
-		route->targets[0] = NULL;
-	}
-	answered(r);
-}
-
-static void
 ask_routes(struct client *c)
 {
-	bool sender = client_asks_sender(c), limits = is_counted(c);
+	bool sender = client_asks_sender(c), limits = client_is_counted(c);
 	size_t n = c->envelope.n;
 	struct routing *r = calloc(1, sizeof(*r) + n * sizeof(r->routes[0]));
 
@@ -253,7 +226,7 @@ ask_routes(struct client *c)
 	if (sender)
 		route_ask_sender(c->login, c->facts->from, on_sender, r);
 	if (limits)
-		route_ask_limits(c->login, on_limits, r);
+		client_ask_limits(c, answered);
 	for (size_t i = 0; i < n; i++)
 		route_ask(c->envelope.recipients[i].address,
 		    c->envelope.sender[0] == '\0', on_route, r, i);
@@ -330,8 +303,8 @@ send_committed(struct client *c, int envelope)
 	peer_send(&c->peer, &p);
 }
 
-static void
-commit(struct client *c)
+void
+client_commit(struct client *c)
 {
 	struct buf text = BUF_INIT(ENVELOPE_FILE_MAX);
 	int envelope = -1, rc = -1;
@@ -363,39 +336,6 @@ commit(struct client *c)
 }
 
 static void
-on_spent(void *asker, const struct overrun *overrun)
-{
-	struct routing *r = asker;
-	struct client *c = r->client;
-
-	r->unanswered--;
-	if (c == NULL)
-		routing_release(r);
-	else if (overrun->kind == OVERRUN_NONE ||
-	    overrun_hold(&c->envelope, c->reception.id, c->app, overrun))
-		commit(c);
-	else
-		client_refuse(c, VERDICT_TOO_MUCH_HELD, NULL);
-}
-
-/* The last question: what is refused before does not count. */
-static void
-spend(struct client *c)
-{
-	const char *limits = c->routing->limits;
-
-	if (client_is_full(c)) {
-		client_refuse(c, VERDICT_TOO_MUCH_HELD, NULL);
-	} else if (!is_counted(c)) {
-		commit(c);
-	} else {
-		c->routing->unanswered++;
-		budgets_ask(&c->envelope, limits != NULL ? limits : "",
-		    on_spent, c->routing);
-	}
-}
-
-static void
 on_signed(void *asker, const struct signing *signing)
 {
 	struct routing *r = asker;
@@ -405,7 +345,7 @@ on_signed(void *asker, const struct signing *signing)
 	if (c == NULL)
 		routing_release(r);
 	else if (client_take_signatures(c, signing))
-		spend(c);
+		client_spend(c);
 	else
 		client_refuse(c, VERDICT_CANNOT_SIGN, NULL);
 }
@@ -434,7 +374,7 @@ judge_routes(struct client *c)
 		return;
 	}
 	if (!client_signs(c))
-		spend(c);
+		client_spend(c);
 	else if (verdict_is_temporary(c->routing->sender))
 		client_refuse(c, VERDICT_LOOKUP_FAILED, NULL);
 	else

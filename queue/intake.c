@@ -12,8 +12,6 @@
 #include "common/log.h"
 #include "queue/budget.h"
 #include "queue/client.h"
-#include "queue/held.h"
-#include "queue/hold.h"
 #include "queue/queue.h"
 #include "queue/room.h"
 
@@ -225,15 +223,6 @@ client_refuse_errno(struct client *c, const char *what)
 		    log_text("id", c->reception.id), log_text("what", what),
 		    log_text("reason", strerror(reason)));
 	client_refuse(c, verdict_of_errno(reason), NULL);
-}
-
-/* As much of its login's mail is held as may be. */
-bool
-client_is_full(const struct client *c)
-{
-	return c->login != NULL &&
-	    held_of_login(c->login) >= queue.config.login_held &&
-	    hold_login_rule(c->login) != NULL;
 }
 
 /* -- open -- */
