@@ -147,6 +147,12 @@ def test_trouble_with_the_dns_holds_nobody_up(make_smtpd, zone):
     assert key_of(smtpd) is None
 
 
+def test_a_name_that_cannot_be_looked_up_is_not_suspect(make_smtpd):
+    smtpd = make_smtpd(SUSPECTS, zone={**ZONE, "*.arpa": SERVFAIL,
+                                       "1.0.0.127.in-addr.arpa": SERVFAIL})
+    assert key_of(smtpd, sender="x@pool.example") is None
+
+
 def test_without_ledger_there_is_none(make_smtpd):
     smtpd = make_smtpd(STRANGERS, ledger=False)
     with smtpd.client() as client:

@@ -95,6 +95,7 @@ struct dns_question {
 static struct dns_question *questions[QUESTIONS_MAX];
 static size_t nquestions;
 static unsigned asked; /* so far */
+static bool no_room;
 
 struct dns_async *
 dns_async_open(const struct config *config, size_t most)
@@ -127,7 +128,7 @@ dns_async_ask(struct dns_async *a, const char *name, uint16_t type,
 
 	(void)a;
 	asked++;
-	if (nquestions == QUESTIONS_MAX)
+	if (no_room || nquestions == QUESTIONS_MAX)
 		return NULL;
 	q = calloc(1, sizeof(*q));
 	assert_non_null(q);
@@ -322,6 +323,28 @@ test_nobody_is_listed_before_the_trial(void **state)
 	assert_int_equal(told.score, 3);
 }
 
+/* Nor while it cannot be tried. */
+static void
+test_nobody_is_listed_without_a_trial(void **state)
+{
+	(void)state;
+	lists_close(lists);
+	no_room = true;
+	lists = lists_open(&config);
+	no_room = false;
+	assert_non_null(ask("192.0.2.1"));
+	says("1.2.0.192.bl.test", "127.0.0.2");
+	says("1.2.0.192.other.test", NULL);
+	assert_int_equal(calls, 1);
+	assert_int_equal(told.score, 0);
+	pass(60000);
+	trials_are_good();
+	assert_non_null(ask("192.0.2.1"));
+	says("1.2.0.192.bl.test", "127.0.0.2");
+	says("1.2.0.192.other.test", NULL);
+	assert_int_equal(told.score, 3);
+}
+
 static void
 test_answers_have_their_time(void **state)
 {
@@ -495,6 +518,7 @@ main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_nobody_is_listed_before_the_trial),
+	    TEST(test_nobody_is_listed_without_a_trial),
 	    TEST(test_answers_have_their_time),
 	    TEST(test_the_deadline),
 	    TEST(test_silent_lists),
