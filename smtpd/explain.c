@@ -83,10 +83,10 @@ static bool
 decide_blindly(struct explaining *x, enum policy_step step)
 {
 	static const struct dot_reader nothing;
-	struct policy_facts facts = {.client = &x->session.facts,
-	    .content = {.wire = &nothing},
-	    .gather = gather_nothing};
+	struct policy_facts facts = facts_of_header(&x->session, NULL);
 
+	facts.content.wire = &nothing;
+	facts.gather = gather_nothing;
 	return decide(x, step, &facts);
 }
 

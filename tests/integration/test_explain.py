@@ -10,7 +10,7 @@ import random
 
 import pytest
 
-from scripted_dns import SERVFAIL, ScriptedDns
+from scripted_dns import NXDOMAIN, SERVFAIL, ScriptedDns
 from smtpd_fakes import Client, plain
 from suite import PASSWORD, Suite
 
@@ -188,6 +188,32 @@ def test_for_people(suite):
     assert ("  relaying         refuses         relay-from: not at home here, "
             "the client may not relay") in lines
     assert lines[-1] == "recipient: 554 5.7.1 relaying denied (rule relaying)"
+
+
+def test_what_a_login_may_write_is_not_known(suite):
+    told = rules(explain(suite, ANN, BOB, "--ip", "127.0.0.1", "--auth", ANN,
+                         check=0))
+    assert told["header", "from-owned"]["result"] == "not known here"
+    assert told["authentic", "spf"]["result"] == "does not apply"
+
+
+def test_who_is_listed_or_not_known(dns):
+    """Explained as the gate and a session refuse, and nobody is known for
+    having been explained."""
+    listed, new = "127.0.0.5", "127.0.1.5"
+    dns.update({"5.0.0.127.bl.test": {"A": "127.0.0.2"},
+                "2.0.0.127.bl.test": {"A": "127.0.0.2"},
+                "*.bl.test": NXDOMAIN})
+    with Suite(users=[(ANN, PASSWORD)], dns_server=dns.address,
+               extra=["dnsbl bl.test 5", "greylist strangers"]) as suite:
+        for ip, rule, code in ((listed, "lists", 550), (new, "greylist", 450)):
+            for _ in range(2):
+                told = explain(suite, "x@there.test", ANN, "--ip", ip,
+                               "--helo", "client.example")
+                assert (told["rule"], told["smtp"]) == (rule, code)
+            case = "x@there.test", ANN, ip, "client.example", None, 0
+            assert session(suite, case)[:3] == (
+                told["step"], told["smtp"], told["enhanced"])
 
 
 @pytest.mark.parametrize("arguments", [
