@@ -425,7 +425,8 @@ is_stranger(const struct guest *g, enum guest_word word)
 static void
 welcome(struct guest *g, enum guest_word word)
 {
-	if (!count(g))
+	/* Who talks already is asked nobody about. */
+	if (!count(g) || !is_quiet(g))
 		return;
 	if (loop_watch(&g->watch) == -1) {
 		guest_dismiss(g, "421 4.3.0 too busy, try again later\r\n",

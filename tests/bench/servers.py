@@ -16,7 +16,7 @@ class Ours:
         """pair: certificate and key, for TLS on all of its ports; extra:
         config lines; more: what else Suite understands"""
         lines = ["smtpd-processes 200", "pop3d-processes 200",
-                 "max-client-sessions 200", *extra]
+                 "max-client-sessions 200", "max-network-sessions 400", *extra]
         kinds = ["smtp", "submission", "pop3"]
         if pair:
             lines += [f"tls-certificate {pair[0]}", f"tls-key {pair[1]}"]
