@@ -302,10 +302,28 @@ class Backscatter(Bot):
         await self.send(self.mail(self.day.users, sender=""))
 
 
+class Infected(Bot):
+    """As patient as a mail server, and says who it is: for a filter."""
+
+    body = "a virus"
+
+    async def run(self):
+        mail = self.mail()
+        mail.message = message(self.sender, self.victim, self.token,
+                               body=self.body)
+        await self.send(mail, tries=4)
+
+
+class Spammer(Infected):
+    """Likewise; the filter is not so sure."""
+
+    body = "spam"
+
+
 KINDS = {TalksFirst: 14, Once: 30, ListedOnce: 12, ListedPatient: 10,
          Forger: 6, AuthorForger: 4, Colleague: 3, NoDomain: 4, OurName: 2,
          Harvester: 3, Bomber: 3, Idle: 3, Browser: 3, Relay: 3,
-         Pipeliner: 4, Backscatter: 2}
+         Pipeliner: 4, Backscatter: 2, Infected: 2, Spammer: 2}
 
 
 # -- the day --

@@ -5,10 +5,11 @@ delivered once, and no bad one gets into an inbox.
 A bad message that is put into the folder Junk counts as kept out.  What is
 not among the bots, for nothing but a content filter tells it from good mail,
 is whoever waits for the greeting, tries again after a 450, is on no list, and
-says who he is, or at least forges nobody who objects by DMARC or SPF.
+says who he is, or at least forges nobody who objects by DMARC or SPF.  Two
+kinds of bots are of that class, and a filter knows what they send.
 
 $POSTRIDER_DAY_BOTS is how many bots there are (1000), and 10000 is the day of
-its whole size; $POSTRIDER_DAY_SECONDS is how long it lasts (18, or 200)."""
+its whole size; $POSTRIDER_DAY_SECONDS is how long it lasts (12, or 200)."""
 import collections
 import os
 import poplib
@@ -20,12 +21,13 @@ import threading
 import pytest
 
 from day_traffic import Day
+from filters import CONTINUE, Filter, add_header, reply_code
 from suite import DOMAIN, HOSTNAME, SECONDS
 from watch import now
 
 BOTS = int(os.environ.get("POSTRIDER_DAY_BOTS", "1000"))
 SPAN = float(os.environ.get("POSTRIDER_DAY_SECONDS",
-                            "18" if BOTS <= 1000 else "200"))
+                            "12" if BOTS <= 1000 else "200"))
 USERS = [f"user{n}@{DOMAIN}" for n in range(12)]
 GOOD = 100
 
@@ -149,6 +151,15 @@ def good_servers(day, suite, key):
                  author="mailer-daemon@peer.test")
 
 
+def content_filter(talk):
+    """Refuses viruses, and marks spam."""
+    if b"\na virus" in b"\n" + talk.body:
+        return talk.send(reply_code("554 5.7.1 infected"))
+    if b"\nspam" in b"\n" + talk.body:
+        talk.send(add_header("X-Spam-Flag", "YES"))
+    return talk.send(CONTINUE)
+
+
 class Users(threading.Thread):
     """Those who log in, to send and to read, all day long."""
 
@@ -193,10 +204,11 @@ def subjects(folder):
     return found
 
 
-def test_a_day(dns, make_suite, report):
+def test_a_day(dns, scanner, make_suite, report):
     random.seed(6)
+    scanner.on["E"] = [content_filter]
     suite = make_suite(dns_server=dns.address, users=USERS,
-                       extra=CONFIG + DEFAULTS)
+                       extra=CONFIG + DEFAULTS + [scanner.line()])
     key, record = signing_key(suite)
     zones(dns, record)
     dns.start()
@@ -221,7 +233,15 @@ def test_a_day(dns, make_suite, report):
     assert not users.errors
     kinds = collections.Counter(t.split("-")[1] for t in bad)
     assert not bad, kinds
+    # What is put apart is what the filter marked.
+    assert {t.split("-")[1] for u in USERS for t in junk[u]} <= {"spammer"}
     assert not missing, (missing, day.troubles)
+
+
+@pytest.fixture(name="scanner")
+def _scanner():
+    with Filter() as scanner:
+        yield scanner
 
 
 @pytest.fixture(name="dns")
