@@ -2,7 +2,10 @@
 #include "smtpd/milter.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -124,6 +127,24 @@ take_data(struct milter *m, const char *id, size_t n)
 	return true;
 }
 
+/*
+ * What a filter's library says in several writes waits, from the second on,
+ * for the acknowledgement of the first: 40 ms that nobody works in.
+ */
+static void
+acknowledge_at_once(const struct milter *m)
+{
+#ifdef TCP_QUICKACK
+	int on = 1;
+
+	if (m->config->path == NULL)
+		(void)setsockopt(m->stream.in, IPPROTO_TCP, TCP_QUICKACK, &on,
+		    sizeof(on));
+#else
+	(void)m;
+#endif
+}
+
 enum milter_heard
 milter_hear(struct milter *m, const char *id, uint64_t seconds,
     struct milter_reply *reply, uint64_t *n)
@@ -133,6 +154,7 @@ milter_hear(struct milter *m, const char *id, uint64_t seconds,
 
 	do {
 		milter_limit(m, seconds);
+		acknowledge_at_once(m);
 		if (!take(m, id, octets, sizeof(octets)))
 			return MILTER_SILENT;
 		if (!milter_read_head(octets, UINT32_MAX, &head)) {

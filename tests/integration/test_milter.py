@@ -601,11 +601,11 @@ def test_the_first_refusal_ends_it_for_all(make_filter, make_smtpd):
 # -- what was found of it is shown to them, and stays --
 
 def test_our_word_is_shown_and_cannot_be_changed(make_filter):
-    f = make_filter()
+    f, behind = make_filter(), make_filter()
     f.on["E"] = [change_header(1, "Authentication-Results", ""),
                  insert_header(1, "Authentication-Results", "mine; x=y"),
                  CONTINUE]
-    smtpd = Smtpd(extra=[*ONE, f.line()]).start()
+    smtpd = Smtpd(extra=[*ONE, f.line(), behind.line()]).start()
     try:
         with smtpd.client() as c:
             c.ehlo()
@@ -619,6 +619,8 @@ def test_our_word_is_shown_and_cannot_be_changed(make_filter):
     assert [name for name, _ in f.talk.headers] == [
         "Authentication-Results", "From"]
     assert f.talk.headers[0][1].startswith("mail.example.test;")
+    assert [value.split(";")[0] for _, value in behind.talk.headers] == [
+        "mail.example.test", "mine", "x@elsewhere.test"]
     assert b"\nAuthentication-Results: mail.example.test;" in message.local
     assert b"spf=pass" not in message.content
     assert b"\nAuthentication-Results: mine; x=y\nFrom:" in message.outside
