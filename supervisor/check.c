@@ -213,6 +213,7 @@ static void (*const checks[])(const struct config *) = {
     check_certificates,
     check_trust,
     check_tokens,
+    check_filters,
     check_listeners,
     check_database,
     check_outbound,

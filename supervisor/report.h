@@ -39,6 +39,7 @@ bool check_spool(const struct config *, const char *config_path, bool repair);
 void check_certificates(const struct config *);
 void check_tokens(const struct config *);	     /* check_tokens.c */
 void check_trust(const struct config *);	     /* check_trust.c */
+void check_filters(const struct config *);    /* check_filters.c */
 void check_listeners(const struct config *);
 void check_database(const struct config *);
 void check_outbound(const struct config *);  /* check_outbound.c */

@@ -176,6 +176,23 @@ def test_a_full_backlog_is_waited_for_a_while(make_suite):
         sock.close()
 
 
+def test_check_tells_of_filters_that_are_not_there(make_suite, make_filter):
+    suite = make_suite()
+    there = make_filter(suite)
+    gone = Filter()
+    gone.close()
+    suite.write_config(there.line(), gone.line("default=accept"),
+                       f"milter {suite.path('nothing')}")
+    suite.init()
+    said = [line for line in suite.run(
+        "postrider", "check", check=False).stdout.splitlines()
+        if "milter" in line]
+    assert [line.partition("milter ")[2] for line in said] == [
+        f"{gone.address}: Connection refused: mail passes without it",
+        f"{suite.path('nothing')}: No such file or directory: "
+        "mail has to wait for it"]
+
+
 # -- held, and junk --
 
 def test_quarantined_mail_waits_for_its_release(make_suite, make_filter):
