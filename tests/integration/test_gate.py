@@ -373,6 +373,34 @@ def test_without_workers_they_wait(make_suite):
             c.close()
 
 
+def test_who_is_known_is_served_first(make_suite):
+    """Of those that wait in the gate; a few are on their way already."""
+    suite = make_suite(users=[ANN], extra=[
+        "smtpd-processes 1", "relay-from 127.0.0.2"]).start()
+    with client(suite) as busy:
+        busy.ehlo()
+        strangers = [client(suite) for _ in range(6)]
+        for c in strangers:
+            c.send("EHLO x.example\r\n")
+        until(lambda: waiting(suite) == 6)
+        known = client(suite, address="127.0.0.2")
+        known.send("EHLO y.example\r\n")
+        until(lambda: waiting(suite) == 7)
+        # Each is there by the time that it is read from.
+        sockets = {c.socket: c for c in [*strangers, known]}
+        order = []
+        assert busy.command("QUIT") == 221
+        while sockets:
+            [ready, *more] = select.select(list(sockets), [], [], SECONDS)[0]
+            assert not more
+            c = sockets.pop(ready)
+            order.append(c)
+            assert c.reply() == 250
+            assert c.command("QUIT") == 221
+            c.close()
+        assert order[4] is known
+
+
 def test_the_idle_make_way_when_all_workers_are_busy(make_suite):
     """...but not who is within a message, and not while nobody waits."""
     suite = make_suite(users=[ANN], extra=[
