@@ -164,7 +164,8 @@ take_handed(struct worker *w, int connection)
 static int
 find_client(struct worker *w, int fd)
 {
-	if (proxy_find_client(fd, pool.rules->proxies, &w->client))
+	if (pool.rules->proxies == NULL ||
+	    proxy_find_client(fd, pool.rules->proxies, &w->client))
 		return fd;
 	close(fd);
 	return -1;

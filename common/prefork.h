@@ -49,7 +49,8 @@ struct prefork {
 	    int connection, struct sockaddr_storage *client, void *context);
 	/*
 	 * Whoever connects from there says whose connection it is
-	 * (common/proxy.h), and that client is the one that is counted.
+	 * (common/proxy.h), and that client is the one that is counted.  NULL:
+	 * nobody does.
 	 */
 	const struct config_nets *proxies;
 	/*
