@@ -15,8 +15,8 @@ take_socket_path(struct config_reader *r, const struct config_keyword *k,
 	struct sockaddr_un address;
 
 	if (path[0] != '/')
-		return config_fail(r, "\"%s\": \"%s\" is not an absolute path",
-		    k->name, path);
+		return config_fail(
+		    r, "\"%s\": \"%s\" is not an absolute path", k->name, path);
 	if (strlen(path) >= sizeof(address.sun_path))
 		return config_fail(r,
 		    "\"%s\": a socket's path has at most %zu octets", k->name,
@@ -111,8 +111,8 @@ read_default(struct config_reader *r, const struct config_keyword *k,
 {
 	*accept = strcmp(value, "accept") == 0;
 	return *accept || strcmp(value, "tempfail") == 0 ||
-	    config_fail(r, "\"%s\": \"%s\" is none of tempfail|accept",
-		k->name, value);
+	    config_fail(
+		r, "\"%s\": \"%s\" is none of tempfail|accept", k->name, value);
 }
 
 /* Words with commas between them. */
@@ -161,8 +161,7 @@ take_option(struct config_reader *r, const struct config_keyword *k,
 		return read_skip(r, k, word + 5, &m->skip);
 	}
 	return config_fail(r,
-	    "\"%s\": \"%s\" is none of timeout=|default=|skip=", k->name,
-	    word);
+	    "\"%s\": \"%s\" is none of timeout=|default=|skip=", k->name, word);
 }
 
 /* -- keywords -- */

@@ -99,8 +99,7 @@ field_length(struct span lines)
 	size_t n = 0;
 
 	do {
-		const char *end =
-		    memchr(lines.data + n, '\n', lines.len - n);
+		const char *end = memchr(lines.data + n, '\n', lines.len - n);
 
 		if (end == NULL)
 			return lines.len;
@@ -203,8 +202,8 @@ draft_add(struct draft *d, const char *name, const char *value, bool spaced)
 }
 
 bool
-draft_insert(struct draft *d, size_t index, const char *name,
-    const char *value, bool spaced)
+draft_insert(struct draft *d, size_t index, const char *name, const char *value,
+    bool spaced)
 {
 	size_t at = 0, own = own_fields(d);
 
@@ -225,8 +224,8 @@ is_called(const struct draft_field *f, const char *name)
 }
 
 bool
-draft_change(struct draft *d, size_t index, const char *name,
-    const char *value, bool spaced)
+draft_change(struct draft *d, size_t index, const char *name, const char *value,
+    bool spaced)
 {
 	size_t at = 0;
 
@@ -270,8 +269,8 @@ draft_is_marked(const struct draft *d)
 }
 
 void
-draft_write(const struct draft *d, enum draft_kind kind, bool others,
-    struct buf *out)
+draft_write(
+    const struct draft *d, enum draft_kind kind, bool others, struct buf *out)
 {
 	for (size_t i = 0; i < d->n; i++)
 		if ((d->fields[i].kind == kind) != others) {

@@ -32,10 +32,10 @@ enum draft_kind {
 
 struct draft_field {
 	enum draft_kind kind;
-	char *text;	/* owned; "Name: value" without the last line end */
-	size_t n;	/* its octets */
-	size_t name;	/* of them, the name's; 0: it is no field */
-	size_t value;	/* where the value begins */
+	char *text;   /* owned; "Name: value" without the last line end */
+	size_t n;     /* its octets */
+	size_t name;  /* of them, the name's; 0: it is no field */
+	size_t value; /* where the value begins */
 };
 
 struct draft {

@@ -39,8 +39,8 @@ begin_draft(struct message *m)
 	    &m->draft, DRAFT_OWN, (struct span){m->own.data, m->own.len});
 	if (m->completed > 0)
 		draft_take(&m->draft, DRAFT_CAME,
-		    (struct span){h->data + m->completed,
-			h->len - m->completed});
+		    (struct span){
+			h->data + m->completed, h->len - m->completed});
 	draft_take(
 	    &m->draft, DRAFT_CAME, (struct span){m->kept.data, m->kept.len});
 	return !m->draft.failed;

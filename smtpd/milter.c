@@ -17,8 +17,7 @@ enum { QUIT_MS = 1000 };
 enum { WITH_UNKNOWN = 3, WITH_DATA = 4 };
 
 void
-milter_init(
-    struct milter *m, const struct config_milter *config, size_t index)
+milter_init(struct milter *m, const struct config_milter *config, size_t index)
 {
 	*m = (struct milter){.config = config,
 	    .index = index,
@@ -138,8 +137,8 @@ acknowledge_at_once(const struct milter *m)
 	int on = 1;
 
 	if (m->config->path == NULL)
-		(void)setsockopt(m->stream.in, IPPROTO_TCP, TCP_QUICKACK, &on,
-		    sizeof(on));
+		(void)setsockopt(
+		    m->stream.in, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 #else
 	(void)m;
 #endif
@@ -167,8 +166,8 @@ milter_hear(struct milter *m, const char *id, uint64_t seconds,
 		}
 		if (!take_data(m, id, head.n))
 			return MILTER_SILENT;
-		if (!milter_read_reply(head.letter, buf_text(&m->data),
-			m->data.len, reply)) {
+		if (!milter_read_reply(
+			head.letter, buf_text(&m->data), m->data.len, reply)) {
 			milter_fail(m, id, "nonsense");
 			return MILTER_SILENT;
 		}

@@ -30,17 +30,16 @@ struct milter {
 	const struct config_milter *config;
 	size_t index; /* of the config's filters */
 	enum milter_state state;
-	bool introduced; /* it knows of the client */
-	bool greeted;    /* and of its HELO */
+	bool introduced;      /* it knows of the client */
+	bool greeted;         /* and of its HELO */
 	struct stream stream; /* unless closed */
 	struct milter_options options;
-	struct buf data; /* of what it said last */
+	struct buf data;   /* of what it said last */
 	const char *stage; /* what it is asked about, for the log */
-	int64_t whole; /* monotonic: when all must be over; -1: no such */
+	int64_t whole;     /* monotonic: when all must be over; -1: no such */
 };
 
-void milter_init(
-    struct milter *, const struct config_milter *, size_t index);
+void milter_init(struct milter *, const struct config_milter *, size_t index);
 
 /* Say farewell where there is a connection; frees what it has. */
 void milter_quit(struct milter *);
@@ -67,8 +66,8 @@ enum milter_heard {
 void milter_limit(struct milter *, uint64_t seconds);
 
 /* The next answer; those of progress give it its time once more. */
-enum milter_heard milter_hear(struct milter *, const char *id,
-    uint64_t seconds, struct milter_reply *, uint64_t *n);
+enum milter_heard milter_hear(struct milter *, const char *id, uint64_t seconds,
+    struct milter_reply *, uint64_t *n);
 
 /* Some of the n octets announced; 0: it has failed. */
 size_t milter_body(

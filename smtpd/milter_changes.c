@@ -282,8 +282,8 @@ struct done {
 };
 
 static void
-do_one(struct message *m, const struct milter *by,
-    const struct milter_reply *r, struct done *done)
+do_one(struct message *m, const struct milter *by, const struct milter_reply *r,
+    struct done *done)
 {
 	switch (r->letter) {
 	case MILTER_ADD_RECIPIENT:

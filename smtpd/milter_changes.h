@@ -34,8 +34,8 @@ void milter_changes_free(struct milter_changes *);
  * Note one, whose data is the filter's.  NULL, or what is wrong with it: a
  * phrase for the log.
  */
-const char *milter_changes_note(struct milter_changes *, struct milter *,
-    const struct milter_reply *);
+const char *milter_changes_note(
+    struct milter_changes *, struct milter *, const struct milter_reply *);
 
 /* The same for a part of a new body. */
 const char *milter_changes_body(struct milter_changes *, struct milter *,

@@ -98,8 +98,7 @@ wait_connected(int fd, int64_t deadline_ms)
 	while (n == -1 && errno == EINTR);
 	if (n == 0)
 		errno = ETIMEDOUT;
-	if (n <= 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
+	if (n <= 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == -1)
 		return -1;
 	errno = error;
 	return error == 0 ? 0 : -1;
@@ -110,8 +109,8 @@ reach_address(const struct sockaddr_storage *address, int64_t deadline_ms,
     const char **why)
 {
 	int on = 1;
-	int fd = socket(address->ss_family,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(
+	    address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd == -1)
 		return fail(fd, why);

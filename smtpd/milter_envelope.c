@@ -136,8 +136,8 @@ ask_mail(struct milters *all, struct milter *m, struct session *s,
 	milter_macros_add(&packets, &macros, MILTER_MAIL, MILTER_AT_MAIL,
 	    m->options.macros[MILTER_AT_MAIL]);
 	add_mail(&packets, s, command);
-	step = no_skip(m, NULL,
-	    milters_put(all, m, &packets, MILTER_MUTE_MAIL, NULL));
+	step = no_skip(
+	    m, NULL, milters_put(all, m, &packets, MILTER_MUTE_MAIL, NULL));
 	buf_free(&packets);
 	return step;
 }
@@ -145,8 +145,7 @@ ask_mail(struct milters *all, struct milter *m, struct session *s,
 static bool
 skips(const struct milter *m, const struct session *s)
 {
-	return ((m->config->skip & MILTER_SKIP_LOGIN) &&
-		   s->facts.logged_in) ||
+	return ((m->config->skip & MILTER_SKIP_LOGIN) && s->facts.logged_in) ||
 	    ((m->config->skip & MILTER_SKIP_RELAY) && s->facts.relay_from);
 }
 
@@ -215,8 +214,8 @@ put_to_all(struct session *s, const struct milter_macros *macros,
     const struct buf *packet, enum milter_command command,
     enum milter_stage stage, uint32_t unwanted, uint32_t mute)
 {
-	static const char *const names[] = {[MILTER_AT_RCPT] = "rcpt",
-	    [MILTER_AT_DATA] = "data"};
+	static const char *const names[] = {
+	    [MILTER_AT_RCPT] = "rcpt", [MILTER_AT_DATA] = "data"};
 	struct milters *all = s->milters;
 	struct buf packets = BUF_INIT(PACKETS_MAX);
 	bool goes_on = true;
@@ -231,8 +230,8 @@ put_to_all(struct session *s, const struct milter_macros *macros,
 			continue;
 		m->stage = names[stage];
 		buf_reset(&packets);
-		milter_macros_add(&packets, macros, command, stage,
-		    m->options.macros[stage]);
+		milter_macros_add(
+		    &packets, macros, command, stage, m->options.macros[stage]);
 		buf_add(&packets, packet->data, packet->len);
 		step = no_skip(m, macros->id,
 		    milters_put(all, m, &packets, mute, macros->id));
@@ -303,7 +302,8 @@ milters_unknown(struct session *s, const char *line)
 	for (size_t i = 0; all != NULL && i < all->n && goes_on; i++) {
 		struct milter *m = &all->items[i];
 
-		if ((m->state != MILTER_IDLE && m->state != MILTER_IN_MESSAGE) ||
+		if ((m->state != MILTER_IDLE &&
+			m->state != MILTER_IN_MESSAGE) ||
 		    (m->options.steps & MILTER_NO_UNKNOWN))
 			continue;
 		m->stage = "unknown";

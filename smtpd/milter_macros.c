@@ -64,8 +64,8 @@ static bool
 say_port(macro_value out, const struct sockaddr_storage *address)
 {
 	return is_inet(address) && netaddr_port(address) != 0 &&
-	    snprintf(out, VALUE_MAX + 1, "%u",
-		(unsigned)netaddr_port(address)) > 0;
+	    snprintf(
+		out, VALUE_MAX + 1, "%u", (unsigned)netaddr_port(address)) > 0;
 }
 
 static bool
@@ -183,8 +183,8 @@ rcpt_addr(const struct milter_macros *m, macro_value out)
 static bool
 rcpt_host(const struct milter_macros *m, macro_value out)
 {
-	const char *at = m->recipient != NULL ? strrchr(m->recipient, '@')
-					      : NULL;
+	const char *at =
+	    m->recipient != NULL ? strrchr(m->recipient, '@') : NULL;
 
 	return at != NULL && say(out, at + 1);
 }

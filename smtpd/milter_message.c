@@ -31,8 +31,8 @@ struct showing {
 static enum milter_step
 put(struct showing *s, uint32_t mute)
 {
-	enum milter_step step = milters_put(
-	    s->all, s->milter, &s->packets, mute, s->macros.id);
+	enum milter_step step =
+	    milters_put(s->all, s->milter, &s->packets, mute, s->macros.id);
 
 	buf_reset(&s->packets);
 	return step;
@@ -96,7 +96,8 @@ show_end_of_header(struct showing *s)
 	if (has_option(s, MILTER_NO_END_OF_HEADER))
 		return STEP_ON;
 	add_macros(s, MILTER_END_OF_HEADER, MILTER_AT_END_OF_HEADER);
-	milter_end(&s->packets, milter_begin(&s->packets, MILTER_END_OF_HEADER));
+	milter_end(
+	    &s->packets, milter_begin(&s->packets, MILTER_END_OF_HEADER));
 	return put(s, MILTER_MUTE_END_OF_HEADER);
 }
 
@@ -126,8 +127,8 @@ fill_chunk(struct content *c, struct dot_writer *lines, uint64_t *at,
 
 	while (n + DOT_WRITE_SIZE(LEAST) <= MILTER_CHUNK) {
 		size_t room = (MILTER_CHUNK - n - 4) / 3;
-		ssize_t got = content_read(
-		    c, *at, block, room < BLOCK ? room : BLOCK);
+		ssize_t got =
+		    content_read(c, *at, block, room < BLOCK ? room : BLOCK);
 
 		if (got <= 0)
 			break;
@@ -166,15 +167,15 @@ show_body(struct showing *s)
 static const char *
 take_body(struct showing *s, struct milter_changes *changes, uint64_t left)
 {
-	const char *wrong = milter_changes_body(changes, s->milter, s->message,
-	    (struct span){"", 0});
+	const char *wrong = milter_changes_body(
+	    changes, s->milter, s->message, (struct span){"", 0});
 	struct span octets;
 
 	for (; wrong == NULL && left > 0; left -= octets.len) {
 		if (milter_body(s->milter, s->macros.id, left, &octets) == 0)
 			return "";
-		wrong = milter_changes_body(
-		    changes, s->milter, s->message, octets);
+		wrong =
+		    milter_changes_body(changes, s->milter, s->message, octets);
 	}
 	return wrong;
 }
@@ -288,8 +289,7 @@ milters_message(struct message *message)
 	for (EACH_MILTER(all, m)) {
 		if (all->discards != NULL)
 			break;
-		if (m->state == MILTER_IN_MESSAGE &&
-		    !show_to(all, m, message))
+		if (m->state == MILTER_IN_MESSAGE && !show_to(all, m, message))
 			return MILTERS_REFUSE;
 	}
 	return all->discards == NULL ? MILTERS_TAKE : MILTERS_DISCARD;

@@ -115,8 +115,8 @@ find_shape(char letter, enum shape *shape)
 }
 
 bool
-milter_read_head(const char octets[MILTER_HEAD], uint64_t body_max,
-    struct milter_head *head)
+milter_read_head(
+    const char octets[MILTER_HEAD], uint64_t body_max, struct milter_head *head)
 {
 	struct cursor c = cursor_over(octets, MILTER_HEAD);
 	uint32_t length = cursor_u32(&c);
@@ -254,8 +254,8 @@ add_line(const char *line, struct milter_refusal *out)
 		if (line[0] == '%' && line[1] == '%')
 			line++;
 		if (n < MILTER_TEXT_MAX)
-			out->text[n++] = *line < ' ' || *line > '~' ? '?'
-								    : *line;
+			out->text[n++] =
+			    *line < ' ' || *line > '~' ? '?' : *line;
 	}
 	out->text[n] = '\0';
 	return line + strspn(line, "\r\n");
@@ -269,7 +269,8 @@ milter_read_refusal(const char *text, struct milter_refusal *out)
 	    text[1] > '5' || !is_digit(text[2]) ||
 	    (text[3] != ' ' && text[3] != '-' && text[3] != '\0'))
 		return false;
-	out->smtp = (text[0] - '0') * 100 + (text[1] - '0') * 10 + text[2] - '0';
+	out->smtp =
+	    (text[0] - '0') * 100 + (text[1] - '0') * 10 + text[2] - '0';
 	while (*text != '\0')
 		text = add_line(behind_code(text, out), out);
 	if (out->enhanced[0] == '\0')

@@ -17,8 +17,8 @@
 enum {
 	MILTER_VERSION = 6,
 	MILTER_VERSION_MIN = 2,
-	MILTER_HEAD = 5,     /* length and letter */
-	MILTER_CHUNK = 65535, /* the most of a body in one packet */
+	MILTER_HEAD = 5,         /* length and letter */
+	MILTER_CHUNK = 65535,    /* the most of a body in one packet */
 	MILTER_DATA_MAX = 65535, /* of what a filter says, a body apart */
 	MILTER_MACROS_MAX = 1024 /* the names that it asks for at one stage */
 };
@@ -136,8 +136,8 @@ struct milter_head {
 };
 
 /* False: nonsense.  body_max: octets of a new body, in all. */
-bool milter_read_head(const char octets[MILTER_HEAD], uint64_t body_max,
-    struct milter_head *);
+bool milter_read_head(
+    const char octets[MILTER_HEAD], uint64_t body_max, struct milter_head *);
 
 struct milter_options {
 	uint32_t version, actions, steps;
@@ -146,14 +146,13 @@ struct milter_options {
 };
 
 /* The answer to an offer; false: nonsense, or what was not on offer. */
-bool milter_read_options(
-    const char *data, size_t n, struct milter_options *);
+bool milter_read_options(const char *data, size_t n, struct milter_options *);
 
 /* Texts point into the data. */
 struct milter_reply {
 	char letter;
-	uint32_t index;   /* of a header */
-	const char *name; /* of a header, an address, a reason, a reply */
+	uint32_t index;    /* of a header */
+	const char *name;  /* of a header, an address, a reason, a reply */
 	const char *value; /* of a header, parameters; NULL: none */
 };
 

@@ -187,8 +187,8 @@ milters_refuse(struct session *s, const char *id, const char *recipient)
 	session_log_filter(s, id, recipient, all->filter, &all->refusal);
 	if (all->refusal.smtp >= 500)
 		s->errors++;
-	session_reply(s, all->refusal.smtp, all->refusal.enhanced,
-	    all->refusal.text);
+	session_reply(
+	    s, all->refusal.smtp, all->refusal.enhanced, all->refusal.text);
 	if (all->refusal.smtp == 421)
 		s->closing = true;
 }

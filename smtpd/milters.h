@@ -54,8 +54,7 @@ bool milters_data(struct session *, const char *id);
 bool milters_unknown(struct session *, const char *line);
 
 /* Reply and log; id and recipient: of what was refused, or NULL. */
-void milters_refuse(
-    struct session *, const char *id, const char *recipient);
+void milters_refuse(struct session *, const char *id, const char *recipient);
 
 /* Does any filter hear of this transaction? */
 bool milters_hear(const struct session *);

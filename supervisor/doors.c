@@ -63,8 +63,8 @@ tell(struct door *d, int error)
 static int
 reach(const struct door *d)
 {
-	int saved, fd =
-	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int saved,
+	    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd == -1 ||
 	    connect(fd, (const struct sockaddr *)&d->filter,
@@ -140,8 +140,8 @@ open_door(const char *run_dir, const char *path)
 	d->filter.sun_family = AF_UNIX;
 	strncpy(d->filter.sun_path, path, sizeof(d->filter.sun_path) - 1);
 	fd = sockets_open_in(run_dir, folder, name);
-	d->listener = (struct watch){
-	    .fd = fd, .events = EPOLLIN, .ready = on_caller};
+	d->listener =
+	    (struct watch){.fd = fd, .events = EPOLLIN, .ready = on_caller};
 	d->rest.fire = rested;
 	if (fd == -1 || loop_watch(&d->listener) == -1) {
 		saved = errno;

@@ -15,12 +15,12 @@
 const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED(PACKET("\x0d", "O\0\0\0\6\0\0\1\xff\0\0\4\0") PACKET("\1", "c")
 	    PACKET("\6", "hX\0y\0\0")),
-    FUZZ_SEED(PACKET("\x0c", "i\0\0\0\1X-A\0b\0") PACKET(
-	"\x12", "m\0\0\0\1Subject\0new\0") PACKET("\1", "a")),
+    FUZZ_SEED(PACKET("\x0c", "i\0\0\0\1X-A\0b\0")
+	    PACKET("\x12", "m\0\0\0\1Subject\0new\0") PACKET("\1", "a")),
     FUZZ_SEED(PACKET("\x0c", "hX\0a\n\nb\r\nc\0") PACKET("\1", "p")
 	    PACKET("\x0b", "+<a@b.c>\0")),
-    FUZZ_SEED(PACKET("\x16", "y550 5.7.1 100%% no\r\n\0") PACKET(
-	"\5", "bab\r\n") PACKET("\4", "qwhy")),
+    FUZZ_SEED(PACKET("\x16", "y550 5.7.1 100%% no\r\n\0")
+	    PACKET("\5", "bab\r\n") PACKET("\4", "qwhy")),
     FUZZ_SEED(PACKET("\x12", "m\0\0\0\2Received\0\0\0")),
     FUZZ_SEEDS_END,
 };

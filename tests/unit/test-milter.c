@@ -39,7 +39,8 @@ packets_are_written(void **state)
 	assert_memory_equal(b.data + 1, wanted, sizeof(wanted) - 1);
 	buf_reset(&b);
 	milter_offer(&b);
-	assert_memory_equal(b.data, "\0\0\0\x0dO\0\0\0\6\0\0\1\xff\0\x1f\xf7\xff", 17);
+	assert_memory_equal(
+	    b.data, "\0\0\0\x0dO\0\0\0\6\0\0\1\xff\0\x1f\xf7\xff", 17);
 	buf_free(&b);
 }
 
@@ -59,7 +60,9 @@ heads_are_bounded(void **state)
 	    {"\0\2\0\1b", true, 0x20000},
 	    {"\0\2\0\2b", false, 0},
 	    {"\0\0\0\0c", false, 0},
-	    {"\xff\xff\xff\xff" "c", false, 0},
+	    {"\xff\xff\xff\xff"
+	     "c",
+		false, 0},
 	    {"\0\0\0\1?", false, 0},
 	    {"\0\0\0\1\0", false, 0},
 	    {"HTTP/", false, 0},
@@ -110,8 +113,8 @@ replies_are_read(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < SIZE(rows); i++) {
-		assert_int_equal(milter_read_reply(rows[i].letter,
-				     rows[i].data, rows[i].n, &r),
+		assert_int_equal(milter_read_reply(rows[i].letter, rows[i].data,
+				     rows[i].n, &r),
 		    rows[i].good);
 		if (!rows[i].good)
 			continue;
@@ -143,14 +146,14 @@ options_are_read(void **state)
 	for (size_t n = 0; n < sizeof(good) - 1; n++)
 		if (n != 12 && n != 31)
 			assert_false(milter_read_options(good, n, &o));
-	assert_false(milter_read_options(
-	    OCTETS("\0\0\0\7\0\0\0\0\0\0\0\0"), &o));
-	assert_false(milter_read_options(
-	    OCTETS("\0\0\0\1\0\0\0\0\0\0\0\0"), &o));
-	assert_false(milter_read_options(
-	    OCTETS("\0\0\0\6\0\0\2\0\0\0\0\0"), &o));
-	assert_false(milter_read_options(
-	    OCTETS("\0\0\0\6\0\0\0\0\0\0\x08\0"), &o));
+	assert_false(
+	    milter_read_options(OCTETS("\0\0\0\7\0\0\0\0\0\0\0\0"), &o));
+	assert_false(
+	    milter_read_options(OCTETS("\0\0\0\1\0\0\0\0\0\0\0\0"), &o));
+	assert_false(
+	    milter_read_options(OCTETS("\0\0\0\6\0\0\2\0\0\0\0\0"), &o));
+	assert_false(
+	    milter_read_options(OCTETS("\0\0\0\6\0\0\0\0\0\0\x08\0"), &o));
 }
 
 static void
@@ -253,8 +256,9 @@ fields_go_where_a_filter_says(void **state)
 	assert_true(draft_change(&d, 1, "Absent", "", false));
 	assert_true(draft_change(&d, 1, "a-r", "", false));
 	assert_true(draft_change(&d, 3, "a-r", "theirs", false));
-	assert_draft(&d, "Zero: 0\nTwo: 2\nnot a field\nsubject: s\nX: 1\n"
-			 "X: two\nLast:9\na-r: theirs\n");
+	assert_draft(&d,
+	    "Zero: 0\nTwo: 2\nnot a field\nsubject: s\nX: 1\n"
+	    "X: two\nLast:9\na-r: theirs\n");
 }
 
 static void
@@ -272,8 +276,7 @@ no_field_becomes_two(void **state)
 	assert_true(draft_add(&d, "B", "\n\n5", true));
 	assert_true(draft_add(&d, "C", "", false));
 	draft_write(&d, DRAFT_OWN, true, &b);
-	assert_string_equal(
-	    buf_text(&b), "A: 1\n\t2\n 3\n\t4\nB:\n\t5\nC:\n");
+	assert_string_equal(buf_text(&b), "A: 1\n\t2\n 3\n\t4\nB:\n\t5\nC:\n");
 	buf_free(&b);
 	draft_free(&d);
 }
