@@ -207,6 +207,17 @@ zone_counts(const struct zone *zone)
 	return zone->tried && !zone->ignored;
 }
 
+/*
+ * Where thousands are asked about at once some packets are lost, and their
+ * deadlines are the same: that must not turn the list off.
+ */
+static bool
+is_silent(const struct zone *zone)
+{
+	return zone->silences >= ZONE_SILENCES &&
+	    clock_monotonic_ms() - zone->heard >= zone->zones->patience;
+}
+
 /* It is not tried while it is: then its timer is set at the end. */
 static void
 try_again_in(struct zone *zone, int64_t ms)
@@ -222,7 +233,8 @@ zone_heard(struct zone *zone, enum dns_status status,
 	char reason[LISTS_REASON_MAX + 1] = "";
 
 	if (status == DNS_TEMPORARY || status == DNS_BROKEN) {
-		if (++zone->silences < ZONE_SILENCES || zone->silent)
+		zone->silences++;
+		if (!is_silent(zone) || zone->silent)
 			return;
 		zone->silent = true;
 		raise_alarm(zone, ALARM_SILENT, dns_status_text(status));
@@ -230,6 +242,7 @@ zone_heard(struct zone *zone, enum dns_status status,
 		return;
 	}
 	zone->silences = 0;
+	zone->heard = clock_monotonic_ms();
 	if (status == DNS_FOUND)
 		lists_nonsense(answer, reason);
 	if (reason[0] != '\0' && !zone->ignored) {

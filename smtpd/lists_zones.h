@@ -35,6 +35,7 @@ struct zone {
 	bool ignored;	/* nonsense: nothing of it counts */
 	bool silent;	/* it is not asked */
 	unsigned silences; /* one after the other */
+	int64_t heard;	   /* when it answered last */
 	char alarm[LISTS_REASON_MAX + 1]; /* the last one's reason */
 	int64_t alarmed;
 	struct timer timer;

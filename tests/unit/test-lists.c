@@ -409,6 +409,27 @@ test_silent_lists(void **state)
 	assert_non_null(question("10.2.0.192.bl.test"));
 }
 
+/* A flood, most of whose packets are lost, turns no list off. */
+static void
+test_lost_packets_are_no_silence(void **state)
+{
+	char text[NETADDR_TEXT_MAX];
+
+	(void)state;
+	trials_are_good();
+	for (int i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "192.0.2.%d", i);
+		assert_non_null(ask(text));
+	}
+	pass(4000);
+	says("7.2.0.192.bl.test", NULL);
+	says("7.2.0.192.other.test", NULL);
+	pass(1000);
+	assert_int_equal(calls, 100);
+	assert_non_null(ask("192.0.2.200"));
+	assert_non_null(question("200.2.0.192.bl.test"));
+}
+
 /* And it is looked at again. */
 static void
 test_ignored_lists(void **state)
@@ -523,6 +544,7 @@ main(void)
 	    TEST(test_answers_have_their_time),
 	    TEST(test_the_deadline),
 	    TEST(test_silent_lists),
+	    TEST(test_lost_packets_are_no_silence),
 	    TEST(test_ignored_lists),
 	    TEST(test_lists_that_become_bad),
 	    TEST(test_who_leaves_is_not_told),
