@@ -8,7 +8,9 @@ static const uint64_t used_max = UINT64_C(30) * 86400 * 1000000;
 static uint64_t
 price(const struct config_rate *rate)
 {
-	return rate->span * second / rate->count;
+	uint64_t each = rate->span * second / rate->count;
+
+	return each > 0 ? each : 1;
 }
 
 uint64_t

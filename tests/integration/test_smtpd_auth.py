@@ -54,7 +54,7 @@ def make_smtpd():
     made = []
 
     def make(dns, *extra, **options):
-        # What users may say in From is another file's (test_submission.py).
+        # What users may say in From: test_submission_safety.py.
         made.append(Smtpd(extra=[f"dns-server {dns.address}", "bind-from no",
                                  *extra], **options))
         return made[-1].start()

@@ -246,6 +246,17 @@ def test_a21_mail_bomb(make_suite):
     assert len(suite.wait_maildir(ANN, 10)) == 10
 
 
+def test_a_user_with_a_limit_of_his_own(make_suite):
+    suite = make_suite()
+    suite.user_tool("limit", ANN, "mailbox-messages", "2/1h")
+    suite.add_alias("both@example.test", ANN, BOB)
+    suite.add_alias("other@example.test", ANN)
+    assert mail(suite) == mail(suite, "other@example.test") == (250, "")
+    assert mail(suite, "other@example.test") == (450, "4.2.1")
+    assert mail(suite, "ANN@EXAMPLE.TEST") == (450, "4.2.1")
+    assert mail(suite, BOB) == mail(suite, "both@example.test") == (250, "")
+
+
 def test_a26_unknown_recipients(make_suite):
     suite = make_suite("unknown-recipients 5/1h")
     answers = [mail(suite, f"guess{i}@example.test") for i in range(7)]

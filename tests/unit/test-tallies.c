@@ -136,6 +136,10 @@ bucket_of_another_rate(void **state)
 	assert_true(bucket_fits(&b, &none, 1, START));
 	assert_false(bucket_fits(&b, &sixty, 1, START));
 	assert_true(bucket_fits(&b, &sixty, 1, START + 1));
+	/* As many as are allowed in a second, four times for who is known. */
+	bucket_add(&b, &(const struct config_rate){4000000, 1}, 1, START + 2);
+	assert_true(bucket_count(&b, &(const struct config_rate){4000000, 1},
+			START + 2) > 0);
 	/* One always fits into an empty one, whatever the arithmetic. */
 	b = (struct bucket){0, 0};
 	assert_true(
