@@ -161,8 +161,18 @@ class Bot:
         return await Talk.open(self.day.port, self.address)
 
 
-class TalksFirst(Bot):
+class Hasty(Bot):
+    """Comes again, and never listens."""
+
     async def run(self):
+        for n in range(3):
+            await asyncio.sleep(3 if n else 0)
+            with contextlib.suppress(*GONE):
+                await self.try_once()
+
+
+class TalksFirst(Hasty):
+    async def try_once(self):
         talk = await self.open()
         talk.write("EHLO bot.test\r\n")
         with contextlib.suppress(*GONE):
@@ -279,10 +289,10 @@ class Relay(Bot):
             f"relayed.test!x@{domain}"]), tries=3)
 
 
-class Pipeliner(Bot):
+class Pipeliner(Hasty):
     """All in one piece, when it is greeted."""
 
-    async def run(self):
+    async def try_once(self):
         talk = await self.open()
         with contextlib.suppress(*GONE):
             await talk.reply()
