@@ -140,25 +140,35 @@ serve_inetd(struct service *service, int fd)
 	return worker_serve_one(service, kind, fd);
 }
 
+static int
+nobody_answers(const struct config *config)
+{
+	bool allowed = errno != EACCES && errno != EPERM;
+
+	fprintf(stderr,
+	    allowed ? "postrider: not running (nobody answers at %s/smtpd)\n"
+		    : "postrider: not allowed to use %s/smtpd\n",
+	    config->run_dir);
+	return allowed ? EX_UNAVAILABLE : EX_NOPERM;
+}
+
 /* Where the suite does not run, there is nobody to ask. */
 static int
 explain(struct service *service, int argc, char **argv)
 {
+	char folder[4096];
 	struct explain asked;
 	int fd;
 
 	if (!explain_read(&asked, argc, argv))
 		return EX_USAGE;
-	if (privileges_are_root() || access(service->config.run_dir, F_OK) == 0)
-		enter_folder(&service->config);
+	snprintf(folder, sizeof(folder), "%s/smtpd", service->config.run_dir);
+	if (access(folder, X_OK) == -1)
+		return nobody_answers(&service->config);
+	enter_folder(&service->config);
 	fd = ipc_connect("userdb");
-	if (fd == -1) {
-		fprintf(stderr,
-		    "postrider: not running (nobody answers at "
-		    "%s/smtpd/userdb): %s\n",
-		    service->config.run_dir, strerror(errno));
-		return errno == EACCES ? EX_NOPERM : EX_UNAVAILABLE;
-	}
+	if (fd == -1)
+		return nobody_answers(&service->config);
 	close(fd);
 	return explain_run(service, &asked);
 }

@@ -6,13 +6,15 @@ greetings, logins and sizes; $POSTRIDER_EXPLAIN_ROUNDS for more of them,
 $POSTRIDER_EXPLAIN_SEED for others."""
 import json
 import os
+import pwd
 import random
+import shutil
 
 import pytest
 
 from scripted_dns import NXDOMAIN, SERVFAIL, ScriptedDns
 from smtpd_fakes import Client, plain
-from suite import PASSWORD, Suite
+from suite import PASSWORD, Suite, as_user
 
 ROUNDS = int(os.environ.get("POSTRIDER_EXPLAIN_ROUNDS", "200"))
 SEED = int(os.environ.get("POSTRIDER_EXPLAIN_SEED", "1"))
@@ -258,8 +260,24 @@ def test_nothing_is_counted(dns):
 def test_a_suite_that_does_not_run(dns):
     with Suite(users=[(ANN, PASSWORD)], dns_server=dns.address) as suite:
         suite.stop()
-        done = suite.run("postrider", "explain", "a@there.test", ANN,
-                         check=False)
-        assert done.returncode == 69
-        assert "postrider: not running" in done.stderr
-        assert not done.stdout
+        for _ in range(2):
+            done = suite.run("postrider", "explain", "a@there.test", ANN,
+                             check=False)
+            assert done.returncode == 69
+            assert done.stderr.startswith("postrider: not running")
+            assert not done.stdout
+            shutil.rmtree(suite.run_dir, ignore_errors=True)
+
+
+def test_an_ordinary_user(dns):
+    """His own suite is explained to him, that of the system is not."""
+    with Suite(users=[(ANN, PASSWORD)], dns_server=dns.address,
+               root=False) as suite:
+        explain(suite, "x@there.test", ANN, "--ip", STRANGER, check=0)
+    if os.geteuid() != 0:
+        return
+    with Suite(users=[(ANN, PASSWORD)], dns_server=dns.address) as suite:
+        done = suite.run("postrider", "explain", "x@there.test", ANN,
+                         check=False, **as_user(pwd.getpwnam("nobody")))
+        assert done.returncode == 77
+        assert done.stderr.startswith("postrider: not allowed")
