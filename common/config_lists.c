@@ -127,8 +127,8 @@ take_list(
 	struct config_zone *grown;
 
 	if (list->n == CONFIG_ZONES_MAX)
-		return config_fail(r, "\"%s\": more than %d lists", k->name,
-		    CONFIG_ZONES_MAX);
+		return config_fail(
+		    r, "\"%s\": more than %d lists", k->name, CONFIG_ZONES_MAX);
 	grown = config_grow(r, list->items, list->n, sizeof(*grown));
 	if (grown == NULL)
 		return false;

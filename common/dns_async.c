@@ -18,15 +18,15 @@
 
 enum {
 	BUCKETS = 256,
-	USES_MAX = 500, /* of one socket, then another port is taken */
-	PACKETS_MAX = 64, /* read before others have their turn */
+	USES_MAX = 500,       /* of one socket, then another port is taken */
+	PACKETS_MAX = 64,     /* read before others have their turn */
 	FIRST_WAIT_MS = 1000, /* twice that in each round */
 	ROUNDS = 4
 };
 
 struct dns_question {
 	struct dns_async *asker;
-	struct channel *channel; /* its last attempt's; NULL: that is void */
+	struct channel *channel;   /* its last attempt's; NULL: that is void */
 	struct dns_question *next; /* in the same bucket */
 	struct timer timer;
 	int64_t deadline;
@@ -130,8 +130,8 @@ open_channel(struct channel *channel)
 
 	if (fd == -1)
 		return false;
-	channel->watch = (struct watch){
-	    .fd = fd, .events = EPOLLIN, .ready = channel_ready};
+	channel->watch =
+	    (struct watch){.fd = fd, .events = EPOLLIN, .ready = channel_ready};
 	if (connect(fd, (const struct sockaddr *)server,
 		netaddr_size(server)) == 0 &&
 	    loop_watch(&channel->watch) == 0)
@@ -294,8 +294,7 @@ find(struct channel *channel, const unsigned char *packet, size_t n)
 	struct dns_question *q = *bucket_of(channel, id);
 
 	while (q != NULL &&
-	    (q->id != id ||
-		!dns_repeats_question(packet, n, q->name, q->type)))
+	    (q->id != id || !dns_repeats_question(packet, n, q->name, q->type)))
 		q = q->next;
 	return q;
 }

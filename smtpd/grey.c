@@ -41,8 +41,8 @@ write_network(const struct session *s, char key[GREY_KEY_MAX + 1])
 }
 
 static bool
-write_host(struct session *s, const struct mailauth *m,
-    char key[GREY_KEY_MAX + 1])
+write_host(
+    struct session *s, const struct mailauth *m, char key[GREY_KEY_MAX + 1])
 {
 	struct dmarc_result found = {.record = {.psd = 'u'}};
 	bool good;
@@ -57,8 +57,8 @@ write_host(struct session *s, const struct mailauth *m,
 }
 
 static bool
-write_key(struct session *s, const struct mailauth *m,
-    char key[GREY_KEY_MAX + 1])
+write_key(
+    struct session *s, const struct mailauth *m, char key[GREY_KEY_MAX + 1])
 {
 	const struct spf_query query = {.client = s->client.address,
 	    .helo = s->helo,
@@ -130,8 +130,8 @@ grey_wait(struct session *s, const char *recipient)
 {
 	const char *key;
 
-	if (s->config->greylist == GREYLIST_NO ||
-	    client_lists(s)->score < 0 || !is_suspect(s))
+	if (s->config->greylist == GREYLIST_NO || client_lists(s)->score < 0 ||
+	    !is_suspect(s))
 		return 0;
 	key = grey_key(s);
 	return key != NULL ? tallies_grey(s, key, recipient) : 0;

@@ -43,7 +43,7 @@ struct list_look_up {
 	struct lists_inquiry *first; /* who waits */
 	int64_t deadline;
 	unsigned awaited; /* of the probes */
-	bool texts;	  /* they are about texts now */
+	bool texts;       /* they are about texts now */
 	struct probe probes[CONFIG_ZONES_MAX];
 };
 
@@ -120,8 +120,7 @@ static void
 write_result(const struct lists *lists, const struct listed *listed,
     struct lists_result *out)
 {
-	*out = (struct lists_result){
-	    .score = score_of(lists, listed->lines)};
+	*out = (struct lists_result){.score = score_of(lists, listed->lines)};
 	write_names(lists, listed, out);
 }
 
@@ -198,8 +197,8 @@ ask(struct list_look_up *l, size_t i, uint16_t type, dns_answered *answered)
 	probe->look_up = l;
 	probe->zone = &l->lists->zones.zone[i];
 	if (lists_name(&l->address, probe->zone->name, name))
-		probe->question = dns_async_ask(l->lists->dns, name, type,
-		    l->deadline, answered, probe);
+		probe->question = dns_async_ask(
+		    l->lists->dns, name, type, l->deadline, answered, probe);
 	if (probe->question != NULL)
 		l->awaited++;
 	else
@@ -251,7 +250,8 @@ go_on(struct list_look_up *l)
 static void
 take_answer(struct probe *probe, const struct dns_answer *answer)
 {
-	const struct config_zones *lines = &probe->look_up->lists->config->lists;
+	const struct config_zones *lines =
+	    &probe->look_up->lists->config->lists;
 	struct listed *listed = probe->look_up->listed;
 
 	keep_until(listed, (int64_t)answer->ttl * 1000);
@@ -289,8 +289,8 @@ begin_look_up(struct lists *lists, struct listed *listed,
 	l->lists = lists;
 	l->listed = listed;
 	l->address = *address;
-	l->deadline = clock_monotonic_ms() +
-	    (int64_t)lists->config->list_timeout * 1000;
+	l->deadline =
+	    clock_monotonic_ms() + (int64_t)lists->config->list_timeout * 1000;
 	l->next = lists->under_way;
 	l->previous = &lists->under_way;
 	if (l->next != NULL)
@@ -318,8 +318,7 @@ join(struct list_look_up *l, lists_done *done, void *context)
 
 	if (inquiry == NULL)
 		return NULL;
-	*inquiry = (struct lists_inquiry){
-	    .next = l->first,
+	*inquiry = (struct lists_inquiry){.next = l->first,
 	    .previous = &l->first,
 	    .done = done,
 	    .context = context};
@@ -335,8 +334,7 @@ bool
 lists_apply(const struct config *config, const struct sockaddr_storage *address)
 {
 	return config->lists.n > 0 &&
-	    (address->ss_family == AF_INET ||
-		address->ss_family == AF_INET6) &&
+	    (address->ss_family == AF_INET || address->ss_family == AF_INET6) &&
 	    !config_net_contains(&config->relay_from, address) &&
 	    !config_net_contains(&config->trust_client, address);
 }

@@ -34,7 +34,7 @@ struct lists_result {
 };
 
 struct dns;
-struct lists;	      /* opaque */
+struct lists;         /* opaque */
 struct lists_inquiry; /* opaque */
 
 /*
@@ -63,9 +63,8 @@ bool lists_apply(const struct config *, const struct sockaddr_storage *);
  * Ask about an address.  NULL: the result is there already, and done is not
  * called.
  */
-struct lists_inquiry *lists_ask(struct lists *,
-    const struct sockaddr_storage *, lists_done *, void *context,
-    struct lists_result *);
+struct lists_inquiry *lists_ask(struct lists *, const struct sockaddr_storage *,
+    lists_done *, void *context, struct lists_result *);
 
 /* done is not called any more.  NULL is fine. */
 void lists_cancel(struct lists_inquiry *);

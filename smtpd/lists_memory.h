@@ -18,11 +18,11 @@ struct list_look_up;
 
 struct listed {
 	struct in6_addr address; /* IPv4 as IPv4 in IPv6 */
-	uint32_t lines;	   /* of the config that it meets; 1 << index */
-	int64_t until;	   /* monotonic milliseconds */
-	char *text;	   /* what they have to say; owned, NULL */
+	uint32_t lines;          /* of the config that it meets; 1 << index */
+	int64_t until;           /* monotonic milliseconds */
+	char *text;              /* what they have to say; owned, NULL */
 	struct list_look_up *look_up; /* it goes on; NULL */
-	struct listed *next;	  /* in the same bucket */
+	struct listed *next;          /* in the same bucket */
 	struct listed *newer, *older;
 };
 

@@ -12,8 +12,8 @@ lists_name(const struct sockaddr_storage *address, const char *zone,
 
 	if (!dns_reverse_name(address, reverse))
 		return false;
-	suffix = strstr(
-	    reverse, address->ss_family == AF_INET ? "in-addr" : "ip6");
+	suffix =
+	    strstr(reverse, address->ss_family == AF_INET ? "in-addr" : "ip6");
 	if (suffix == NULL)
 		return false;
 	*suffix = '\0';

@@ -105,9 +105,9 @@ trial_answered(
 	settle(zone);
 	zone->tried = true;
 	(void)loop_timer(&zone->timer,
-	    zone->silent            ? ZONE_SILENT_MS
-		: zone->ignored     ? ZONE_IGNORED_MS
-				    : ZONE_FINE_MS);
+	    zone->silent        ? ZONE_SILENT_MS
+		: zone->ignored ? ZONE_IGNORED_MS
+				: ZONE_FINE_MS);
 	zone->zones->tried(zone->zones->context);
 }
 
@@ -227,8 +227,8 @@ try_again_in(struct zone *zone, int64_t ms)
 }
 
 void
-zone_heard(struct zone *zone, enum dns_status status,
-    const struct dns_answer *answer)
+zone_heard(
+    struct zone *zone, enum dns_status status, const struct dns_answer *answer)
 {
 	char reason[LISTS_REASON_MAX + 1] = "";
 

@@ -30,24 +30,24 @@ struct zone_trial {
 struct zone {
 	const char *name; /* the config's */
 	char shown[DNS_NAME_MAX + 1];
-	uint32_t lines; /* of the config's that are about it; 1 << index */
-	bool tried;	/* once at least */
-	bool ignored;	/* nonsense: nothing of it counts */
-	bool silent;	/* it is not asked */
+	uint32_t lines;    /* of the config's that are about it; 1 << index */
+	bool tried;        /* once at least */
+	bool ignored;      /* nonsense: nothing of it counts */
+	bool silent;       /* it is not asked */
 	unsigned silences; /* one after the other */
-	int64_t heard;	   /* when it answered last */
+	int64_t heard;     /* when it answered last */
 	char alarm[LISTS_REASON_MAX + 1]; /* the last one's reason */
 	int64_t alarmed;
 	struct timer timer;
 	struct zone_trial trials[ZONE_TRIALS];
-	unsigned awaited;	       /* of them */
+	unsigned awaited;                    /* of them */
 	char nonsense[LISTS_REASON_MAX + 1]; /* in these trials */
 	struct zones *zones;
 };
 
 struct zones {
 	struct dns_async *dns;
-	int64_t patience; /* milliseconds for an answer */
+	int64_t patience;             /* milliseconds for an answer */
 	void (*tried)(void *context); /* after each trial */
 	void *context;
 	size_t n;
@@ -65,7 +65,6 @@ bool zone_is_asked(const struct zone *);
 bool zone_counts(const struct zone *);
 
 /* What came of a question about a client; the answer with DNS_FOUND alone. */
-void zone_heard(
-    struct zone *, enum dns_status, const struct dns_answer *);
+void zone_heard(struct zone *, enum dns_status, const struct dns_answer *);
 
 #endif

@@ -10,14 +10,18 @@
  * is the family, and the one before it the kind of records.
  */
 
-#define QUESTION "\x12\x34\x84\x80\x00\x01\x00\x01\x00\x00\x00\x00" \
-		 "\x02" "bl\x04" "test\x00"
+#define QUESTION                                                               \
+	"\x12\x34\x84\x80\x00\x01\x00\x01\x00\x00\x00\x00"                     \
+	"\x02"                                                                 \
+	"bl\x04"                                                               \
+	"test\x00"
 #define RECORD "\xc0\x0c"
 
 const struct fuzz_seed fuzz_seeds[] = {
-    FUZZ_SEED(QUESTION "\x00\x01\x00\x01" RECORD
-		       "\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x7f\x00\x00\x02"
-		       "\x01\x04"),
+    FUZZ_SEED(
+	QUESTION "\x00\x01\x00\x01" RECORD
+		 "\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x7f\x00\x00\x02"
+		 "\x01\x04"),
     FUZZ_SEED(QUESTION
 	"\x00\x01\x00\x01" RECORD
 	"\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x7f\xff\xff\xfe\x01\x04"),
@@ -34,7 +38,8 @@ static const struct config_zone any = {.name = (char *)"bl.test", .score = 3},
 				some = {.name = (char *)"bl.test",
 				    .score = 1,
 				    .ncodes = 1,
-				    .codes = {{{127, 0, 0, 2}, {127, 255, 255, 9}}}};
+				    .codes = {
+					{{127, 0, 0, 2}, {127, 255, 255, 9}}}};
 
 static void
 check_addresses(const struct dns_answer *a)
@@ -85,8 +90,7 @@ LLVMFuzzerTestOneInput(const uint8_t *octets, size_t n)
 	check_name(octets, n, octets[n - 1]);
 	if (dns_read_answer(&a, octets, n - 2, 0x1234, "bl.test", type) ==
 	    DNS_FOUND) {
-		REQUIRE(
-		    dns_repeats_question(octets, n - 2, "bl.test", type));
+		REQUIRE(dns_repeats_question(octets, n - 2, "bl.test", type));
 		check_addresses(&a);
 		check_text(&a);
 	}

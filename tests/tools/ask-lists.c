@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ask-lists CONFIG [ADDRESS...]: what the lists of a config say of the addresses that come
- * on standard input, one a line: "ADDRESS MILLISECONDS SCORE NAMES TEXT", in
- * the order in which it is known.  With ADDRESS...: of those, one after the
- * other, as who has no loop asks.
- * Ends with its input, once all is told; the log is on standard error.
+ * ask-lists CONFIG [ADDRESS...]: what the lists of a config say of the
+ * addresses that come on standard input, one a line: "ADDRESS MILLISECONDS
+ * SCORE NAMES TEXT", in the order in which it is known.  With ADDRESS...: of
+ * those, one after the other, as who has no loop asks. Ends with its input,
+ * once all is told; the log is on standard error.
  */
 #include <inttypes.h>
 #include <stdio.h>
