@@ -87,12 +87,15 @@ add_story(struct tool *tool, const struct refusals *r, const char *word,
 {
 	const struct loosening *l = NULL;
 
-	buf_addf(out, "%s was not let in, ", word);
-	if (r->newest != NULL) {
-		l = add_newest(tool, r, out);
+	if (r->newest == NULL) {
+		buf_addf(out, "%s: the log tells of no refusal", word);
 	} else {
-		out->len -= sizeof(" was not let in, ") - 1;
-		buf_adds(out, ": the log tells of no refusal");
+		buf_addf(out,
+		    r->whom.clients.n > 0
+			? "%s was not let in, "
+			: "mail from or for %s was not taken, ",
+		    word);
+		l = add_newest(tool, r, out);
 	}
 	if (r->taken_ms != 0) {
 		buf_adds(out, "; a message was taken last");

@@ -218,6 +218,7 @@ def test_why_a_client(logged):
 def test_why_an_address(logged):
     spf, dmarc, user = why(logged, "old@bot.test", "older@bot.test",
                            "spam@bot.test")
+    assert spf["why"].startswith("mail from or for old@bot.test was not ")
     assert spf["keyword"] == "spf-fail" and "trust-client" in spf["why"]
     assert dmarc["keyword"] == "dmarc-reject"
     assert "keyword" not in user and "postrider-user add" in user["why"]
