@@ -43,8 +43,8 @@ report_field(const struct report *r, const char *name, struct span *value)
 			p++;
 		if (p == r->octets + end || *p != ':')
 			continue;
-		*value = (struct span){
-		    p + 1, (size_t)(r->octets + end - p - 1)};
+		*value =
+		    (struct span){p + 1, (size_t)(r->octets + end - p - 1)};
 		return true;
 	}
 	return false;

@@ -108,8 +108,8 @@ submitted_read(const struct header_section *h, struct submitted *out)
 }
 
 void
-submitted_explain(
-    const struct policy_author *author, const char *login, char *out, size_t max)
+submitted_explain(const struct policy_author *author, const char *login,
+    char *out, size_t max)
 {
 	const struct submitted *said = author->said;
 

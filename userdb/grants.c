@@ -78,8 +78,8 @@ read_sender(struct entry *grant, const char *value)
 }
 
 static void
-note_strangers(struct directory *d, const struct entry *grant,
-    struct packet *answer)
+note_strangers(
+    struct directory *d, const struct entry *grant, struct packet *answer)
 {
 	const char *domain = strrchr(grant->target, '@') + 1;
 

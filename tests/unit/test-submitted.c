@@ -119,14 +119,14 @@ so_many_and_no_more(void **state)
 	assert_string_equal(why, "more than 16 addresses in From");
 	author.address = said.authors[0].address;
 	submitted_explain(&author, "\xc3\xa4@b.test", why, sizeof(why));
-	assert_string_equal(
-	    why, "<a0@b.test> in From is no address that ??@b.test may send as");
+	assert_string_equal(why,
+	    "<a0@b.test> in From is no address that ??@b.test may send as");
 	header_free(&h);
 	buf_free(&text);
 }
 
 #define DATE "Date: Thu, 1 Jan 1970 00:00:00 +0000\n"
-#define ID "Message-ID: <1@h.test>\n"
+#define ID   "Message-ID: <1@h.test>\n"
 
 static const struct {
 	const char *header, *own, *added;
@@ -152,8 +152,7 @@ what_is_missing(void **state)
 		struct buf added = BUF_INIT(4096);
 
 		read_text(lacks[i].header, &h);
-		submitted_complete(
-		    &h, lacks[i].own, "1", 0, "h.test", &added);
+		submitted_complete(&h, lacks[i].own, "1", 0, "h.test", &added);
 		assert_string_equal(buf_text(&added), lacks[i].added);
 		buf_free(&added);
 		header_free(&h);
