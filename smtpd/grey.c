@@ -125,13 +125,20 @@ is_suspect(struct session *s)
 	    (client_name(s)[0] == '\0' && !s->client.name_unclear);
 }
 
+/* The gate has heard so from ledger: nobody need be asked again. */
+static bool
+is_known(const struct session *s)
+{
+	return s->arrival != NULL && s->arrival->known;
+}
+
 uint64_t
 grey_wait(struct session *s, const char *recipient)
 {
 	const char *key;
 
-	if (s->config->greylist == GREYLIST_NO || client_lists(s)->score < 0 ||
-	    !is_suspect(s))
+	if (s->config->greylist == GREYLIST_NO || is_known(s) ||
+	    client_lists(s)->score < 0 || !is_suspect(s))
 		return 0;
 	key = grey_key(s);
 	return key != NULL ? tallies_grey(s, key, recipient) : 0;

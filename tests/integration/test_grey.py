@@ -248,6 +248,9 @@ def test_who_comes_again_gets_in(house):
     suite.wait_maildir(ANN)
     # and is known from then on: to others, for others, beside it
     assert attempt(suite, "127.4.4.4", "y@nospf.example", BOB)[0] == 250
+    line = suite.wait_log(lambda l: "accepted" in l.text and
+                          l.get("from") == "<y@nospf.example>")
+    assert "key" not in line  # and no DNS was asked who it is
     assert attempt(suite, "127.4.4.5", "z@nospf.example", BOB)[0] == 250
     assert attempt(suite, "127.4.5.4", "z@nospf.example", BOB)[0] == 450
 
