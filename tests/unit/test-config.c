@@ -97,6 +97,7 @@ test_defaults(void **state)
 	assert_int_equal(c.minimum_uid, 1000);
 	assert_int_equal(c.address_family, FAMILY_ANY);
 	assert_true(c.dkim_sign);
+	assert_true(c.bind_from && c.hide_submitter);
 	assert_false(c.junk_folder);
 	assert_true(c.mail_auth);
 	assert_int_equal(c.spf_fail, FAILURE_MARK);
@@ -243,8 +244,8 @@ static const char full[] =
     "smtp-timeout 90\nqueue-lifetime 2w\nretry-maximum 1h\n"
     "destination-concurrency 7\n"
     "log-file /var/log/x\nsource-address 192.0.2.7 2001:db8::7\n"
-    "address-family ipv6\nminimum-uid 500\ndkim-sign no\njunk folder\nsrs "
-    "no\nsystem-users yes\n"
+    "address-family ipv6\nminimum-uid 500\ndkim-sign no\nbind-from no\n"
+    "hide-submitter no\njunk folder\nsrs no\nsystem-users yes\n"
     "postmaster root@example.org\n"
     "offer-dsn nobody\ndelay-warning 0\nbounce-copy copy@example.org\n"
     "bounce-size-limit 1M\n"
@@ -307,6 +308,7 @@ test_everything(void **state)
 	assert_int_equal(c.destination_concurrency, 7);
 	assert_int_equal(c.address_family, FAMILY_IPV6);
 	assert_false(c.dkim_sign);
+	assert_false(c.bind_from || c.hide_submitter);
 	assert_true(c.junk_folder);
 	assert_false(c.mail_auth);
 	assert_int_equal(c.spf_fail, FAILURE_REJECT);
@@ -646,6 +648,9 @@ static const struct {
     {"greylist-delay 2h\ngreylist-window 1h", "test.conf:2: \"greylist-delay\" "},
     {"trust-from a@b.example", "test.conf:1: \"trust-from\": \"a@b.example\""},
     {"trust-client a.example", "test.conf:1: \"trust-client\": \"a.example\""},
+    {"bind-from 1", "test.conf:1: \"bind-from\": \"1\" is none"},
+    {"hide-submitter maybe",
+	"test.conf:1: \"hide-submitter\": \"maybe\" is none"},
     {"dkim-sign never", "test.conf:1: \"dkim-sign\": \"never\" is none"},
     {"junk trash", "test.conf:1: \"junk\": \"trash\" is none of inbox|folder"},
     {"junk inbox|folder", "test.conf:1: \"junk\": \"inbox|folder\" is none"},
