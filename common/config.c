@@ -403,8 +403,7 @@ config_load_fd(struct config *config, int fd, const char *name, char *error)
 	    take_text(&r, &seen, text.data, text.len) &&
 	    check_last_key(&r, &seen) && fill_defaults(&r, &seen) &&
 	    check_retries(&r, &seen) && check_proxies(&r, &seen) &&
-	    check_greylist(&r, &seen) &&
-	    check_oauth(&r, &seen);
+	    check_greylist(&r, &seen) && check_oauth(&r, &seen);
 	buf_free(&text);
 	if (!good) {
 		config_free(&new);

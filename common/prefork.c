@@ -36,7 +36,7 @@ struct worker {
 	int set;   /* of what it waits for; -1: not made yet */
 	bool busy; /* as last told */
 	size_t seat;
-	int handed; /* over which its client came; -1: over none */
+	int handed;           /* over which its client came; -1: over none */
 	const int *listeners; /* as worker_accept() was last told */
 	size_t nlisteners;
 	struct proxy_client client; /* of the connection that it serves */
@@ -289,8 +289,8 @@ worker_is_pressed(const struct worker *w)
 	if (!seats_are_busy(pool.rules->maximum))
 		return false;
 	for (size_t i = 0; i < w->nlisteners; i++)
-		pollers[i] = (struct pollfd){
-		    .fd = w->listeners[i], .events = POLLIN};
+		pollers[i] =
+		    (struct pollfd){.fd = w->listeners[i], .events = POLLIN};
 	return poll(pollers, w->nlisteners, 0) > 0;
 }
 

@@ -121,15 +121,14 @@ put_client(const struct tool *tool, const struct trace_search *s, size_t i)
 	static struct trace_line line;
 	char reason[1024] = "", client[64] = "?";
 
-	for (size_t k = i; k < s->n && s->lines[k].session ==
-	     s->lines[i].session;
-	     k++) {
+	for (size_t k = i;
+	     k < s->n && s->lines[k].session == s->lines[i].session; k++) {
 		const char *text = s->lines[k].text, *why;
 
 		if (!trace_parse(&line, text, strlen(text), tool->now))
 			continue;
-		snprintf(client, sizeof(client), "%s",
-		    trace_value(&line, "client"));
+		snprintf(
+		    client, sizeof(client), "%s", trace_value(&line, "client"));
 		why = trace_value(&line, "reason");
 		if (why != NULL && trace_is_refusal(&line))
 			snprintf(reason, sizeof(reason), ": %s", why);
@@ -183,8 +182,7 @@ tell_all(struct tool *tool, struct trace_search *s)
 	trace_sort(s);
 	several = has_several_groups(s);
 	for (size_t i = 0; code == EX_OK && i < s->n; i++) {
-		if (begins_group(s, i) &&
-		    (several || s->lines[i].session != 0))
+		if (begins_group(s, i) && (several || s->lines[i].session != 0))
 			put_head(tool, s, i);
 		code = tell(tool, s, &s->lines[i]);
 	}

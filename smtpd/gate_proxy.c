@@ -54,8 +54,8 @@ leave(struct proxied *p, const char *reason)
 
 	netaddr_format(&p->proxy, client);
 	if (reason != NULL)
-		log_event(LEVEL_WARNING, "refused",
-		    log_text("client", client), log_text("reason", reason));
+		log_event(LEVEL_WARNING, "refused", log_text("client", client),
+		    log_text("reason", reason));
 	forget(p);
 	close(fd);
 	gate_left();
@@ -76,8 +76,7 @@ arrive(struct proxied *p, const struct proxy_header *header)
 	int fd = p->watch.fd;
 
 	forget(p);
-	guest_come(fd, &address,
-	    header->own ? GUEST_IS_PROXY : GUEST_BY_PROXY);
+	guest_come(fd, &address, header->own ? GUEST_IS_PROXY : GUEST_BY_PROXY);
 	gate_left();
 }
 

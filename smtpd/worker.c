@@ -132,8 +132,7 @@ arrival_of(const struct proxy_client *client, struct arrival *arrival)
 {
 	if (!client->proxied)
 		return NULL;
-	*arrival =
-	    (struct arrival){.client = client->address, .proxied = true};
+	*arrival = (struct arrival){.client = client->address, .proxied = true};
 	return arrival;
 }
 
@@ -158,8 +157,7 @@ worker_serve(struct worker *worker, void *context)
 		another = session_serve(&world, service->kinds[which],
 		    service->handed & UINT64_C(1) << which
 			? &service->arrival
-			: arrival_of(
-			      worker_client(worker), &service->arrival),
+			: arrival_of(worker_client(worker), &service->arrival),
 		    fd, worker_stop_fd(worker));
 	}
 	owners_close(&service->owners);
