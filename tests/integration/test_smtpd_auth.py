@@ -239,7 +239,7 @@ def test_testing_takes_one_step_less(make_smtpd, dns):
 # -- who is judged --
 
 def test_users_and_neighbours_are_not_judged(make_smtpd, dns):
-    smtpd = make_smtpd(dns, "relay-from 127.0.0.9", "bind-from no")
+    smtpd = make_smtpd(dns, "relay-from 127.0.0.9")
     forged = TEXT.replace(b"hello", b"forged")
     with smtpd.submission() as c:
         assert c.message(forged, sender=ANN) == 250
@@ -425,7 +425,7 @@ OTHERS = [b"Authentication-Results: sub.mail.example.test; dmarc=pass\r\n",
 @pytest.mark.parametrize("who", ["stranger", "user", "neighbour", "unjudged"])
 def test_forged_results_are_cut_out(make_smtpd, dns, who):
     """A17: whoever sends them, and nothing else goes with them."""
-    smtpd = make_smtpd(dns, "relay-from 127.0.0.9", "bind-from no",
+    smtpd = make_smtpd(dns, "relay-from 127.0.0.9",
                        *(["mail-auth no"] if who == "unjudged" else []))
     head, _, body = TEXT.partition(b"\r\n\r\n")
     octets = CLAIMS[0] + OTHERS[0] + head + b"\r\n" + b"".join(
@@ -494,7 +494,7 @@ def test_any_split_gives_the_same(make_smtpd, dns, key):
     (b"x" * 900 + b"\r\n", 552)])
 def test_header_section_has_a_bound(make_smtpd, dns, header, code):
     """A15, A19: in octets and in fields, for users, too."""
-    smtpd = make_smtpd(dns, "bind-from no")
+    smtpd = make_smtpd(dns)
     many = header * (300 if len(header) > 100 else 2001)
     for client, sender in ((smtpd.client, f"x@{AUTHOR}"),
                            (smtpd.submission, ANN)):
@@ -587,7 +587,7 @@ def test_dead_dns_is_waited_for_once(make_smtpd, dns, scripted_dns):  # noqa: F8
 def test_no_dns_at_all(make_smtpd, dns):
     """A stranger's mail waits outside; a user's does not."""
     dns.address = "127.0.0.1:1"
-    smtpd = make_smtpd(dns, "bind-from no")
+    smtpd = make_smtpd(dns)
     assert send(smtpd)[0] == 451
     with smtpd.submission() as c:
         assert c.message(TEXT, sender=ANN) == 250
