@@ -345,4 +345,8 @@ journal_end(time_t now)
 		begin_anew(now);
 	while (journal.fresh != -1)
 		go_on_anew(now);
+	buf_free(&journal.out);
+	if (journal.fd != -1)
+		close(journal.fd);
+	journal.fd = -1;
 }
