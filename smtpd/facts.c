@@ -46,8 +46,8 @@ gather_rate(struct session *s, struct policy_facts *f)
 	f->recipient.rate =
 	    (struct tallies_rate){.verdict = VERDICT_RECIPIENT_OK};
 	if (found || !verdict_is_temporary(f->recipient.known))
-		tallies_recipient(s, found ? f->recipient.address : NULL,
-		    &f->recipient.rate);
+		tallies_recipient(
+		    s, found ? f->recipient.address : NULL, &f->recipient.rate);
 }
 
 /* MAIL has asked about the sender already. */
@@ -193,7 +193,7 @@ facts_of_header(struct session *s, const struct submitted *said)
 {
 	struct policy_facts f = facts_of(s);
 
-	f.author = (struct policy_author){
-	    .binds = s->config->bind_from, .said = said};
+	f.author =
+	    (struct policy_author){.binds = s->config->bind_from, .said = said};
 	return f;
 }

@@ -25,7 +25,6 @@ struct policy_facts facts_of_sender(struct session *);
 struct policy_facts facts_of_recipient(struct session *, const char *address);
 
 /* What the header section says. */
-struct policy_facts facts_of_header(
-    struct session *, const struct submitted *);
+struct policy_facts facts_of_header(struct session *, const struct submitted *);
 
 #endif

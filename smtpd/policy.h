@@ -26,7 +26,7 @@ struct policy_client {
 	bool relay_from; /* its address is one of relay-from's */
 	bool logged_in;
 	unsigned tolerated; /* a set of 1 << enum tolerance */
-	bool trusted; /* its address is one of trust-client's */
+	bool trusted;       /* its address is one of trust-client's */
 };
 
 /* May it send to any recipient, not only to ours? */
@@ -87,16 +87,16 @@ struct policy_recipient {
 	uint64_t accepted;  /* recipients before this one */
 	uint64_t max_recipients;
 	struct tallies_rate rate;
-	const char *address; /* of it */
-	bool null_path;      /* there is no sender */
-	bool has_lists;      /* there is one to look the client up in */
-	int64_t score;       /* of the lists */
-	const char *lists;   /* that the client is on, "" */
-	const char *listed;  /* what a refusal says of them, "" */
-	uint64_t refuse_score; /* the config's */
+	const char *address;    /* of it */
+	bool null_path;         /* there is no sender */
+	bool has_lists;         /* there is one to look the client up in */
+	int64_t score;          /* of the lists */
+	const char *lists;      /* that the client is on, "" */
+	const char *listed;     /* what a refusal says of them, "" */
+	uint64_t refuse_score;  /* the config's */
 	enum greylist greylist; /* the config's */
-	uint64_t grey_wait;  /* seconds that he must wait; 0: he need not */
-	const char *grey_key; /* who stands behind the client; NULL */
+	uint64_t grey_wait;     /* seconds that he must wait; 0: he need not */
+	const char *grey_key;   /* who stands behind the client; NULL */
 };
 
 struct policy_content {
@@ -117,9 +117,10 @@ struct submitted;
 
 /* Whom a message of a login says that it is from. */
 struct policy_author {
-	bool binds; /* the config's bind-from */
+	bool binds;                   /* the config's bind-from */
 	const struct submitted *said; /* submitted.h */
-	/* userdb: may this login send as all of that?  Of the first that not: */
+	/* userdb: may this login send as all of that?  Of the first that not:
+	 */
 	enum verdict owned;
 	const char *field, *address;
 };
@@ -225,7 +226,7 @@ struct policy_authentic {
 	/* of a temperror: */
 	bool nothing_known; /* it may ask for anything */
 	bool aligned;       /* and yet of nothing about this message */
-	int64_t score; /* of the lists */
+	int64_t score;      /* of the lists */
 	/* the config's */
 	enum failure_answer spf_fail, dmarc_reject, dmarc_quarantine;
 	uint64_t junk_score;

@@ -125,9 +125,9 @@ static void
 write_lists(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
 {
 	snprintf(out, POLICY_VALUE_MAX + 1,
-	    "a score of %" PRId64 ", %" PRIu64 " refuse%s%s", f->recipient.score,
-	    f->recipient.refuse_score, f->recipient.lists[0] != '\0' ? ": " : "",
-	    f->recipient.lists);
+	    "a score of %" PRId64 ", %" PRIu64 " refuse%s%s",
+	    f->recipient.score, f->recipient.refuse_score,
+	    f->recipient.lists[0] != '\0' ? ": " : "", f->recipient.lists);
 }
 
 static bool
@@ -148,7 +148,8 @@ static void
 write_grey(const struct policy_facts *f, char out[POLICY_VALUE_MAX + 1])
 {
 	if (f->recipient.grey_key == NULL)
-		snprintf(out, POLICY_VALUE_MAX + 1, "not suspect, or not known");
+		snprintf(
+		    out, POLICY_VALUE_MAX + 1, "not suspect, or not known");
 	else if (f->recipient.grey_wait > 0)
 		snprintf(out, POLICY_VALUE_MAX + 1,
 		    "%s must wait for %" PRIu64 " seconds",
