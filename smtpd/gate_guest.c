@@ -384,15 +384,16 @@ count(struct guest *g)
 	enum counts_answer answer = counts_enter(&g->address,
 	    gate.config.max_client_sessions, gate.config.max_network_sessions);
 
-	g->counted = answer == COUNTS_FINE;
-	if (answer == COUNTS_CLIENT)
+	if (answer == COUNTS_FINE)
+		g->counted = true;
+	else if (answer == COUNTS_CLIENT)
 		guest_dismiss(g, "421 4.7.0 too many connections from you\r\n",
 		    "too many connections from there");
 	else if (answer == COUNTS_NETWORK)
 		guest_dismiss(g,
 		    "421 4.7.0 too many connections from your network\r\n",
 		    "too many connections from its network");
-	return g->counted;
+	return answer == COUNTS_FINE;
 }
 
 /* All that can be asked is asked at once. */
