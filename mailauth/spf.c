@@ -98,6 +98,7 @@ check(const struct mailauth *m, const struct spf_query *q, const char *local,
 	    .now = m->now};
 	mailauth_step(m, "spf: checking %s", result->domain);
 	result->result = spf_check_domain(&c, result->domain, false);
+	result->broad = result->result == AUTH_PASS && c.broad;
 	if (result->result != AUTH_TEMPERROR &&
 	    result->result != AUTH_PERMERROR)
 		result->reason[0] = '\0';

@@ -34,6 +34,12 @@ struct spf_result {
 	char explanation[SPF_EXPLANATION_MAX + 1];
 	char mechanism[SPF_REASON_MAX + 1]; /* that matched; "" */
 	char reason[SPF_REASON_MAX + 1];    /* of an error, for people; "" */
+	/*
+	 * Of a pass: what let the client pass may do so with any other, or
+	 * with a good part of the internet.  So those that the domain lets
+	 * pass need have nothing to do with each other.
+	 */
+	bool broad;
 };
 
 /*

@@ -18,6 +18,7 @@ struct spf_check {
 	char local[ADDRESS_TEXT_MAX + 1];
 	char helo[DNS_NAME_MAX + 1];
 	unsigned terms, voids; /* so far */
+	bool broad;            /* as the result's; of the way to this term */
 	/* the client's confirmed names, once they were looked for */
 	bool named, name_trouble;
 	size_t nnames;
@@ -45,6 +46,9 @@ enum auth_result spf_check_domain(
 /* A mechanism of that domain's record: mailauth/spf_match.c. */
 enum spf_match spf_match(
     struct spf_check *, const char *domain, const struct spf_term *);
+
+/* Can it match a good part of all clients of that family? */
+bool spf_is_broad(const struct spf_check *, const struct spf_term *);
 
 /* False: that is one term too many that looks something up. */
 bool spf_count_term(struct spf_check *);

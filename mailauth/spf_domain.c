@@ -74,6 +74,7 @@ spf_target(struct spf_check *c, const char *domain, struct span spec, char *out)
 
 	if (!spf_count_term(c))
 		return SPF_MATCH_PERMERROR;
+	c->broad |= spf_names_client(spec);
 	if (spec.len == 0) {
 		snprintf(out, DNS_NAME_MAX + 1, "%s", domain);
 		return SPF_MATCH;
@@ -149,6 +150,7 @@ evaluate(struct spf_check *c, const char *domain,
     const struct spf_record *record, bool included)
 {
 	const char *at = record->terms;
+	const bool broad = c->broad;
 	struct spf_term t;
 
 	while (spf_record_next(&at, &t)) {
@@ -156,6 +158,7 @@ evaluate(struct spf_check *c, const char *domain,
 
 		if (t.kind >= SPF_REDIRECT)
 			continue;
+		c->broad = broad || spf_is_broad(c, &t);
 		match = spf_match(c, domain, &t);
 		tell_match(c, domain, &t, match);
 		if (match == SPF_NO_MATCH)
@@ -171,6 +174,7 @@ evaluate(struct spf_check *c, const char *domain,
 			explain(c, domain, record->exp);
 		return t.qualifier;
 	}
+	c->broad = broad;
 	return record->redirect.len > 0 && !record->has_all
 	    ? redirect(c, domain, record->redirect, included)
 	    : AUTH_NEUTRAL;

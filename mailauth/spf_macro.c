@@ -103,6 +103,21 @@ spf_macro_check(struct span s, enum spf_place place, bool *ends)
 	return error;
 }
 
+bool
+spf_names_client(struct span s)
+{
+	struct cursor c = cursor_over(s.data, s.len);
+	struct piece p;
+
+	while (cursor_left(&c) > 0) {
+		if (read_piece(&c, SPF_IN_RECORD, &p) != NULL)
+			return false;
+		if (p.letter != '\0' && strchr("sliph", p.letter) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* -- names -- */
 
 /*

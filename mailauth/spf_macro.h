@@ -33,6 +33,12 @@ struct spf_macros {
 const char *spf_macro_check(struct span, enum spf_place, bool *ends);
 
 /*
+ * Does the name that it leads to depend on what the client has or says: its
+ * address, name, HELO, or the local part?
+ */
+bool spf_names_client(struct span);
+
+/*
  * A domain-spec that was checked.  Of a name over 253 octets labels are
  * dropped from the left (section 7.3).  False: what comes out is no name that
  * can be asked about, or has a local part that is not ASCII, so that nothing

@@ -4,6 +4,25 @@
 
 #include "mailauth/spf_check.h"
 
+/* The largest providers have a /14 and an IPv6 /36. */
+enum { BROAD4 = 14, BROAD6 = 32 };
+
+bool
+spf_is_broad(const struct spf_check *c, const struct spf_term *t)
+{
+	switch (t->kind) {
+	case SPF_ALL:
+	case SPF_PTR:
+	case SPF_EXISTS:
+		return true;
+	case SPF_INCLUDE:
+		return false;
+	default:
+		return c->client.ss_family == AF_INET ? t->prefix4 < BROAD4
+						      : t->prefix6 < BROAD6;
+	}
+}
+
 bool
 spf_count_term(struct spf_check *c)
 {

@@ -19,7 +19,7 @@ static bool
 write_sender(const struct spf_result *spf, char key[GREY_KEY_MAX + 1])
 {
 	snprintf(key, GREY_KEY_MAX + 1, "spf:%s", spf->domain);
-	return spf->result == AUTH_PASS;
+	return spf->result == AUTH_PASS && !spf->broad;
 }
 
 static bool

@@ -16,9 +16,9 @@ enum { GREY_KEY_MAX = 300, GREY_MS = 8000 };
 
 /*
  * Who stands behind the open transaction: "spf:example.org" where SPF says
- * that the client may send for that domain; else "host:example.org", the
- * organisational domain of its confirmed name; else "net:192.0.2.0/24", of
- * IPv6 the /64.  So hosts of one pool are one.  NULL: the DNS does not tell,
+ * that the client may send for that domain, and not that nearly anybody may;
+ * else "host:example.org", the organisational domain of its confirmed name;
+ * else "net:192.0.2.0/24", of IPv6 the /64.  So hosts of one pool are one.  NULL: the DNS does not tell,
  * or there is no address.  Asked for once, within GREY_MS; valid until the
  * transaction ends.
  */

@@ -15,10 +15,12 @@ from smtpd_fakes import ANN, BOB, Smtpd
 from suite import SECONDS
 from test_lists import a_list
 
-PASS = "v=spf1 ip4:127.0.0.0/8 -all"
+PASS = ("v=spf1 ip4:127.0.0.0/14 ip4:127.4.0.0/14 include:far.example "
+        "ip4:127.8.0.0/14 -all")
 ZONE = {
     "pool.example": {"TXT": PASS},
     "nospf.example": {},
+    "far.example": {"TXT": "v=spf1 ip4:192.0.0.0/8 exists:%{i}.no -all"},
     "6.6.6.127.in-addr.arpa": {"PTR": "mx6.hosts.example"},
     "mx6.hosts.example": {"A": "127.6.6.6"},
     "7.7.7.127.in-addr.arpa": {"PTR": "mx7.hosts.example"},
@@ -103,6 +105,21 @@ def test_who_stands_behind_a_client(make_smtpd):
                   "x@pool.example") == "spf:pool.example"
     assert key_of(smtpd, "127.9.8.7",
                   "x@pool.example") == "spf:pool.example"
+
+
+@pytest.mark.parametrize("record", [
+    "+all", "ip4:127.0.0.0/13 -all", "a:mail.example.test/13",
+    "exists:mail.example.test", "ptr:hosts.example", "include:any.example",
+    "include:%{i}.own.example", "redirect=%{ir}.rev.example",
+    "exists:%{l}.no.example redirect=any.example"])
+def test_a_domain_that_lets_anybody_pass_is_no_key(make_smtpd, record):
+    """Bots all over the world would wait for each other."""
+    smtpd = make_smtpd(STRANGERS, zone={
+        **ZONE, "any.example": {"TXT": "v=spf1 -ip4:192.0.2.1 all"},
+        "127.6.6.6.own.example": {"TXT": "v=spf1 ip4:127.6.6.6"},
+        "6.6.6.127.rev.example": {"TXT": "v=spf1 ip4:127.6.6.6"},
+        "bots.example": {"TXT": f"v=spf1 {record}"}})
+    assert key_of(smtpd, "127.6.6.6", "x@bots.example") == "host:hosts.example"
 
 
 def test_the_null_sender_is_its_helo_name(make_smtpd):
@@ -262,7 +279,7 @@ def test_pools_get_in_at_their_first_retry(house):
     texts = [attempt(suite, "127.10.1.1", "x@pool.example")[1],
              attempt(suite, "127.6.6.6")[1]]
     come_again(max(texts, key=wait_in))
-    assert attempt(suite, "127.20.2.2", "x@pool.example")[0] == 250
+    assert attempt(suite, "127.11.2.2", "x@pool.example")[0] == 250
     assert attempt(suite, "127.7.7.7")[0] == 250
     assert attempt(suite, "127.30.3.3")[0] == 450  # this one is nobody's
 
