@@ -117,8 +117,7 @@ static const struct config_keyword keywords[] = {
 	"for a client's next command or the end of its message's next part",
 	false, take_duration, AT(smtp_timeout)},
     {"busy-timeout", "duration", "10s", "1s to 1h",
-	"the same while all of smtpd-processes are busy and others wait, but "
-	"within a message",
+	"the same while all of smtpd-processes are busy and others wait",
 	false, take_duration, AT(busy_timeout)},
     {"pop3-timeout", "duration", "10m", "1s to 1d",
 	"for a client's next command; RFC 1939 asks for 10m", false,

@@ -32,6 +32,33 @@ deadline(const struct message *m)
 	return silence < whole ? silence : whole;
 }
 
+/*
+ * While others wait for a process (busy-timeout) silence ends it sooner, and
+ * so does a drip.  STREAM_TIMEOUT: it has ended.
+ */
+static enum stream_result
+await_octets(const struct message *m, struct span *octets)
+{
+	const struct session *s = m->session;
+	struct stream *stream = &m->session->stream;
+	int64_t busy = (int64_t)s->config->busy_timeout * 1000;
+	int64_t began = clock_monotonic_ms(), last = deadline(m);
+	int64_t whole = SESSION_PATIENCE * busy +
+	    (int64_t)(m->came / RATE_MIN) * 1000;
+	enum stream_result result;
+
+	if (session_is_in_the_way(s, m->began, whole))
+		return STREAM_TIMEOUT;
+	do {
+		int64_t next = clock_monotonic_ms() + busy;
+
+		stream->deadline = next < last ? next : last;
+		result = stream_peek(stream, octets);
+	} while (result == STREAM_TIMEOUT && stream->deadline < last &&
+	    !session_is_in_the_way(s, began, busy));
+	return result;
+}
+
 /* -- the header section -- */
 
 static uint64_t
@@ -218,8 +245,7 @@ message_receive(struct message *m)
 		size_t used;
 		enum stream_result result;
 
-		stream->deadline = deadline(m);
-		result = stream_peek(stream, &octets);
+		result = await_octets(m, &octets);
 		if (result != STREAM_OK)
 			return result;
 		state = take_octets(m, octets, &used);

@@ -18,8 +18,6 @@ enum {
 	LINE_MAX_COMMAND = 512, /* RFC 5321 section 4.5.3.1.4, with CRLF */
 	LINE_MAX_PATH = 2048,   /* and its parameters */
 	LINE_MAX_AUTH = 12288,  /* RFC 4954 section 4 */
-	/* So many smtp-timeouts a session lasts that brings no message. */
-	PATIENCE = 6,
 	FRUITLESS_MAX = 100,
 	DRAIN_MS = 5000
 };
@@ -331,7 +329,7 @@ static void
 wind_clock(struct session *s)
 {
 	int64_t ms = (int64_t)s->config->smtp_timeout * 1000;
-	int64_t end = s->fruitful + PATIENCE * ms;
+	int64_t end = s->fruitful + SESSION_PATIENCE * ms;
 
 	if (s->draining && !s->transaction.open && ms > DRAIN_MS)
 		ms = DRAIN_MS;
@@ -340,11 +338,10 @@ wind_clock(struct session *s)
 		s->stream.deadline = end;
 }
 
-/* Others wait, and this one has had its time for what it does. */
-static bool
-is_in_the_way(const struct session *s, int64_t since, int64_t ms)
+bool
+session_is_in_the_way(const struct session *s, int64_t since, int64_t ms)
 {
-	return !s->transaction.open && s->world->is_pressed != NULL &&
+	return s->world->is_pressed != NULL &&
 	    clock_monotonic_ms() - since >= ms &&
 	    s->world->is_pressed(s->world->worker);
 }
@@ -361,7 +358,8 @@ await_line(struct session *s, struct span *line, bool *bare, bool *pressed)
 	int64_t began = clock_monotonic_ms(), deadline = s->stream.deadline;
 	enum stream_result result;
 
-	*pressed = is_in_the_way(s, s->fruitful, PATIENCE * busy_ms);
+	*pressed = !s->transaction.open &&
+	    session_is_in_the_way(s, s->fruitful, SESSION_PATIENCE * busy_ms);
 	if (*pressed)
 		return STREAM_TIMEOUT;
 	do {
@@ -371,7 +369,7 @@ await_line(struct session *s, struct span *line, bool *bare, bool *pressed)
 		result =
 		    stream_line(&s->stream, LINE_MAX_AUTH, line, bare);
 		*pressed = result == STREAM_TIMEOUT &&
-		    is_in_the_way(s, began, busy_ms);
+		    session_is_in_the_way(s, began, busy_ms);
 	} while (result == STREAM_TIMEOUT && !*pressed &&
 	    s->stream.deadline < deadline);
 	return result;

@@ -182,6 +182,15 @@ void session_reset(struct session *);
 /* The connection ended or went silent where more was to come. */
 void session_lost(struct session *, const char *id, enum stream_result);
 
+/* A session without a message lasts so many times what a command may take. */
+enum { SESSION_PATIENCE = 6 };
+
+/*
+ * Others wait, no process is free, and this client has had its time, so many
+ * milliseconds since then, for what it does.
+ */
+bool session_is_in_the_way(const struct session *, int64_t since, int64_t ms);
+
 /* Is the client offered DSN (RFC 3461)? */
 bool session_offers_dsn(const struct session *);
 

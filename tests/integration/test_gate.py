@@ -404,20 +404,64 @@ def test_who_is_known_is_served_first(make_suite):
 
 
 def test_the_idle_make_way_when_all_workers_are_busy(make_suite):
-    """...but not who is within a message, and not while nobody waits."""
+    """...but not while nobody waits."""
     suite = make_suite(users=[ANN], extra=[
-        "smtpd-processes 3", "busy-timeout 1s"]).start()
-    with client(suite) as idle, client(suite) as other, \
-            client(suite) as writer:
-        writer.ehlo()
-        writer.envelope(ANN)
+        "smtpd-processes 2", "busy-timeout 1s"]).start()
+    with client(suite) as idle, client(suite) as other:
         idle.ehlo(), other.ehlo()
         assert not select.select([idle.socket], [], [], 1.5)[0]
         deliver(suite)
         [gone, *_] = select.select([idle.socket, other.socket], [], [])[0]
         assert b"421 4.3.2 others wait" in gone.recv(100)
-        assert writer.data(MESSAGE + b".\r\n") == 250
-    suite.wait_maildir(ANN, 2)
+    suite.wait_maildir(ANN, 1)
+
+
+def say_mail(c):
+    assert c.command("MAIL FROM:<a@good.example>") == 250
+
+
+def say_data(c):
+    say_mail(c)
+    assert c.command(f"RCPT TO:<{ANN}>") == 250
+    assert c.command("DATA") == 354
+
+
+@pytest.mark.parametrize("begin, drip, last", [
+    (say_mail, b"", b"421 4.3.2 others wait"),
+    (say_data, b"", b"421 4.4.2 timeout"),
+    (say_data, b"x", b"421 4.4.2 timeout")],
+    ids=["mail", "data", "drip"])
+def test_a_message_begun_keeps_no_worker(make_suite, begin, drip, last):
+    """a21: nobody is kept out by who stops, or drips, within a message."""
+    suite = make_suite(users=[ANN], extra=[
+        "smtpd-processes 1", "busy-timeout 1s"]).start()
+    with client(suite) as slow, client(suite) as good:
+        slow.ehlo()
+        begin(slow)
+        good.send("EHLO good.example\r\n")
+        began = time.monotonic()
+        while not select.select([slow.socket], [], [], 0.3)[0]:
+            assert time.monotonic() - began < SECONDS
+            slow.socket.send(drip)
+        assert last in slow.socket.recv(100)
+        assert good.reply() == 250
+
+
+def test_who_goes_on_with_a_message_ends_it(make_suite):
+    suite = make_suite(users=[ANN], extra=[
+        "smtpd-processes 1", "busy-timeout 1s"]).start()
+    with client(suite) as writer, client(suite) as good:
+        writer.ehlo()
+        say_data(writer)
+        good.send("EHLO good.example\r\n")
+        for _ in range(10):
+            assert not select.select(
+                [writer.socket, good.socket], [], [], 0.3)[0]
+            writer.socket.send(b"x" * 70 + b"\r\n")
+        writer.send(".\r\n")
+        assert writer.reply() == 250
+        assert good.reply() == 250
+    suite.wait_maildir(ANN, 1)
 
 
 def test_who_only_babbles_makes_way(make_suite):
