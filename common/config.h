@@ -119,6 +119,13 @@ struct config_zones {
 	struct config_zone *items;
 };
 
+/* What those who log in may write in From only of themselves. */
+enum bind_from {
+	BIND_FROM_NO,
+	BIND_FROM_RESENT, /* or else in the newest block of Resent- fields */
+	BIND_FROM_YES
+};
+
 /* Who must come twice (RFC 6647). */
 enum greylist {
 	GREYLIST_NO,
@@ -214,7 +221,8 @@ struct config {
 	uint64_t minimum_uid;
 	enum offer_dsn offer_dsn;
 	bool dkim_sign;
-	bool bind_from, hide_submitter; /* of those who log in */
+	enum bind_from bind_from; /* of those who log in */
+	bool hide_submitter;      /* of the same */
 	bool junk_folder; /* junk folder */
 	bool mail_auth;	  /* strangers' mail is judged */
 	struct config_milters milters; /* in order */

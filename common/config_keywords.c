@@ -78,9 +78,10 @@ static const struct config_keyword keywords[] = {
 	"ways to log in that are offered; those with tokens where oauth-jwks "
 	"is set",
 	false, take_mechanisms, AT(auth_mechanisms)},
-    {"bind-from", "choice", "yes", "no|yes",
-	"whether those who log in may name in From only what they may send as",
-	false, take_choice, AT(bind_from)},
+    {"bind-from", "choice", "yes", "no|resent|yes",
+	"whether those who log in may name in From only what they may send "
+	"as; resent: in Resent-From where mail is sent on",
+	false, take_bind_from, AT(bind_from)},
     {"hide-submitter", "choice", "yes", "no|yes",
 	"whether Received keeps silent about the address of those who log in",
 	false, take_choice, AT(hide_submitter)},

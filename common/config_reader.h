@@ -60,6 +60,7 @@ config_take take_relay_tls;   /* enum relay_tls */
 config_take take_failure;     /* enum failure_answer */
 config_take take_dnsbl;	      /* struct config_zones */
 config_take take_dnswl;	      /* the same */
+config_take take_bind_from;   /* enum bind_from */
 config_take take_greylist;    /* enum greylist */
 config_take take_networks;    /* struct config_nets */
 config_take take_tolerances;  /* struct config_tolerances */

@@ -210,6 +210,17 @@ take_failure(
 }
 
 bool
+take_bind_from(
+    struct config_reader *r, const struct config_keyword *k, const char *value)
+{
+	int place = choose(r, k, value);
+
+	if (place != -1)
+		*(enum bind_from *)config_member(r, k) = (enum bind_from)place;
+	return place != -1;
+}
+
+bool
 take_greylist(
     struct config_reader *r, const struct config_keyword *k, const char *value)
 {

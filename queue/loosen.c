@@ -37,7 +37,8 @@ static const struct row {
     {VERDICT_FROM_NOT_OWNED, NULL,
 	{"bind-from",
 	    "\"postrider-user grant\" lets a login send as further addresses, "
-	    "\"bind-from no\" as anybody"}},
+	    "\"bind-from resent\" send on what others wrote, \"bind-from no\" "
+	    "write as anybody"}},
     {VERDICT_LISTED, NULL,
 	{"refuse-score",
 	    "\"dnsbl\" says which lists count, \"refuse-score\" how much; "

@@ -194,6 +194,7 @@ facts_of_header(struct session *s, const struct submitted *said)
 	struct policy_facts f = facts_of(s);
 
 	f.author =
-	    (struct policy_author){.binds = s->config->bind_from, .said = said};
+	    (struct policy_author){
+		.binds = s->config->bind_from != BIND_FROM_NO, .said = said};
 	return f;
 }

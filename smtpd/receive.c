@@ -115,7 +115,8 @@ judge_section(struct message *m)
 
 	if (!s->facts.logged_in)
 		return;
-	submitted_read(&m->section, &said);
+	submitted_read(
+	    &m->section, s->config->bind_from == BIND_FROM_RESENT, &said);
 	facts = facts_of_header(s, &said);
 	m->header = policy_decide(POLICY_HEADER, &facts);
 	if (verdict_is_success(m->header))

@@ -88,23 +88,26 @@ take_fields(const struct fields *of, const char *name, struct submitted *out)
 }
 
 void
-submitted_read(const struct header_section *h, struct submitted *out)
+submitted_read(
+    const struct header_section *h, bool sent_on, struct submitted *out)
 {
 	struct fields all = {h->fields, h->fields + h->n}, block;
+	bool has_block = !h->malformed && find_newest_block(h, &block);
 
 	out->n = 0;
 	out->from = FROM_CLEAR;
-	if (!h->malformed && find_newest_block(h, &block)) {
+	if (!sent_on || !has_block) {
+		if (from_is_hidden(h))
+			out->from = FROM_UNCLEAR;
+		take_fields(&all, "From", out);
+		if (out->n == 0 && out->from == FROM_CLEAR)
+			out->from = FROM_ABSENT;
+		take_fields(&all, "Sender", out);
+	}
+	if (has_block) {
 		take_fields(&block, "Resent-From", out);
 		take_fields(&block, "Resent-Sender", out);
-		return;
 	}
-	if (from_is_hidden(h))
-		out->from = FROM_UNCLEAR;
-	take_fields(&all, "From", out);
-	if (out->n == 0 && out->from == FROM_CLEAR)
-		out->from = FROM_ABSENT;
-	take_fields(&all, "Sender", out);
 }
 
 void

@@ -30,12 +30,14 @@ struct submitted {
 };
 
 /*
- * Everybody in every From and Sender field.  A message that is sent on as it
- * is keeps those of its author; there it is the newest block of Resent- fields
- * that names who sends it (RFC 5322 section 3.6.6), if it has a Resent-From.
- * What is not read alike by everybody is FROM_UNCLEAR (mailauth/from.h).
+ * Everybody in every From and Sender field, and in the newest block of Resent-
+ * fields (RFC 5322 section 3.6.6), if that has a Resent-From.  sent_on: where
+ * there is such a block, nobody else; a message that is sent on as it is keeps
+ * From and Sender of its author.  What is not read alike by everybody is
+ * FROM_UNCLEAR (mailauth/from.h).
  */
-void submitted_read(const struct header_section *, struct submitted *);
+void submitted_read(
+    const struct header_section *, bool sent_on, struct submitted *);
 
 /* Who is not this login's, for the client to read: one line of ASCII. */
 void submitted_explain(

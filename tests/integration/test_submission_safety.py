@@ -122,7 +122,11 @@ ENCODED = "=?utf-8?B?%s?=" % base64.b64encode(b"<boss@bank.test>").decode()
     ("Received: x\nResent-Date: x\nReceived: y\n"
      "Resent-From: ann@example.test\nFrom: boss@bank.test",
      "boss@bank.test"),
-], ids=range(29))
+    # nor does that give leave to write as the author
+    ("Resent-From: ann@example.test\nFrom: bob@example.test", BOB),
+    ("Resent-From: ann@example.test\nResent-To: bob@example.test\n"
+     "Sender: ann@example.test\nFrom: boss@bank.test", "boss@bank.test"),
+], ids=range(31))
 def test_from_is_the_logins(house, header, address):
     text = f"{header}\nSubject: x\n\nx\n".replace("\n", "\r\n")
     assert refused(submit(house, text.encode()), address)
@@ -156,11 +160,13 @@ def test_whoever_else_is_named(house, header, address, field):
     "Sender: ann@example.test",
     "From: ann@example.test\nReply-To: boss@bank.test",
     "Resent-From: ann@example.test\nResent-To: x@y.test\n"
-    "From: boss@bank.test\nSender: list@bank.test",
-    "Resent-From: ann@example.test\nReceived: from x by y; date\n"
-    "Resent-From: boss@bank.test\nFrom: boss@bank.test",
+    "From: sales@example.test\nSender: ann@example.test",
 ])
 def test_what_is_his(house, header):
+    take(house, header)
+
+
+def take(house, header):
     text = f"{header}\nSubject: x\n\nx\n".replace("\n", "\r\n")
     assert submit(house, text.encode())[0] == 250
     message = arrived(house)
@@ -226,6 +232,24 @@ def test_who_has_no_login_is_not_bound(house):
     assert arrived(house)["From"] == "boss@bank.test"
     house.sendmail(BOB, message="From: boss@bank.test\n\nx\n")
     assert arrived(house)["From"] == "boss@bank.test"
+
+
+def test_where_mail_may_be_sent_on(make_suite):
+    suite = make_suite(
+        users=[ANN, BOB], extra=["bind-from resent"]).start()
+    for header in (
+            "Resent-From: ann@example.test\nResent-To: x@y.test\n"
+            "From: boss@bank.test\nSender: list@bank.test",
+            "Resent-From: ann@example.test\nReceived: from x by y; date\n"
+            "Resent-From: boss@bank.test\nFrom: boss@bank.test"):
+        take(suite, header)
+    for header, address, field in (
+            ("Resent-From: boss@bank.test\nFrom: ann@example.test",
+             "boss@bank.test", "Resent-From"),
+            ("Resent-To: bob@example.test\nFrom: boss@bank.test",
+             "boss@bank.test", "From")):
+        text = f"{header}\nSubject: x\n\nx\n".replace("\n", "\r\n")
+        assert refused(submit(suite, text.encode()), address, field)
 
 
 def test_both_keywords_say_no(make_suite):
@@ -367,8 +391,10 @@ def test_msmtp(house):
         msmtp(house, "From: boss@bank.test\nSubject: x\n\nx\n")
 
 
-def test_mutt_sends_on(house):
+def test_mutt_sends_on(make_suite):
     """Its bounce, which keeps the author; and who resends writes anew."""
+    house = make_suite(tls=True, users=[ANN, BOB],
+                       extra=["bind-from resent"]).start()
     box = private(house, "box", "From x Thu Jan  1 00:00:00 1970\n"
                   "Received: from a.test by b.test; Thu, 1 Jan 1970 00:00:00 "
                   "+0000\nFrom: Boss <boss@bank.test>\nTo: ann@example.test\n"

@@ -97,7 +97,8 @@ test_defaults(void **state)
 	assert_int_equal(c.minimum_uid, 1000);
 	assert_int_equal(c.address_family, FAMILY_ANY);
 	assert_true(c.dkim_sign);
-	assert_true(c.bind_from && c.hide_submitter);
+	assert_int_equal(c.bind_from, BIND_FROM_YES);
+	assert_true(c.hide_submitter);
 	assert_false(c.junk_folder);
 	assert_true(c.mail_auth);
 	assert_int_equal(c.spf_fail, FAILURE_MARK);
@@ -244,7 +245,7 @@ static const char full[] =
     "smtp-timeout 90\nqueue-lifetime 2w\nretry-maximum 1h\n"
     "destination-concurrency 7\n"
     "log-file /var/log/x\nsource-address 192.0.2.7 2001:db8::7\n"
-    "address-family ipv6\nminimum-uid 500\ndkim-sign no\nbind-from no\n"
+    "address-family ipv6\nminimum-uid 500\ndkim-sign no\nbind-from resent\n"
     "hide-submitter no\njunk folder\nsrs no\nsystem-users yes\n"
     "postmaster root@example.org\n"
     "offer-dsn nobody\ndelay-warning 0\nbounce-copy copy@example.org\n"
@@ -308,7 +309,8 @@ test_everything(void **state)
 	assert_int_equal(c.destination_concurrency, 7);
 	assert_int_equal(c.address_family, FAMILY_IPV6);
 	assert_false(c.dkim_sign);
-	assert_false(c.bind_from || c.hide_submitter);
+	assert_int_equal(c.bind_from, BIND_FROM_RESENT);
+	assert_false(c.hide_submitter);
 	assert_true(c.junk_folder);
 	assert_false(c.mail_auth);
 	assert_int_equal(c.spf_fail, FAILURE_REJECT);

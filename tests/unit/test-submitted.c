@@ -20,7 +20,7 @@ read_text(const char *text, struct header_section *h)
 	header_end(h);
 }
 
-static const struct {
+static const struct row {
 	const char *header;
 	enum policy_from from;
 	const char *authors; /* field address| */
@@ -50,6 +50,20 @@ static const struct {
 	"From a@b.test|From v@victim.test|"},
     {"no field\nSubject: x\n", FROM_ABSENT, ""},
     {"\tFrom: v@victim.test\nSubject: x\n", FROM_UNCLEAR, ""},
+    /* sent on: whoever sent it first, and the newest block */
+    {"Resent-From: a@b.test\nResent-To: c@d.test\nFrom: v@victim.test\n"
+     "Sender: w@victim.test\n",
+	FROM_CLEAR,
+	"From v@victim.test|Sender w@victim.test|Resent-From a@b.test|"},
+    {"Resent-From: v@victim.test\nFrom: a@b.test\n", FROM_CLEAR,
+	"From a@b.test|Resent-From v@victim.test|"},
+    {"Resent-From: nonsense\nFrom: a@b.test\n", FROM_UNCLEAR,
+	"From a@b.test|"},
+    {"Resent-From: a@b.test\n", FROM_ABSENT, "Resent-From a@b.test|"},
+    /* where not all see the same fields, nothing more is */
+    {"no field\nResent-From: a@b.test\nFrom: v@victim.test\n", FROM_CLEAR,
+	"From v@victim.test|"},
+}, resent_rows[] = {
     /* sent on: the newest block */
     {"Resent-From: a@b.test\nResent-To: c@d.test\nFrom: v@victim.test\n",
 	FROM_CLEAR, "Resent-From a@b.test|"},
@@ -73,26 +87,34 @@ static const struct {
 };
 
 static void
-who_is_meant(void **state)
+check_rows(const struct row *r, size_t n, bool sent_on)
 {
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct header_section h;
 		struct submitted said;
 		struct buf found = BUF_INIT(4096);
 
-		read_text(rows[i].header, &h);
-		submitted_read(&h, &said);
+		read_text(r[i].header, &h);
+		submitted_read(&h, sent_on, &said);
 		for (size_t j = 0; j < said.n; j++)
 			buf_addf(&found, "%s %s|", said.authors[j].field,
 			    said.authors[j].address);
-		if (said.from != rows[i].from ||
-		    strcmp(buf_text(&found), rows[i].authors) != 0)
-			fail_msg("%zu: %s: %d, %s", i, rows[i].header,
+		if (said.from != r[i].from ||
+		    strcmp(buf_text(&found), r[i].authors) != 0)
+			fail_msg("%zu: %s: %d, %s", i, r[i].header,
 			    said.from, buf_text(&found));
 		buf_free(&found);
 		header_free(&h);
 	}
+}
+
+static void
+who_is_meant(void **state)
+{
+	(void)state;
+	check_rows(rows, sizeof(rows) / sizeof(*rows), false);
+	check_rows(
+	    resent_rows, sizeof(resent_rows) / sizeof(*resent_rows), true);
 }
 
 static void
@@ -110,7 +132,7 @@ so_many_and_no_more(void **state)
 		buf_addf(&text, ", a%d@b.test", i);
 	buf_adds(&text, "\n");
 	read_text(buf_text(&text), &h);
-	submitted_read(&h, &said);
+	submitted_read(&h, false, &said);
 	assert_int_equal(said.from, FROM_CLEAR);
 	assert_int_equal(said.n, SUBMITTED_AUTHORS_MAX + 1);
 	assert_string_equal(said.authors[1].address, "a1@b.test");
