@@ -30,6 +30,7 @@ hang_up(struct milter *m)
 {
 	if (m->state != MILTER_CLOSED)
 		stream_close(&m->stream);
+	m->lost = m->lost || m->state == MILTER_IN_MESSAGE;
 	m->state = MILTER_CLOSED;
 	m->introduced = m->greeted = false;
 }
@@ -88,6 +89,28 @@ fail_to_hear(struct milter *m, const char *id, enum stream_result result)
 	} else {
 		milter_fail(m, id, strerror(errno));
 	}
+}
+
+bool
+milter_waits(struct milter *m, const char *id)
+{
+	struct span octets;
+	enum stream_result result;
+
+	if (!stream_has_input(&m->stream))
+		return true;
+	result = stream_peek(&m->stream, &octets);
+	if (result == STREAM_OK)
+		milter_fail(m, id, "it speaks unasked");
+	else
+		fail_to_hear(m, id, result);
+	return false;
+}
+
+bool
+milter_is_missed(const struct milter *m)
+{
+	return m->lost && !m->config->accept;
 }
 
 /* Exactly so many octets. */
@@ -230,6 +253,9 @@ milter_connect(struct milter *m)
 	const char *why;
 	int fd;
 
+	/* It may have been started anew since the last message. */
+	if (m->state == MILTER_IDLE && stream_has_input(&m->stream))
+		hang_up(m);
 	if (m->state != MILTER_CLOSED)
 		return true;
 	m->stage = "connect";

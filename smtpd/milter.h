@@ -30,6 +30,7 @@ struct milter {
 	const struct config_milter *config;
 	size_t index; /* of the config's filters */
 	enum milter_state state;
+	bool lost;            /* it has failed in the middle of a message */
 	bool introduced;      /* it knows of the client */
 	bool greeted;         /* and of its HELO */
 	struct stream stream; /* unless closed */
@@ -46,6 +47,15 @@ void milter_quit(struct milter *);
 
 /* Connect and negotiate, unless that is done.  False: it has failed. */
 bool milter_connect(struct milter *);
+
+/*
+ * What it says unasked would be taken for the answer to what it is asked next.
+ * False: it has done so, or is gone, and has failed.
+ */
+bool milter_waits(struct milter *, const char *id);
+
+/* Nothing goes on without its word, and it has none any more. */
+bool milter_is_missed(const struct milter *);
 
 /* Log why, close the connection.  id: of the message, or NULL. */
 void milter_fail(struct milter *, const char *id, const char *reason);

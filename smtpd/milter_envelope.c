@@ -225,6 +225,10 @@ put_to_all(struct session *s, const struct milter_macros *macros,
 
 		if (all->discards != NULL)
 			break;
+		if (milter_is_missed(m)) {
+			goes_on = milters_settle(all, m, STEP_FAILED);
+			break;
+		}
 		if (m->state != MILTER_IN_MESSAGE ||
 		    (m->options.steps & unwanted))
 			continue;

@@ -220,15 +220,17 @@ static enum milter_step
 show_end(struct showing *s)
 {
 	struct milter_changes changes;
-	enum milter_step step;
+	enum milter_step step = STEP_FAILED;
 
 	s->milter->stage = "end";
 	milter_changes_init(&changes);
 	add_macros(s, MILTER_END, MILTER_AT_END);
 	milter_end(&s->packets, milter_begin(&s->packets, MILTER_END));
 	milter_limit(s->milter, s->milter->config->limits.command);
-	milter_say(s->milter, &s->packets);
-	step = hear_end(s, &changes);
+	if (milter_waits(s->milter, s->macros.id)) {
+		milter_say(s->milter, &s->packets);
+		step = hear_end(s, &changes);
+	}
 	if (step == STEP_SKIP) {
 		milter_fail(s->milter, s->macros.id, "nonsense");
 		step = STEP_FAILED;

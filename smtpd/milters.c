@@ -70,6 +70,8 @@ milters_put(struct milters *all, struct milter *m, const struct buf *packets,
 		milter_fail(m, id, "too long for it");
 		return STEP_FAILED;
 	}
+	if (!milter_waits(m, id))
+		return STEP_FAILED;
 	milter_say(m, packets);
 	if (m->options.steps & mute)
 		return STEP_ON;
@@ -137,7 +139,7 @@ milters_hear(const struct session *s)
 	if (s->milters == NULL)
 		return false;
 	for (EACH_MILTER(s->milters, m))
-		if (m->state == MILTER_IN_MESSAGE)
+		if (m->state == MILTER_IN_MESSAGE || milter_is_missed(m))
 			return true;
 	return s->milters->discards != NULL;
 }
@@ -151,12 +153,14 @@ milters_reset(struct session *s)
 		return;
 	s->milters->discards = NULL;
 	milter_end(&abandon, milter_begin(&abandon, MILTER_ABORT));
-	for (EACH_MILTER(s->milters, m))
+	for (EACH_MILTER(s->milters, m)) {
+		m->lost = false;
 		if (m->state == MILTER_IN_MESSAGE) {
 			m->state = MILTER_IDLE;
 			milter_limit(m, m->config->limits.command);
 			milter_say(m, &abandon);
 		}
+	}
 	buf_free(&abandon);
 }
 

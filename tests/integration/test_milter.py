@@ -661,6 +661,63 @@ def test_nonsense_costs_what_the_config_says(
     assert all(line["filter"] == f.address for line in failed)
 
 
+@pytest.mark.parametrize("failing", ["RCPT", "unknown command"])
+def test_who_has_failed_in_the_middle_is_missed(
+        make_filter, make_smtpd, failing):
+    """Nobody is rid of a filter by making it fail."""
+    f = make_filter()
+    smtpd = make_smtpd(f)
+    with smtpd.client() as c:
+        c.ehlo()
+        if failing == "RCPT":
+            f.on["R"] = ["close"]
+            assert c.command("MAIL FROM:<x@elsewhere.test>") == 250
+            assert c.command(f"RCPT TO:<{BOB}>") == 451
+            assert c.command(f"RCPT TO:<{ANN}>") == 451
+            assert c.command("DATA") == 503
+        else:
+            f.on["U"] = ["close"]
+            c.envelope(ANN)
+            assert c.command("FROB") == 500
+            assert c.command(f"RCPT TO:<{BOB}>") == 451
+            assert c.command("DATA") == 451
+        f.on = {}
+        c.command("RSET")
+        assert c.message() == 250, c.text
+    assert len(smtpd.queue.wait(1)) == 1
+    assert len(lines(smtpd, "filter failed")) == 1
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_two_answers_to_one_question(make_filter, make_smtpd, stage):
+    """The second would be taken for the next one's answer."""
+    f = make_filter()
+    f.on[stage] = [CONTINUE + CONTINUE]
+    if stage != "E":
+        f.on["E"] = [REJECT]
+    smtpd = make_smtpd(f)
+    with smtpd.client() as c:
+        c.ehlo()
+        code = envelope_and_data(c)[1]
+        assert code == (250 if stage == "E" else 451)
+        c.command("RSET")
+        f.on = {"E": [REJECT]}
+        assert envelope_and_data(c) == ("end", 550)
+    assert len(lines(smtpd, "filter failed")) == (stage != "E")
+
+
+def test_one_that_is_started_anew_between_messages(make_filter, make_smtpd):
+    f = make_filter()
+    smtpd = make_smtpd(f)
+    with smtpd.client() as c:
+        c.ehlo()
+        assert c.message() == 250
+        f.talk.socket.shutdown(2)
+        f.wait("end")
+        assert c.message() == 250
+    assert not lines(smtpd, "filter failed") and len(f.talks) == 2
+
+
 AT_END = [packet("h", strings("X:", "y")), packet("h", strings("", "y")),
           packet("h", strings("X Y", "z")), packet("h", b"X\0"),
           packet("m", b"\0\0\0\1X"), packet("b", b"a\0b"), packet("+", b""),
