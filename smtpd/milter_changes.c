@@ -242,12 +242,15 @@ change_sender(
 	char argument[ARGUMENT_MAX];
 	struct mail_command mail;
 
-	snprintf(argument, sizeof(argument), "FROM:%s", r->name);
-	if (command_mail(argument, true, &mail).smtp != 0) {
+	snprintf(argument, sizeof(argument), "FROM:%s%s", r->name,
+	    t->utf8 ? " SMTPUTF8" : "");
+	if (command_mail(argument, true, &mail).smtp != 0 ||
+	    (mail.sender.utf8 && !t->utf8)) {
 		not_done(m, by, r->name, "bad sender address");
 		return false;
 	}
 	t->sender = mail.sender;
+	t->utf8_address |= mail.sender.utf8;
 	address_format(&t->sender, t->sender_text);
 	return true;
 }

@@ -514,6 +514,24 @@ def test_the_null_sender(make_filter, make_smtpd):
     assert message["sender"] == ""
 
 
+@pytest.mark.parametrize("utf8", [True, False])
+def test_a_sender_in_utf8(make_filter, make_smtpd, utf8):
+    """Only where its client has asked for such mail."""
+    f = make_filter()
+    f.on["E"] = [change_sender("<\u00fc@elsewhere.test>"), CONTINUE]
+    if not utf8:
+        f.on["E"].insert(1, change_sender("<\u00e4@elsewhere.test> SMTPUTF8"))
+    smtpd = make_smtpd(f)
+    with smtpd.client() as c:
+        c.ehlo()
+        c.envelope(ANN, parameters=" SMTPUTF8" if utf8 else "")
+        assert c.data(MESSAGE + b".\r\n") == 250
+    (message,) = smtpd.queue.wait(1)
+    assert message["sender"] == (
+        "\u00fc@elsewhere.test" if utf8 else "x@elsewhere.test")
+    assert message["utf8"] == str(int(utf8))
+
+
 def test_who_may_relay_may_have_recipients_added_elsewhere(
         make_filter, make_smtpd):
     _, message = change(
