@@ -341,6 +341,17 @@ tell_rows(const struct message *m, enum verdict verdict)
 		    judging_outcome(m->judging));
 }
 
+/* Nobody makes himself known by what nobody may want. */
+static enum tallies_result
+what_it_was(const struct message *m)
+{
+	if (m->discarded)
+		return TALLIES_REFUSED;
+	return m->session->transaction.junk != NULL || m->hold != NULL
+	    ? TALLIES_JUNK
+	    : TALLIES_TAKEN;
+}
+
 /* Whom mail was taken from is known from now on, and who stands behind it. */
 static void
 tell_tallies(const struct message *m, enum verdict verdict)
@@ -351,8 +362,7 @@ tell_tallies(const struct message *m, enum verdict verdict)
 	const char *key = grey_known_key(s, said != NULL ? &said->sender : NULL);
 
 	if (verdict_is_success(verdict))
-		tallies_ended(s, key,
-		    s->transaction.junk != NULL ? TALLIES_JUNK : TALLIES_TAKEN);
+		tallies_ended(s, key, what_it_was(m));
 	else if (!verdict_is_temporary(verdict))
 		tallies_ended(s, key, TALLIES_REFUSED);
 }

@@ -10,8 +10,8 @@ import pytest
 
 from dnsserver import dns  # noqa: F401
 from filters import (
-    CONTINUE, Filter, add_header, change_header, insert_header, quarantine,
-    replace_body)
+    CONTINUE, DISCARD, Filter, add_header, change_header, insert_header,
+    quarantine, replace_body)
 from internal import Peer
 from queue_house import Closed, House as QueueHouse
 from suite import SECONDS
@@ -213,6 +213,33 @@ def test_quarantined_mail_waits_for_its_release(make_suite, make_filter):
     octets = delivered(suite)
     assert b"hello" in octets
     suite.wait_queue_empty()
+
+
+@pytest.mark.parametrize("answers", [
+    [DISCARD], [quarantine("a virus"), CONTINUE]], ids=["discard", "hold"])
+def test_nobody_becomes_known_by_what_filters_keep_back(
+        make_suite, make_filter, answers):
+    suite = make_suite(users=[ANN], extra=["mail-auth no"])
+    f = make_filter(suite)
+    suite.write_config(f.line())
+    suite.start()
+
+    def is_known(client):
+        """Once it has been asked about the next message."""
+        client.mail("x@elsewhere.test")
+        assert client.rcpt(ANN)[0] == 250
+        said = suite.user_tool("tallies", "127.0.0.1").stdout
+        assert "known" in said
+        client.rset()
+        return "not known" not in said
+    with suite.smtp() as client:
+        client.ehlo()
+        f.on["E"] = answers
+        client.sendmail("x@elsewhere.test", [ANN], FROM_AWAY)
+        assert not is_known(client)
+        f.on = {}
+        client.sendmail("x@elsewhere.test", [ANN], FROM_AWAY)
+        assert is_known(client)
 
 
 def test_only_smtpd_may_hold_from_the_beginning():
