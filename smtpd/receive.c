@@ -43,8 +43,8 @@ await_octets(const struct message *m, struct span *octets)
 	struct stream *stream = &m->session->stream;
 	int64_t busy = (int64_t)s->config->busy_timeout * 1000;
 	int64_t began = clock_monotonic_ms(), last = deadline(m);
-	int64_t whole = SESSION_PATIENCE * busy +
-	    (int64_t)(m->came / RATE_MIN) * 1000;
+	int64_t whole =
+	    SESSION_PATIENCE * busy + (int64_t)(m->came / RATE_MIN) * 1000;
 	enum stream_result result;
 
 	if (session_is_in_the_way(s, m->began, whole))
