@@ -221,7 +221,7 @@ untaken(const struct stream *s)
 static void
 give_stack_back(void)
 {
-	enum { ROOM = 16384, MOST = 256 << 10 };
+	enum { ROOM = 2048, MOST = 256 << 10 };
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	uintptr_t end = ((uintptr_t)&page - ROOM) / page * page;
 
