@@ -406,6 +406,9 @@ def test_memory_of_an_idle_session(make_smtpd, report):
         pytest.skip("needs root to look at an undumpable process")
     if sanitized():
         pytest.skip("sanitizers have memory of their own")
+    # Pages of a program that was just linked are dirty until they are written.
+    with open(program("smtpd"), "rb") as f:
+        os.fsync(f.fileno())
     smtpd = make_smtpd(extra=ONE)
     with smtpd.client() as c:
         c.ehlo()
