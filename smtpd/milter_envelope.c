@@ -159,7 +159,6 @@ begin_message(struct milters *all, struct milter *m, struct session *s,
 		return true;
 	if (!milter_connect(m))
 		return milters_settle(all, m, STEP_FAILED);
-	m->whole = -1;
 	step = tell(all, m, s, introduce, MILTER_NO_CONNECT, &m->introduced);
 	if (step == STEP_ON)
 		step = tell(all, m, s, greet, MILTER_NO_HELO, &m->greeted);

@@ -277,6 +277,7 @@ show_to(struct milters *all, struct milter *m, struct message *message)
 		patience = PATIENCE;
 	m->whole = clock_monotonic_ms() + (int64_t)patience * 1000;
 	step = show(&s);
+	m->whole = -1;
 	buf_free(&s.packets);
 	if (m->state == MILTER_IN_MESSAGE)
 		m->state = MILTER_IDLE;

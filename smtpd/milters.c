@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "smtpd/session.h"
 
 /* -- answers -- */
@@ -58,6 +59,24 @@ milters_read_step(struct milters *all, struct milter *m, const char *id,
 	return STEP_FAILED;
 }
 
+/* Not for ever, whatever progress it speaks of. */
+static enum milter_heard
+hear(struct milter *m, const char *id, struct milter_reply *reply, uint64_t *n)
+{
+	uint64_t command = m->config->limits.command;
+	uint64_t end = m->config->limits.end;
+	bool alone = m->whole < 0;
+	enum milter_heard heard;
+
+	if (alone)
+		m->whole = clock_monotonic_ms() +
+		    (int64_t)(end > command ? end : command) * 1000;
+	heard = milter_hear(m, id, command, reply, n);
+	if (alone)
+		m->whole = -1;
+	return heard;
+}
+
 enum milter_step
 milters_put(struct milters *all, struct milter *m, const struct buf *packets,
     uint32_t mute, const char *id)
@@ -75,7 +94,7 @@ milters_put(struct milters *all, struct milter *m, const struct buf *packets,
 	milter_say(m, packets);
 	if (m->options.steps & mute)
 		return STEP_ON;
-	switch (milter_hear(m, id, m->config->limits.command, &reply, &n)) {
+	switch (hear(m, id, &reply, &n)) {
 	case MILTER_HEARD:
 		return milters_read_step(all, m, id, &reply);
 	case MILTER_HEARD_BODY:

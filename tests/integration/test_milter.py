@@ -227,6 +227,7 @@ def test_a_session_that_breaks_off_is_told_to_it(make_filter, make_smtpd):
 # -- what it answers --
 
 STAGES = "CHMRTLNBE"
+SHORT = "timeout=1s/1s/1s"
 
 
 def envelope_and_data(c):
@@ -363,6 +364,33 @@ def test_progress_is_no_answer(make_filter, make_smtpd):
     with smtpd.client() as c:
         c.ehlo()
         assert c.message(MESSAGE) == 250
+
+
+@pytest.mark.parametrize("stage", "CHMRT")
+def test_progress_has_an_end(make_filter, make_smtpd, stage):
+    """Nobody is kept for ever by a filter that is always about to answer."""
+    gone = threading.Event()
+
+    def go_on(talk):
+        talk.socket.settimeout(0.2)
+        while not gone.is_set():
+            talk.send(PROGRESS)
+            try:
+                if not talk.socket.recv(1):
+                    return
+            except TimeoutError:
+                pass
+    f = make_filter()
+    f.on[stage] = [go_on]
+    smtpd = make_smtpd(f.line(SHORT))
+    try:
+        with smtpd.client() as c:
+            c.ehlo()
+            assert envelope_and_data(c) == (WHERE[stage], 451)
+    finally:
+        gone.set()
+    (line,) = lines(smtpd, "filter failed")
+    assert line["reason"] == "it does not answer"
 
 
 # -- what it changes --
@@ -805,7 +833,6 @@ def test_bad_negotiations(make_filter, make_smtpd, offer):
         assert c.message() == 250
 
 
-SHORT = "timeout=1s/1s/1s"
 
 
 @pytest.mark.parametrize("stage", ["O", "M", "L", "E"])
