@@ -186,12 +186,8 @@ write_content(struct message *m)
 static uint64_t
 wire_octets(const struct message *m)
 {
-	uint64_t n = m->headers.len +
+	return message_wire_octets(m->headers.data, m->headers.len) +
 	    (m->filtered ? m->body_wire : m->wire.octets - m->stripped);
-
-	for (size_t i = 0; i < m->headers.len; i++)
-		n += m->headers.data[i] == '\n';
-	return n;
 }
 
 static bool

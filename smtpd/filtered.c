@@ -46,22 +46,13 @@ begin_draft(struct message *m)
 	return !m->draft.failed;
 }
 
-static uint64_t
-wire_of(const char *octets, size_t n)
-{
-	uint64_t wire = n;
-
-	for (size_t i = 0; i < n; i++)
-		wire += octets[i] == '\n';
-	return wire;
-}
-
 /* As it came, but for the header section. */
 static void
 note_body(struct message *m)
 {
 	m->body_wire = m->wire.octets -
-	    wire_of(m->section.text.data, m->section.text.len) -
+	    message_wire_octets(
+		m->section.text.data, m->section.text.len) -
 	    (m->parted ? 2 : 0);
 	m->body_eight_bit = m->wire.eight_bit;
 }

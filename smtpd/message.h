@@ -51,6 +51,9 @@ struct message {
 /* Fields behind those for a local mailbox alone, whose kind they are. */
 bool message_insert(struct message *, const struct buf *fields);
 
+/* Octets that lines with LF take on the wire. */
+uint64_t message_wire_octets(const char *octets, size_t n);
+
 /*
  * Take the message from the wire, up to its end also where nothing is kept
  * (A1).  Whoever wants to know of its body (judging.h) is told as it passes.

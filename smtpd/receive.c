@@ -61,8 +61,8 @@ await_octets(const struct message *m, struct span *octets)
 
 /* -- the header section -- */
 
-static uint64_t
-wire_octets(const char *octets, size_t n)
+uint64_t
+message_wire_octets(const char *octets, size_t n)
 {
 	uint64_t wire = n;
 
@@ -97,7 +97,7 @@ keep_section(struct message *m)
 			continue;
 		keep(m, from, before);
 		cut += before + cut < left; /* its line end */
-		m->stripped += wire_octets(field.data, cut);
+		m->stripped += message_wire_octets(field.data, cut);
 		from += before + cut;
 		left -= before + cut;
 	}
