@@ -373,15 +373,15 @@ ipc_is_quiet(int fd)
 	    errno == EAGAIN;
 }
 
-int
-ipc_connect(const char *path)
+static int
+connect_to(const char *path, int type)
 {
 	struct sockaddr_un address;
 	int fd;
 
 	if (address_of(path, &address) == -1)
 		return -1;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type, 0);
 	if (fd == -1)
 		return -1;
 	while (
@@ -395,6 +395,18 @@ ipc_connect(const char *path)
 		return -1;
 	}
 	return fd;
+}
+
+int
+ipc_connect(const char *path)
+{
+	return connect_to(path, SOCK_SEQPACKET | SOCK_CLOEXEC);
+}
+
+int
+ipc_connect_now(const char *path)
+{
+	return connect_to(path, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
 int

@@ -133,6 +133,12 @@ bool ipc_is_quiet(int fd);
 
 /* All descriptors made here are close-on-exec; -1 and errno on failure. */
 int ipc_connect(const char *path);
+
+/*
+ * The same for a process that must never wait: EAGAIN where so many wait to be
+ * accepted that one would have to.
+ */
+int ipc_connect_now(const char *path);
 int ipc_listen(const char *path, mode_t mode); /* replaces a stale socket */
 int ipc_accept(int listener);                  /* non-blocking descriptor */
 int ipc_pair(int ends[2]);

@@ -171,7 +171,7 @@ connect_ledger(void)
 
 	if (ledger.connected)
 		return true;
-	fd = ipc_connect("ledger");
+	fd = ipc_connect_now("ledger");
 	ledger.peer = (struct peer){.role = "ledger",
 	    .packet = on_packet,
 	    .closed = on_closed,

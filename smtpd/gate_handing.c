@@ -111,7 +111,7 @@ write_arrival(const struct guest *g)
 static bool
 hand_over(struct guest *g)
 {
-	int fd = ipc_connect("smtpd");
+	int fd = ipc_connect_now("smtpd");
 
 	if (fd == -1)
 		return false;

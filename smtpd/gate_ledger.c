@@ -208,7 +208,7 @@ connected(void)
 	if (clock_monotonic_ms() < ledger.rest_until)
 		return false;
 	ledger.peer.most = ASKED_MAX;
-	fd = ipc_connect("ledger");
+	fd = ipc_connect_now("ledger");
 	if (fd != -1 && peer_begin(&ledger.peer, fd) == 0) {
 		ledger.connected = true;
 		return true;

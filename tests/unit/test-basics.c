@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -211,6 +214,29 @@ log_values_cannot_break_a_line(void **state)
 	}
 }
 
+/* A daemon that stands still stops nobody who must never wait. */
+static void
+a_full_backlog_is_not_waited_for(void **state)
+{
+	char folder[] = "/tmp/pr-basics-XXXXXX", path[64];
+	int listener, fds[8], n = 0;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/s", folder);
+	listener = ipc_listen(path, 0600);
+	assert_int_equal(listen(listener, 1), 0);
+	while (n < 8 && (fds[n] = ipc_connect_now(path)) != -1)
+		n++;
+	assert_in_range(n, 1, 7);
+	assert_int_equal(errno, EAGAIN);
+	while (n > 0)
+		close(fds[--n]);
+	close(listener);
+	unlink(path);
+	rmdir(folder);
+}
+
 int
 main(void)
 {
@@ -220,6 +246,7 @@ main(void)
 	    cmocka_unit_test(utf8_refuses_what_rfc_3629_refuses),
 	    cmocka_unit_test(packets_carry_attributes_and_descriptors),
 	    cmocka_unit_test(packets_travel_together),
+	    cmocka_unit_test(a_full_backlog_is_not_waited_for),
 	    cmocka_unit_test(lines_wait_for_each_other),
 	    cmocka_unit_test(log_values_cannot_break_a_line),
 	};
