@@ -342,12 +342,10 @@ guest_heard(struct guest *g, enum ledger_verdict verdict, bool known)
 static void
 note_lists(struct guest *g, const struct lists_result *result)
 {
-	uint64_t most = gate.config.refuse_score;
-
 	g->score = (int)result->score;
 	if (result->names[0] != '\0')
 		g->listed = strdup(result->names);
-	if (most > 0 && result->score > 0 && (uint64_t)result->score >= most)
+	if (lists_refuse(&gate.config, result->score))
 		dialogue_prepare(g, 550, "5.7.1", result->text);
 }
 

@@ -366,8 +366,7 @@ await_line(struct session *s, struct span *line, bool *bare, bool *pressed)
 		int64_t next = clock_monotonic_ms() + busy_ms;
 
 		s->stream.deadline = next < deadline ? next : deadline;
-		result =
-		    stream_line(&s->stream, LINE_MAX_AUTH, line, bare);
+		result = stream_line(&s->stream, LINE_MAX_AUTH, line, bare);
 		*pressed = result == STREAM_TIMEOUT &&
 		    session_is_in_the_way(s, began, busy_ms);
 	} while (result == STREAM_TIMEOUT && !*pressed &&
