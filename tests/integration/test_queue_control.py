@@ -145,6 +145,7 @@ def test_a_delivered_message_is_not_kept_by_a_hold(house):
 
 
 def test_a_users_whole_mail_is_held(house):
+    house.serve_forgiving_ledger()
     waiting = defer(house, login=ANN)
     other = defer(house, sender="x@remote.test")
     done = house.tool("hold", "--login", ANN, "--reason", "stolen password")
@@ -287,6 +288,7 @@ def test_rules_that_make_no_sense(text):
 
 def test_an_end_of_a_rule_that_could_not_be_written(house):
     """Whoever asks again is told that it is done when it is on the disk."""
+    house.serve_forgiving_ledger()
     holds, aside = (os.path.join(house.spool, name)
                     for name in ("holds", "aside"))
     house.tool("hold", "--login", ANN)

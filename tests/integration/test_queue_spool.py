@@ -42,6 +42,7 @@ ENVELOPES = {
     "version-1": WHOLE.replace(b"envelope 3", b"envelope 1"),
     "version-2": WHOLE.replace(b"envelope 3", b"envelope 2"),
     "version-4": WHOLE.replace(b"envelope 3", b"envelope 4"),
+    "version-5": WHOLE.replace(b"envelope 3", b"envelope 5"),
     "signed": WHOLE.replace(
         b"recipient", b"dkim DKIM-Signature: v=1;\\x0a b=\nrecipient"),
     "signed-wrongly": WHOLE.replace(
@@ -65,7 +66,8 @@ EXPECTED = {
     "garbage":              ("s", "q", "q", "q"),
     "version-1":            ("s", "m", "m", "q"),
     "version-2":            ("s", "m", "m", "q"),
-    "version-4":            ("s", "q", "q", "q"),
+    "version-4":            ("s", "m", "m", "q"),
+    "version-5":            ("s", "q", "q", "q"),
     "signed":               ("s", "m", "m", "q"),
     "signed-wrongly":       ("s", "q", "q", "q"),
     "asked":                ("s", "m", "m", "q"),
