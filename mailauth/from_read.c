@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: ISC */
+#define _GNU_SOURCE /* memmem */
 #include <string.h>
 #include <strings.h>
 
 #include "common/address.h"
+#include "common/base64.h"
 #include "common/utf8.h"
 #include "mailauth/dmarc_walk.h"
 #include "mailauth/from.h"
 
+enum { ENCODED_MAX = 128 }; /* RFC 2047 section 2: 75 */
+
 struct reader {
 	const char *p, *end;
-	bool list; /* a comma ends a mailbox, and is no fault */
+	bool list;         /* a comma ends a mailbox, and is no fault */
 	const char *wrong; /* sticky */
 };
 
@@ -133,6 +137,46 @@ skip_word(struct reader *r)
 		fail(r, "unreadable From");
 }
 
+/* "=?charset?q?boss=40a.test?=" */
+static bool
+encodes_at(const char *p, const char *end)
+{
+	char octets[ENCODED_MAX];
+	const char *text = p;
+	size_t n, made;
+
+	end = behind_encoded_word(p, end);
+	if (end == p)
+		return false;
+	for (int marks = 0; marks < 3; text++)
+		marks += *text == '?';
+	n = (size_t)(end - 2 - text);
+	if ((text[-2] | 0x20) == 'q')
+		return memmem(text, n, "=40", 3) != NULL;
+	return n > sizeof(octets) || !base64_decode(text, n, octets, &made) ||
+	    memchr(octets, '@', made) != NULL;
+}
+
+/*
+ * What is quoted or encoded is the address for who takes a bracket behind it
+ * for its end; otherwise brackets in a name are only bad style.
+ */
+static void
+check_brackets(struct reader *r, const char *word, bool *looks_like_address)
+{
+	const char *end = r->p;
+
+	if (*word == '"') {
+		*looks_like_address |=
+		    memchr(word, '@', (size_t)(end - word)) != NULL;
+		return;
+	}
+	*looks_like_address |= encodes_at(word, end);
+	for (; word < end && *looks_like_address; word++)
+		if (*word == '[' || *word == ']')
+			fail(r, "bracket behind an address in From");
+}
+
 static bool
 at_next(const struct reader *r)
 {
@@ -147,6 +191,7 @@ static struct span
 take_words(struct reader *r, bool *plain)
 {
 	const char *start = NULL, *end = NULL;
+	bool looks_like_address = false;
 
 	for (skip_blanks(r); r->p < r->end && !at(r, '<') && !at_next(r);
 	     skip_blanks(r)) {
@@ -156,6 +201,8 @@ take_words(struct reader *r, bool *plain)
 			skip_quoted(r);
 		else
 			skip_word(r);
+		if (r->wrong == NULL)
+			check_brackets(r, word, &looks_like_address);
 		if (r->wrong != NULL)
 			break;
 		if (*word != '"' && memchr(word, '@', (size_t)(r->p - word)))
