@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/utf8.h"
 #include "smtpd/filtered.h"
 #include "smtpd/grey.h"
 #include "smtpd/message.h"
@@ -195,11 +196,11 @@ has_utf8_header(const struct message *m)
 {
 	const struct buf *text =
 	    m->filtered ? &m->final.text : &m->section.text;
+	const struct buf *h = &m->headers;
 
-	for (size_t i = 0; i < text->len; i++)
-		if ((unsigned char)text->data[i] & 0x80)
-			return true;
-	return false;
+	return !utf8_is_ascii(text->data, text->len) ||
+	    (m->completed > 0 &&
+		!utf8_is_ascii(h->data + m->completed, h->len - m->completed));
 }
 
 /* What is to be signed of it; NULL, and why not (NULL: nobody signs). */
@@ -236,7 +237,7 @@ commit(struct message *m)
 	    .start = m->start,
 	    .wire = wire_octets(m),
 	    .eight_bit = t->body_8bit || m->wire.eight_bit ||
-		m->body_eight_bit || (m->filtered && has_utf8_header(m)),
+		m->body_eight_bit || has_utf8_header(m),
 	    .utf8 = t->utf8 && (t->utf8_address || has_utf8_header(m)),
 	    .junk = t->junk,
 	    .hold = m->hold,

@@ -26,6 +26,7 @@ class Userdb(Owner):
         self.recipients = {ANN: "recipient-ok", BOB: "recipient-ok",
                            "postmaster": "recipient-ok"}
         self.keep, self.peer = False, None
+        self.grants = []  # what every login may send as
         self.logins = Logins((ANN, "ann"), PASSWORD, ANN)
         super().__init__(path)
 
@@ -50,7 +51,7 @@ class Userdb(Owner):
                 peer.send("recipient", verdict=self.recipient(p["address"]),
                           **keep)
             elif p.verb == "sender":
-                fine = p["user"] == p["address"]
+                fine = p["address"] in (p["user"], *self.grants)
                 peer.send("sender", verdict="sender-ok" if fine
                           else "sender-not-owned")
             elif self.logins.knows(p.verb):

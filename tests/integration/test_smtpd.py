@@ -99,6 +99,17 @@ def test_utf8_is_asked_for_only_where_needed(smtpd, client):
     assert [m["body"] for m in smtpd.queue.messages[n:]] == ["8bitmime"] * 2
 
 
+def test_a_from_in_utf8_that_is_added(smtpd):
+    n = smtpd.queue.settled()
+    smtpd.userdb.grants.append("\u00e9@example.test")
+    with smtpd.submission() as c:
+        c.envelope(ANN, sender="\u00e9@example.test", parameters=" SMTPUTF8")
+        assert c.data(b"Subject: x\r\n\r\nx\r\n.\r\n") == 250
+    message = stored(smtpd, n)
+    assert "From: <\u00e9@example.test>".encode() in message.content
+    assert (message["utf8"], message["body"]) == ("1", "8bitmime")
+
+
 def test_large_message_is_streamed(smtpd, client):
     n = smtpd.queue.settled()
     body = b"\r\n" + b"".join(
