@@ -61,7 +61,7 @@ static const struct row {
 	{"mailbox-messages",
 	    "\"mailbox-messages\" is how many one mailbox gets; "
 	    "\"postrider-user limit ADDRESS mailbox-messages RATE\" is for "
-	    "one user"}},
+	    "one user, and \"forget ADDRESS\" lets more in now"}},
     {VERDICT_TOO_MUCH_HELD, NULL,
 	{"login-held",
 	    "\"postrider-user show LOGIN\" tells why its mail is held, and "
@@ -74,7 +74,7 @@ static const struct row {
 	{NULL, "\"postrider-user add\" or \"alias add\" makes that address"}},
     {VERDICT_BAD_SENDER, NULL, {NULL, "the sender's address is no address"}},
     {VERDICT_SENDER_NOT_OWNED, NULL,
-	{NULL, "\"postrider-user\" lets a login send as further addresses"}},
+	{NULL, "\"postrider-user grant LOGIN ADDRESS\" lets a login send as that"}},
     {VERDICT_SPF_FAIL, NULL,
 	{"spf-fail",
 	    "\"trust-client NETWORK\" takes mail from there as it is, "

@@ -64,6 +64,7 @@ add_newest(struct tool *tool, const struct refusals *r, struct buf *out)
 {
 	static struct trace_line line;
 	const struct loosening *l = NULL;
+	const char *filter;
 
 	if (!trace_parse(&line, r->newest, strlen(r->newest), tool->now))
 		return NULL;
@@ -78,6 +79,9 @@ add_newest(struct tool *tool, const struct refusals *r, struct buf *out)
 	l = loosen_find(trace_value(&line, "reason"));
 	if (l != NULL)
 		buf_addf(out, "; %s", l->how);
+	filter = trace_value(&line, "filter");
+	if (filter != NULL)
+		buf_addf(out, "; the content filter %s said so", filter);
 	return l;
 }
 

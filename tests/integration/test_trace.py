@@ -46,6 +46,9 @@ OLDEST = """\
 2026-11-01T08:00:00.000Z smtpd[7]: refused id=00000000000000bb \
 client=192.0.2.9 helo=bot.test from=<older@bot.test> dsn=5.7.1 \
 reason="rejected by the policy (DMARC) of the domain in From"
+2026-11-01T09:00:00.000Z smtpd[7]: refused id=00000000000000cc \
+client=198.51.100.7 helo=x from=<x@x.test> dsn=5.7.1 reason="Gtube pattern" \
+filter=inet:11332@127.0.0.1
 """
 
 
@@ -186,7 +189,7 @@ def test_everybody(logged):
         "192.0.2.9", "192.0.2.200", "2001:db8::5"}
     assert not [r for r in rows if r["event"] in ("accepted", "queued")]
     assert len({r["session"] for r in rows}) == 4
-    assert len(logged.rows("--since", "2026-10-01")) == 8
+    assert len(logged.rows("--since", "2026-10-01")) == 9
     assert not logged.trace("--since", "2026-11-21", check=False)
 
 
@@ -213,6 +216,12 @@ def test_why_a_client(logged):
                     r"message was taken last \(2026-11-20 08:30\)\.$",
                     told["why"])
     assert told["keyword"] == "max-errors"
+
+
+def test_why_a_filter(logged):
+    (told,) = why(logged, "198.51.100.7")
+    assert told["why"].endswith(
+        "Gtube pattern; the content filter inet:11332@127.0.0.1 said so.")
 
 
 def test_why_an_address(logged):
