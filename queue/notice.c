@@ -115,7 +115,8 @@ add_facts(struct notice *n)
 	buf_adds(b,
 	    "A login has sent more than it may.  What it sends from now on is "
 	    "held:\nnothing of it is lost, and nothing of it goes out before "
-	    "you say so.\nWhat it sent before is on its way.\n\n");
+	    "you say so.\nWhat it sent before is on its way, or held, too, where it "
+	    "has to be tried again.\n\n");
 	add_fact(b, "login", n->login);
 	add_fact(b, "why", n->reason);
 	add_fact(b, "since", date);

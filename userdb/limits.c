@@ -182,9 +182,11 @@ put_held(const struct config *c, const char *user, bool json)
 		putchar('\n');
 	}
 	if (h.reason != NULL || h.count > 0)
-		printf("held     %" PRIu64 " message%s; postrider-queue release "
+		printf("held     %" PRIu64 " message%s%s; postrider-queue release "
 		       "--login %s sends, delete discards what is held\n",
-		    h.count, h.count == 1 ? "" : "s", user);
+		    h.count, h.count == 1 ? "" : "s",
+		    h.reason != NULL ? ", and what must be tried again" : "",
+		    user);
 }
 
 void
