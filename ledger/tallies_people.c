@@ -120,7 +120,7 @@ add_client(struct packet *p, const char *client, time_t now)
 		    wait_of(view.shut).text);
 	if (view.grudge > 0)
 		add_line(p,
-		    "refused for %s: too many offences, for the %u. time",
+		    "refused for %s: too many offences, grudge number %u",
 		    wait_of(view.grudge).text, view.grudges);
 }
 
