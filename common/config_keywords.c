@@ -249,7 +249,7 @@ static const struct config_keyword keywords[] = {
     {"max-client-sessions", "number", "50", "1 to 10000",
 	"of the SMTP, and of the POP3 sessions, for one client address", false,
 	take_number, AT(max_client_sessions)},
-    {"max-network-sessions", "number", "100", "1 to 100000",
+    {"max-network-sessions", "number", "50", "1 to 100000",
 	"connections to the listener smtp at a time from one network, a /24 "
 	"or a /48 of IPv6",
 	false, take_number, AT(max_network_sessions)},

@@ -70,8 +70,8 @@ write_key(
 		return false;
 	s->transaction.spf_result = spf;
 	spf_check_sender(m, &query, spf);
-	if (spf->result == AUTH_TEMPERROR)
-		return false;
+	/* Trouble with the sender's domain, which may be of his making, is
+	 * no way around. */
 	if (write_sender(spf, key))
 		return true;
 	if (client_name(s)[0] != '\0')
