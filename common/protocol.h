@@ -388,7 +388,8 @@
  *   <- grey verdict= [wait=]		verdict ok|greylisted; ok: the key has
  *					waited, or is known
  *   -> known client= [key=]
- *   <- known known=			0|1
+ *   <- known known= [grudge=]		0|1; seconds that one against the
+ *					client will last
  * role-smtpd, no answers:
  *   -> accepted mailbox= [limit=]	a message for it was, and counts for it
  *   -> ended client= [key=] result=	of a message taken|junk|refused, or

@@ -33,6 +33,7 @@
 	V(CLIENT_RATE, 450, "4.7.1", EX_TEMPFAIL, "too much comes from your address, try again later") \
 	V(MAILBOX_RATE, 450, "4.2.1", EX_TEMPFAIL, "this mailbox gets mail too quickly, try again later") \
 	V(ONE_RECIPIENT, 452, "4.5.3", EX_TEMPFAIL, "one recipient at a time where there is no sender") \
+	V(GRUDGE, 450, "4.7.1", EX_TEMPFAIL, "too much abuse has come from your address, try again later") \
 	V(GREYLISTED, 450, "4.7.1", EX_TEMPFAIL, "you are not known here, try again later") \
 	V(MAILBOX_BUSY, 450, "4.2.0", EX_TEMPFAIL, "mailbox temporarily unavailable") \
 	V(MAILBOX_FULL, 452, "4.2.2", EX_TEMPFAIL, "mailbox full") \

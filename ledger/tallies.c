@@ -207,12 +207,17 @@ known(struct peer *peer, struct packet *p)
 	const struct attribute set[] = {
 	    ATTRIBUTE_TEXT("client", PROTOCOL_NAME_MAX, &client),
 	    ATTRIBUTE_TEXT_OPTIONAL("key", FAMILIAR_KEY_MAX, &key)};
+	struct clients_view view;
+	time_t now = clock_now();
+	bool is_known;
 
 	if (!packet_read(p, "known", set, 2, 0))
 		return false;
+	is_known = familiar_knows(client, key, now);
 	packet_start(&said, "known");
-	packet_number(
-	    &said, "known", familiar_knows(client, key, clock_now()) ? 1 : 0);
+	packet_number(&said, "known", is_known ? 1 : 0);
+	if (clients_view(client, is_known, &view, now) && view.grudge > 0)
+		packet_number(&said, "grudge", view.grudge);
 	peer_send(peer, &said);
 	return true;
 }

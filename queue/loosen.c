@@ -139,7 +139,7 @@ static const struct row {
 	{"refuse-score",
 	    "\"dnsbl\" says which lists count, \"refuse-score\" how much; "
 	    "\"trust-client NETWORK\" lets it in"}},
-    {VERDICT_OK, "too much abuse has come from",
+    {VERDICT_GRUDGE, NULL,
 	{"offences",
 	    "\"offences\" is how much of that one client may do; "
 	    "\"postrider-user forget\" lets it in now"}},

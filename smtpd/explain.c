@@ -12,6 +12,7 @@
 #include "smtpd/facts.h"
 #include "smtpd/helo.h"
 #include "smtpd/session.h"
+#include "smtpd/tallies.h"
 
 enum { ARGUMENT_MAX = 1000 };
 
@@ -176,8 +177,28 @@ tell(struct explaining *x, const char *rule, const char *keyword, bool applies)
 		.result = applies ? RULE_UNKNOWN : RULE_IDLE});
 }
 
+/* False: one is borne. */
+static bool
+explain_grudge(struct explaining *x, bool stranger)
+{
+	uint64_t left = stranger ? tallies_grudge(&x->session) : 0;
+	char value[POLICY_VALUE_MAX + 1] = "";
+
+	if (left > 0)
+		snprintf(value, sizeof(value), "for %ju seconds more",
+		    (uintmax_t)left);
+	note_rule(x,
+	    &(struct policy_told){.rule = "grudge",
+		.keyword = "offences",
+		.value = value,
+		.result = left > 0 ? RULE_DECIDES
+		    : stranger     ? RULE_PASSES
+				   : RULE_IDLE});
+	return left == 0 || note_verdict(x, "gate", VERDICT_GRUDGE);
+}
+
 /* Before a session begins: smtp-gate(8). */
-static void
+static bool
 explain_gate(struct explaining *x)
 {
 	bool stranger = policy_is_stranger(&x->session.facts);
@@ -185,6 +206,7 @@ explain_gate(struct explaining *x)
 	explain_step(x->asked, "gate");
 	tell(x, "connections", "client-connections", stranger);
 	tell(x, "greeting-delay", "greet-delay", stranger);
+	return explain_grudge(x, stranger);
 }
 
 static void
@@ -220,8 +242,7 @@ explain_rest(struct explaining *x)
 static bool
 explain_all(struct explaining *x)
 {
-	explain_gate(x);
-	if (!decide_blindly(x, POLICY_CONDUCT) || !explain_hello(x) ||
+	if (!explain_gate(x) || !decide_blindly(x, POLICY_CONDUCT) || !explain_hello(x) ||
 	    !explain_sender(x) || !explain_recipient(x))
 		return false;
 	for (int step = POLICY_RECIPIENT + 1; step < POLICY_STEPS; step++)

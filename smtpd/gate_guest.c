@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/netaddr.h"
+#include "common/verdict.h"
 #include "smtpd/gate.h"
 #include "smtpd/gate_counts.h"
 #include "smtpd/gate_line.h"
@@ -310,6 +311,8 @@ run_out(struct timer *t)
 void
 guest_heard(struct guest *g, enum ledger_verdict verdict, bool known)
 {
+	const struct verdict_row *grudge = verdict_row(VERDICT_GRUDGE);
+
 	g->needs &= ~(unsigned)NEED_LEDGER;
 	if (known) {
 		g->known = true;
@@ -331,9 +334,8 @@ guest_heard(struct guest *g, enum ledger_verdict verdict, bool known)
 		return;
 	case LEDGER_GRUDGE:
 		/* It will pass, so nobody's mail is to bounce. */
-		dialogue_prepare(g, 450, "4.7.1",
-		    "too much abuse has come from your address, try again "
-		    "later");
+		dialogue_prepare(
+		    g, grudge->smtp, grudge->enhanced, grudge->text);
 		break;
 	}
 	advance(g);

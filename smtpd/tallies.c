@@ -184,27 +184,45 @@ tallies_grey(struct session *s, const char *key, const char *recipient)
 	return good ? wait : 0;
 }
 
-bool
-tallies_known(struct session *s, const char *key)
+struct standing {
+	uint64_t known, grudge;
+};
+
+static struct standing
+ask_standing(struct session *s, const char *key)
 {
-	uint64_t known;
-	const struct attribute set[] = {ATTRIBUTE_NUMBER("known", &known)};
+	struct standing found = {0, 0};
+	const struct attribute set[] = {ATTRIBUTE_NUMBER("known", &found.known),
+	    ATTRIBUTE_NUMBER_OPTIONAL("grudge", &found.grudge)};
 	struct packet p;
 	bool good;
 
 	if (!is_counted(s))
-		return false;
+		return found;
 	packet_start(&p, "known");
 	packet_text(&p, "client", s->client.text);
 	if (key != NULL)
 		packet_text(&p, "key", key);
 	if (p.failed || !ledger_ask(&p))
-		return false;
-	good = packet_read(&p, "known", set, 1, 0);
+		return found;
+	good = packet_read(&p, "known", set, 2, 0);
 	packet_close(&p);
-	if (!good)
-		ledger_drop();
-	return good && known == 1;
+	if (good)
+		return found;
+	ledger_drop();
+	return (struct standing){0, 0};
+}
+
+bool
+tallies_known(struct session *s, const char *key)
+{
+	return ask_standing(s, key).known == 1;
+}
+
+uint64_t
+tallies_grudge(struct session *s)
+{
+	return ask_standing(s, NULL).grudge;
 }
 
 /* -- what became of it -- */

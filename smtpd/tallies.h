@@ -50,6 +50,9 @@ uint64_t tallies_grey(struct session *, const char *key, const char *recipient);
 /* Was mail taken from the client, or behind the key (NULL: none), lately? */
 bool tallies_known(struct session *, const char *key);
 
+/* For how many seconds smtp-gate will not let it in for what it did; 0. */
+uint64_t tallies_grudge(struct session *);
+
 enum tallies_result {
 	TALLIES_TAKEN,
 	TALLIES_JUNK,

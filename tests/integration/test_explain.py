@@ -162,6 +162,24 @@ def test_the_rule_and_its_keyword(suite, options, exit, rule, keyword):
     assert all(r["result"] == "not reached" for r in after)
 
 
+def test_a_grudge(dns):
+    """What smtp-gate answers before a session begins."""
+    with Suite(users=[(ANN, PASSWORD)], extra=["offences 1/1h"],
+               dns_server=dns.address) as suite:
+        for _ in range(2):
+            with Client(suite.ports["smtp"], address=STRANGER) as c:
+                c.send(b"GET / HTTP/1.0\r\n")
+                assert c.reply() == 554
+        suite.wait_log("limit reached")
+        told = explain(suite, "x@there.test", ANN, "--ip", STRANGER, check=75)
+        assert (told["step"], told["rule"]) == ("gate", "grudge")
+        case = "x@there.test", ANN, STRANGER, "client.example", None, 0
+        assert (told["smtp"], told["enhanced"], told["text"]) == \
+            session(suite, case)[1:]
+        assert rules(told)["gate", "grudge"]["keyword"] == "offences"
+        explain(suite, "x@there.test", ANN, "--ip", BROKEN, check=0)
+
+
 def test_what_needs_the_message_is_not_known(suite):
     told = rules(explain(suite, "x@there.test", ANN, "--ip", STRANGER,
                          check=0))
