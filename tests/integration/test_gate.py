@@ -242,7 +242,8 @@ def private_kib(pid):
 @pytest.mark.skipif(os.geteuid() != 0, reason="reads /proc of the gate")
 def test_thousands_of_idle_connections(make_suite, many_files):
     """They cost no process and next to no memory, nor others their turn."""
-    suite = make_suite(users=[ANN], extra=["smtpd-processes 4"]).start()
+    suite = make_suite(users=[ANN], extra=[
+        "smtpd-processes 4", "max-network-sessions 100"]).start()
     deliver(suite)
     before = private_kib(gate(suite))
     idle = [raw(suite, a) for a in idle_addresses(IDLE)]
