@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -30,18 +31,14 @@ parse_inet(const char *text, int family, struct sockaddr_storage *out)
 {
 	const char *at = strchr(text, '@'), *host = at != NULL ? at + 1 : "";
 	char port[8] = "", whole[NETADDR_TEXT_MAX];
-	bool bracketed = host[0] == '[';
+	bool wants_brackets = family == AF_INET6 && host[0] != '[';
 
-	if (at == NULL || at == text || at - text >= (int)sizeof(port) ||
-	    strlen(host) + sizeof(port) + 4 >= sizeof(whole))
+	if (at == NULL || at == text || at - text >= (int)sizeof(port))
 		return false;
 	memcpy(port, text, (size_t)(at - text));
-	whole[0] = '\0';
-	strcat(whole, family == AF_INET6 && !bracketed ? "[" : "");
-	strcat(whole, host);
-	strcat(whole, family == AF_INET6 && !bracketed ? "]" : "");
-	strcat(whole, ":");
-	strcat(whole, port);
+	if (snprintf(whole, sizeof(whole), wants_brackets ? "[%s]:%s" : "%s:%s",
+		host, port) >= (int)sizeof(whole))
+		return false;
 	return netaddr_parse(whole, 0, out) && out->ss_family == family &&
 	    netaddr_port(out) != 0;
 }

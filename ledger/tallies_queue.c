@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* role-queue: what logins send. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,9 +50,8 @@ tallies_read_limits(const char *text, struct budgets_limits *limits)
 	*limits = tallies_budgets();
 	if (text == NULL)
 		return true;
-	if (strlen(text) >= sizeof(copy))
+	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
 		return false;
-	strcpy(copy, text);
 	for (int i = 0; i < BUDGETS_TALLIES; i++) {
 		const char *word = strsep(&rest, " ");
 
@@ -145,7 +145,7 @@ begin(const struct peer *peer, const struct head *head)
 	question.serial = serial;
 	question.messages = messages;
 	question.n = 0;
-	strcpy(question.user, head->user);
+	snprintf(question.user, sizeof(question.user), "%s", head->user);
 	return tallies_read_limits(head->limits, &question.limits);
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -58,9 +59,9 @@ read_line(const struct tool *tool, struct trace_found *f, struct said *said)
 	if (f->story != TRACE_SET_ALONE ||
 	    !trace_parse(&line, f->text, strlen(f->text), tool->now) ||
 	    (client = trace_value(&line, "client")) == NULL ||
-	    strlen(client) >= sizeof(said->client))
+	    snprintf(said->client, sizeof(said->client), "%s", client) >=
+		(int)sizeof(said->client))
 		return false;
-	strcpy(said->client, client);
 	said->worker = is_worker(line.program) ? line.pid : 0;
 	said->ends = strncmp(line.event, "session ", 8) == 0 ||
 	    strcmp(line.event, "handshake failed") == 0;

@@ -127,17 +127,19 @@ static bool
 explain_sender(struct explaining *x)
 {
 	const struct explain *e = x->asked;
-	char argument[ARGUMENT_MAX], parameters[64] = "";
+	char argument[ARGUMENT_MAX], size[32] = "", parameters[64];
 	struct mail_command mail;
 	struct policy_facts facts;
 	struct reply wrong;
 
 	if (e->size > 0)
-		snprintf(parameters, sizeof(parameters), " SIZE=%ju",
-		    (uintmax_t)e->size);
-	if (!utf8_is_ascii(e->from, strlen(e->from)) ||
-	    !utf8_is_ascii(e->to, strlen(e->to)))
-		strcat(parameters, " SMTPUTF8");
+		snprintf(
+		    size, sizeof(size), " SIZE=%ju", (uintmax_t)e->size);
+	snprintf(parameters, sizeof(parameters), "%s%s", size,
+	    utf8_is_ascii(e->from, strlen(e->from)) &&
+		    utf8_is_ascii(e->to, strlen(e->to))
+		? ""
+		: " SMTPUTF8");
 	write_path(argument, "FROM", e->from, parameters);
 	wrong = command_mail(argument, false, &mail);
 	if (!note_reply(x, policy_step_name(POLICY_SENDER), &wrong))
